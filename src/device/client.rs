@@ -1,0 +1,99 @@
+use std::net::IpAddr;
+
+use crate::{
+    device::{ClientHints, Device},
+    id::{DeviceId, SessionId, UserId},
+    location::Location,
+    text,
+};
+
+/// Who is signing in: what is known of the client at that moment.
+///
+/// In Axum handlers it is an extractor. Elsewhere, and in tests, it is built by hand; nothing in it is required.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::ClientInfo;
+///
+/// let client = ClientInfo::new()
+///     .user_agent("curl/8.5.0")
+///     .ip("203.0.113.9".parse().ok());
+/// assert_eq!(client.device().name(), "curl");
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct ClientInfo {
+    user_agent: Option<Box<str>>,
+    hints: ClientHints,
+    ip: Option<IpAddr>,
+    device_id: Option<DeviceId>,
+    location: Option<Location>,
+    held: Option<(UserId, SessionId)>,
+}
+
+impl ClientInfo {
+    /// The longest `User-Agent` that is kept, in bytes.
+    pub const MAX_USER_AGENT: usize = 512;
+
+    /// A client of which nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The value of the `User-Agent` header, whatever its bytes: cleaned, and cut to 512 bytes.
+    pub fn user_agent(mut self, user_agent: impl AsRef<[u8]>) -> Self {
+        let text = text::clean(user_agent.as_ref(), Self::MAX_USER_AGENT);
+        self.user_agent = (!text.is_empty()).then_some(text);
+        self
+    }
+
+    /// The Client Hints (`Sec-CH-UA` and its kin).
+    pub fn hints(mut self, hints: ClientHints) -> Self {
+        self.hints = hints;
+        self
+    }
+
+    /// The client's address.
+    pub fn ip(mut self, ip: Option<IpAddr>) -> Self {
+        self.ip = ip;
+        self
+    }
+
+    /// The id of the device, when the application or a device cookie knows it.
+    pub fn device_id(mut self, id: Option<DeviceId>) -> Self {
+        self.device_id = id;
+        self
+    }
+
+    /// The place, when something in front of the application knows it.
+    pub fn location(mut self, location: Option<Location>) -> Self {
+        self.location = location;
+        self
+    }
+
+    /// The session that the client holds already: signing in ends it.
+    pub fn held(mut self, user: UserId, session: SessionId) -> Self {
+        self.held = Some((user, session));
+        self
+    }
+
+    /// The device, named by the built-in tables.
+    pub fn device(&self) -> Device {
+        Device::new(self.user_agent.clone(), self.hints.clone())
+    }
+
+    pub(crate) fn parts(self) -> ClientParts {
+        let Self { user_agent, hints, ip, device_id, location, held } = self;
+        ClientParts { device: Device::new(user_agent, hints), ip, device_id, location, held }
+    }
+}
+
+/// A [`ClientInfo`] taken apart by the use case that consumes it.
+pub(crate) struct ClientParts {
+    pub(crate) device: Device,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) device_id: Option<DeviceId>,
+    pub(crate) location: Option<Location>,
+    pub(crate) held: Option<(UserId, SessionId)>,
+}

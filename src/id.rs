@@ -1,0 +1,297 @@
+//! Identifiers: whose session, which session, which device.
+//!
+//! All three are public handles. None proves anything without a signature beside it, and none is a secret.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+
+/// The application's own id of a user: 1 to 128 bytes of text without control characters or surrounding white space.
+///
+/// Compared byte by byte: `Ann` and `ann` are two users. Cloning is cheap.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::UserId;
+///
+/// let ann = UserId::try_from("auth0|5f7c8ec7")?;
+/// let numbered = UserId::from(42_i64);
+/// assert_eq!(numbered.as_str(), "42");
+/// assert!(UserId::try_from("").is_err());
+/// # Ok::<(), tower_device_sessions::InvalidUserId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserId(Arc<str>);
+
+impl UserId {
+    /// The longest id, in bytes.
+    pub const MAX_LENGTH: usize = 128;
+
+    /// The id as the application gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<Arc<str>, InvalidUserId> {
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len());
+        let clean = !text.chars().any(char::is_control) && text.trim() == text;
+        if fits && clean { Ok(Arc::from(text)) } else { Err(InvalidUserId(())) }
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for UserId {
+    type Err = InvalidUserId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidUserId> {
+        Self::parse(text).map(Self)
+    }
+}
+
+impl TryFrom<&str> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(text: &str) -> Result<Self, InvalidUserId> {
+        Self::parse(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(text: String) -> Result<Self, InvalidUserId> {
+        Self::parse(&text).map(Self)
+    }
+}
+
+impl TryFrom<&String> for UserId {
+    type Error = InvalidUserId;
+
+    fn try_from(text: &String) -> Result<Self, InvalidUserId> {
+        Self::parse(text).map(Self)
+    }
+}
+
+impl From<&UserId> for UserId {
+    fn from(id: &UserId) -> Self {
+        id.clone()
+    }
+}
+
+impl From<UserId> for String {
+    fn from(id: UserId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+macro_rules! user_id_from_display {
+    ($($type:ty),+) => {$(
+        impl From<$type> for UserId {
+            fn from(id: $type) -> Self {
+                Self(Arc::from(id.to_string()))
+            }
+        }
+    )+};
+}
+
+user_id_from_display!(Uuid, i32, i64, u32, u64);
+
+/// A user id that is empty, longer than 128 bytes, or holds control characters or surrounding white space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidUserId(());
+
+impl fmt::Display for InvalidUserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a user id is 1 to 128 bytes without control characters or surrounding white space")
+    }
+}
+
+impl std::error::Error for InvalidUserId {}
+
+impl From<std::convert::Infallible> for InvalidUserId {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// The id of one sign-in: a UUID of version 7 (RFC 9562), so that newer sessions sort after older ones.
+///
+/// It parses from the canonical form alone: 36 characters, lower case, hyphenated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionId(Uuid);
+
+/// The id of a device: a UUID that outlives the sessions on it.
+///
+/// It parses from the canonical form alone: 36 characters, lower case, hyphenated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DeviceId(Uuid);
+
+impl SessionId {
+    /// A new id of a session that starts `now`: 48 bits of milliseconds, then 74 random bits.
+    pub fn at(now: Timestamp) -> Self {
+        let micros = now.as_micros().max(0);
+        let seconds = u64::try_from(micros / 1_000_000).unwrap_or(0);
+        let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+    }
+}
+
+impl DeviceId {
+    /// A new random id (UUID of version 4).
+    pub fn new() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl Default for DeviceId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+macro_rules! uuid_id {
+    ($name:ident) => {
+        impl $name {
+            /// The id as a UUID.
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+
+            /// The id with this UUID.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                canonical_uuid(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                canonical_uuid(&text).map(Self)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
+}
+
+uuid_id!(SessionId);
+uuid_id!(DeviceId);
+
+/// A session or device id that is not a UUID in canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidId(());
+
+impl fmt::Display for InvalidId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id is a UUID in lower case with hyphens")
+    }
+}
+
+impl std::error::Error for InvalidId {}
+
+/// One text form per id: what the parser takes is what `Display` prints, so two texts are never the same session.
+fn canonical_uuid(text: &str) -> Result<Uuid, InvalidId> {
+    let hyphenated = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if !hyphenated {
+        return Err(InvalidId(()));
+    }
+    Uuid::try_parse(text).map_err(|_| InvalidId(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_id_is_one_to_128_bytes_of_clean_text() {
+        let longest = "x".repeat(128);
+        for good in ["a", "demo@example.com", "auth0|abc", "did:plc:xyz", "Zoë", "{7}", longest.as_str()] {
+            assert_eq!(UserId::try_from(good).map(String::from).as_deref(), Ok(good));
+        }
+
+        let too_long = "x".repeat(129);
+        for bad in ["", " ", " a", "a ", "a\0b", "a\nb", "\u{85}", too_long.as_str()] {
+            assert!(UserId::try_from(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// S83.
+    #[test]
+    fn an_id_parses_from_its_canonical_form_alone() {
+        let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+
+        let simple = id.as_uuid().simple().to_string();
+        let braced = id.as_uuid().braced().to_string();
+        let urn = id.as_uuid().urn().to_string();
+        let others = [text.to_uppercase(), simple, braced, urn, format!("{text} "), String::new(), "..".repeat(18)];
+        for other in others {
+            if other != text {
+                assert!(other.parse::<SessionId>().is_err(), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn newer_session_ids_sort_after_older_ones() {
+        let first = SessionId::at(Timestamp::from_micros(1_767_225_600_000_000));
+        let second = SessionId::at(Timestamp::from_micros(1_767_225_600_001_000));
+        assert!(first < second);
+        assert_eq!(first.as_uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn ids_of_one_moment_differ() {
+        assert_ne!(SessionId::at(Timestamp::UNIX_EPOCH), SessionId::at(Timestamp::UNIX_EPOCH));
+    }
+}

@@ -1,0 +1,427 @@
+//! Lifetimes: how long a session may live and rest, whether there is room for one more, and why a request has none.
+//!
+//! 1. The absolute timeout counts from the sign-in and is never extended.
+//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session is only called
+//!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
+//! 3. A session that has an ending on record stays ended, whatever the clock says.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    device::DeviceKind,
+    id::{DeviceId, SessionId},
+    session::{Actor, EndReason, Ending, Session},
+};
+
+/// How long sessions live.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`absolute_timeout`](Self::absolute_timeout) | 30 days |
+/// | [`idle_timeout`](Self::idle_timeout) | 7 days |
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct SessionPolicy {
+    pub(crate) absolute_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+}
+
+impl SessionPolicy {
+    /// The longest absolute timeout: ten years.
+    pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+    /// The default policy.
+    pub fn new() -> Self {
+        Self { absolute_timeout: Duration::from_secs(30 * 86_400), idle_timeout: Duration::from_secs(7 * 86_400) }
+    }
+
+    /// The time after which a session ends, however busy it is. Default: 30 days.
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.absolute_timeout = timeout;
+        self
+    }
+
+    /// The time without activity after which a session ends. Default: 7 days.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Session {
+    /// The moment from which the session counts as idle, given what the record says.
+    pub fn idle_deadline(&self, allowance: Duration) -> Timestamp {
+        self.last_active_at.saturating_add(self.idle_timeout).saturating_add(allowance)
+    }
+
+    /// How the session has ended by `now`: the ending on record, else the deadline it has passed, if any.
+    ///
+    /// `allowance` is how far recorded activity may lag the real one.
+    pub fn ending(&self, now: Timestamp, allowance: Duration) -> Option<Ending> {
+        if let Some(ending) = &self.ended {
+            return Some(ending.clone());
+        }
+        if self.expires_at <= now {
+            return Some(Ending::new(EndReason::Expired, Actor::System, self.expires_at));
+        }
+        let idle = self.idle_deadline(allowance) <= now;
+        idle.then(|| Ending::new(EndReason::Idle, Actor::System, self.idle_deadline(Duration::ZERO)))
+    }
+
+    /// Whether the session has not ended by `now`.
+    pub fn is_active(&self, now: Timestamp, allowance: Duration) -> bool {
+        self.ending(now, allowance).is_none()
+    }
+}
+
+/// What must hold, and what must give way, when a session is inserted.
+///
+/// A store applies it in one atomic step: it reads the user's active sessions, asks [`Admission::decide`], ends what
+/// has to go, and inserts the newcomer, so that racing sign-ins cannot pass a limit together.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Admission {
+    /// The present, as the manager sees it.
+    pub now: Timestamp,
+    /// How far recorded activity may lag the real one.
+    pub idle_allowance: Duration,
+    /// The session of the same user that the client held until now; it is ended as replaced.
+    pub supersedes: Option<SessionId>,
+    /// What becomes of the user's other sessions on the same device.
+    pub same_device: SameDevice,
+    /// The limits on the user's active sessions, the newcomer included.
+    pub limits: Vec<SessionLimit>,
+}
+
+impl Admission {
+    /// An admission at `now` that asks for nothing.
+    pub fn new(now: Timestamp, idle_allowance: Duration) -> Self {
+        Self { now, idle_allowance, supersedes: None, same_device: SameDevice::Keep, limits: Vec::new() }
+    }
+
+    /// Whether the user's other sessions do not matter, so that a plain insert does.
+    pub fn is_unconditional(&self) -> bool {
+        self.supersedes.is_none() && self.same_device == SameDevice::Keep && self.limits.is_empty()
+    }
+
+    /// Decides over `newcomer`, given the user's active sessions in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] when a limit says that the newcomer is the one to give way.
+    pub fn decide(&self, newcomer: &ActiveSession, active: &[ActiveSession]) -> Result<Vec<Eviction>, Full> {
+        let mut staying: Vec<&ActiveSession> = active.iter().filter(|session| session.id != newcomer.id).collect();
+        let mut evictions = Vec::new();
+
+        let is_replaced = |session: &ActiveSession| {
+            let same_device = newcomer.device_id.is_some() && session.device_id == newcomer.device_id;
+            self.supersedes == Some(session.id) || (self.same_device == SameDevice::Replace && same_device)
+        };
+        staying.retain(|session| {
+            if is_replaced(session) {
+                evictions.push(Eviction { id: session.id, reason: EndReason::Replaced });
+            }
+            !is_replaced(session)
+        });
+
+        for limit in &self.limits {
+            let counts = |session: &ActiveSession| limit.kind.is_none_or(|kind| session.kind == kind);
+            if !counts(newcomer) {
+                continue;
+            }
+            let most_beside = usize::try_from(limit.sessions.saturating_sub(1)).unwrap_or(usize::MAX);
+            let mut candidates: Vec<&ActiveSession> = staying.iter().copied().filter(|&s| counts(s)).collect();
+            let excess = candidates.len().saturating_sub(most_beside);
+            if excess == 0 {
+                continue;
+            }
+            match limit.over {
+                OverLimit::RejectNew => return Err(Full { active: candidates.len() }),
+                OverLimit::RevokeOldest => candidates.sort_by_key(|session| (session.created_at, session.id)),
+                OverLimit::RevokeLeastRecent => candidates.sort_by_key(|session| (session.last_active_at, session.id)),
+            }
+            for session in &candidates[..excess] {
+                evictions.push(Eviction { id: session.id, reason: EndReason::Evicted });
+            }
+            staying.retain(|session| !evictions.iter().any(|gone| gone.id == session.id));
+        }
+        Ok(evictions)
+    }
+}
+
+/// What [`Admission::decide`] needs to know of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "stores build it from a row, and every field is needed to decide")]
+pub struct ActiveSession {
+    /// The session.
+    pub id: SessionId,
+    /// The device it is on.
+    pub device_id: Option<DeviceId>,
+    /// The device's kind.
+    pub kind: DeviceKind,
+    /// When it started.
+    pub created_at: Timestamp,
+    /// Its newest recorded activity.
+    pub last_active_at: Timestamp,
+}
+
+impl From<&Session> for ActiveSession {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id,
+            device_id: session.device_id,
+            kind: session.device.kind(),
+            created_at: session.created_at,
+            last_active_at: session.last_active_at,
+        }
+    }
+}
+
+/// A session that makes room for a newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Eviction {
+    /// The session that goes.
+    pub id: SessionId,
+    /// Why it goes.
+    pub reason: EndReason,
+}
+
+/// A limit refused the newcomer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Full {
+    /// How many sessions the limit counted beside the newcomer.
+    pub active: usize,
+}
+
+/// What becomes of a user's other sessions on the device of a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameDevice {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They end as replaced.
+    Replace,
+}
+
+/// A limit on the active sessions of one user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimit {
+    /// The most sessions, the newcomer included; at least 1.
+    pub sessions: u32,
+    /// Count only sessions on devices of this kind.
+    pub kind: Option<DeviceKind>,
+    /// Who gives way.
+    pub over: OverLimit,
+}
+
+impl SessionLimit {
+    /// At most `sessions` sessions on devices of all kinds.
+    pub fn new(sessions: u32, over: OverLimit) -> Self {
+        Self { sessions, kind: None, over }
+    }
+
+    /// The same limit, counting devices of this kind alone.
+    #[must_use]
+    pub fn kind(mut self, kind: DeviceKind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+}
+
+/// Who gives way when a sign-in exceeds a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OverLimit {
+    /// The newcomer is refused.
+    RejectNew,
+    /// The session that started first ends.
+    RevokeOldest,
+    /// The session that has rested longest ends.
+    RevokeLeastRecent,
+}
+
+/// Why a request has no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denied {
+    /// It carried no credential.
+    Missing,
+    /// It carried several credentials, or one that does not follow the syntax.
+    Malformed,
+    /// Its token is not one of ours, or names no session of its user. Which of these is never told.
+    Invalid,
+    /// Its token is one of ours and has expired.
+    TokenExpired,
+    /// Its token is one of ours, and the session has ended.
+    Ended(Ending),
+    /// The store could not be asked. The credential may be as good as ever.
+    Unavailable,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no credential"),
+            Self::Malformed => f.write_str("malformed or ambiguous credentials"),
+            Self::Invalid => f.write_str("invalid token"),
+            Self::TokenExpired => f.write_str("expired token"),
+            Self::Ended(ending) => write!(f, "ended session: {}", ending.reason),
+            Self::Unavailable => f.write_str("session store unavailable"),
+        }
+    }
+}
+
+impl std::error::Error for Denied {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::UserId;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn start() -> Timestamp {
+        Timestamp::from_seconds(1_767_225_600)
+    }
+
+    fn session() -> Session {
+        let mut session = Session::new(UserId::from(1), start(), start().saturating_add(60 * MINUTE));
+        session.idle_timeout = 10 * MINUTE;
+        session
+    }
+
+    fn reason(session: &Session, after: Duration, allowance: Duration) -> Option<EndReason> {
+        session.ending(start().saturating_add(after), allowance).map(|ending| ending.reason)
+    }
+
+    /// S51, S54.
+    #[test]
+    fn a_session_is_idle_only_after_the_allowance() {
+        let allowance = 2 * MINUTE;
+        let last_moment = 12 * MINUTE - Duration::from_micros(1);
+        assert_eq!(reason(&session(), last_moment, allowance), None);
+        assert_eq!(reason(&session(), 12 * MINUTE, allowance), Some(EndReason::Idle));
+    }
+
+    #[test]
+    fn an_idle_session_ended_when_its_timeout_ran_out() {
+        let ending = session().ending(start().saturating_add(59 * MINUTE), MINUTE);
+        assert_eq!(ending.map(|ending| ending.at), Some(start().saturating_add(10 * MINUTE)));
+    }
+
+    /// S52.
+    #[test]
+    fn activity_does_not_extend_the_absolute_timeout() {
+        let mut busy = session();
+        busy.last_active_at = start().saturating_add(60 * MINUTE - Duration::from_micros(1));
+        assert_eq!(reason(&busy, 60 * MINUTE - Duration::from_micros(1), Duration::ZERO), None);
+        assert_eq!(reason(&busy, 60 * MINUTE, 5 * MINUTE), Some(EndReason::Expired));
+    }
+
+    /// S31.
+    #[test]
+    fn an_ending_on_record_outlasts_every_clock() {
+        let mut ended = session();
+        ended.ended = Some(Ending::new(EndReason::RevokedByUser, Actor::System, start()));
+        for after in [Duration::ZERO, 60 * MINUTE] {
+            assert_eq!(reason(&ended, after, MINUTE), Some(EndReason::RevokedByUser));
+        }
+    }
+
+    fn active(age: u64, rest: u64, kind: DeviceKind) -> ActiveSession {
+        let now = start();
+        ActiveSession {
+            id: SessionId::at(now.saturating_sub(Duration::from_secs(age))),
+            device_id: None,
+            kind,
+            created_at: now.saturating_sub(Duration::from_secs(age)),
+            last_active_at: now.saturating_sub(Duration::from_secs(rest)),
+        }
+    }
+
+    fn admission(limit: SessionLimit) -> Admission {
+        Admission { limits: vec![limit], ..Admission::new(start(), Duration::ZERO) }
+    }
+
+    fn ids(evictions: &[Eviction]) -> Vec<SessionId> {
+        evictions.iter().map(|eviction| eviction.id).collect()
+    }
+
+    #[test]
+    fn each_rule_names_who_gives_way() {
+        let oldest = active(300, 1, DeviceKind::Desktop);
+        let laziest = active(200, 100, DeviceKind::Desktop);
+        let newcomer = active(0, 0, DeviceKind::Desktop);
+        let beside = [laziest.clone(), oldest.clone()];
+
+        let oldest_goes = admission(SessionLimit::new(2, OverLimit::RevokeOldest)).decide(&newcomer, &beside);
+        assert_eq!(oldest_goes.as_deref().map(ids), Ok(vec![oldest.id]));
+
+        let laziest_goes = admission(SessionLimit::new(2, OverLimit::RevokeLeastRecent)).decide(&newcomer, &beside);
+        assert_eq!(laziest_goes.as_deref().map(ids), Ok(vec![laziest.id]));
+
+        let refused = admission(SessionLimit::new(2, OverLimit::RejectNew)).decide(&newcomer, &beside);
+        assert_eq!(refused, Err(Full { active: 2 }));
+        let admitted = admission(SessionLimit::new(3, OverLimit::RejectNew)).decide(&newcomer, &beside);
+        assert_eq!(admitted, Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_lowered_limit_makes_several_give_way() {
+        let beside: Vec<_> = (1..=5).map(|age| active(age * 10, 0, DeviceKind::Desktop)).collect();
+        let newcomer = active(0, 0, DeviceKind::Desktop);
+        let decision = admission(SessionLimit::new(2, OverLimit::RevokeOldest)).decide(&newcomer, &beside);
+        assert_eq!(decision.map(|gone| gone.len()), Ok(4));
+    }
+
+    #[test]
+    fn a_limit_on_a_kind_leaves_other_kinds_alone() {
+        let phone = active(10, 0, DeviceKind::Mobile);
+        let desktop = active(20, 0, DeviceKind::Desktop);
+        let limit = SessionLimit::new(1, OverLimit::RevokeOldest).kind(DeviceKind::Mobile);
+        let beside = [phone.clone(), desktop];
+
+        let another_phone = admission(limit).decide(&active(0, 0, DeviceKind::Mobile), &beside);
+        assert_eq!(another_phone.as_deref().map(ids), Ok(vec![phone.id]));
+        let another_desktop = admission(limit).decide(&active(0, 0, DeviceKind::Desktop), &beside);
+        assert_eq!(another_desktop, Ok(Vec::new()));
+    }
+
+    /// S49.
+    #[test]
+    fn the_session_that_the_client_held_is_replaced_and_not_counted() {
+        let held = active(10, 0, DeviceKind::Desktop);
+        let mut admission = admission(SessionLimit::new(1, OverLimit::RejectNew));
+        admission.supersedes = Some(held.id);
+        let decision = admission.decide(&active(0, 0, DeviceKind::Desktop), std::slice::from_ref(&held));
+        assert_eq!(decision, Ok(vec![Eviction { id: held.id, reason: EndReason::Replaced }]));
+    }
+
+    #[test]
+    fn sessions_on_the_same_device_are_replaced_by_choice() {
+        let device_id = Some(DeviceId::new());
+        let old = ActiveSession { device_id, ..active(10, 0, DeviceKind::Mobile) };
+        let other = ActiveSession { device_id: Some(DeviceId::new()), ..active(20, 0, DeviceKind::Mobile) };
+        let unknown = active(30, 0, DeviceKind::Mobile);
+        let newcomer = ActiveSession { device_id, ..active(0, 0, DeviceKind::Mobile) };
+        let mut admission = Admission::new(start(), Duration::ZERO);
+
+        let beside = [old.clone(), other, unknown];
+        assert_eq!(admission.decide(&newcomer, &beside), Ok(Vec::new()));
+        admission.same_device = SameDevice::Replace;
+        assert_eq!(admission.decide(&newcomer, &beside).as_deref().map(ids), Ok(vec![old.id]));
+    }
+}

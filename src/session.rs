@@ -1,0 +1,280 @@
+//! The session record: one sign-in on one device, and how it ended.
+
+use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    clock::Timestamp,
+    device::Device,
+    id::{DeviceId, SessionId, UserId},
+    location::Location,
+};
+
+/// One sign-in of one user on one device, as the store keeps it.
+///
+/// The fields are public so that stores of third parties can fill them; handlers usually meet a session through
+/// [`CurrentSession`](crate::CurrentSession).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Session {
+    /// Whose session it is. With [`id`](Self::id) the record's primary key.
+    pub user_id: UserId,
+    /// The public handle of the session; it proves nothing without a signature.
+    pub id: SessionId,
+    /// The device the session is on, when it is known.
+    pub device_id: Option<DeviceId>,
+    /// What the client said of itself at sign-in.
+    pub device: Device,
+    /// The client's address at sign-in. Shown, never enforced.
+    pub created_ip: Option<IpAddr>,
+    /// The client's address at the newest recorded activity.
+    pub last_ip: Option<IpAddr>,
+    /// Where the sign-in came from, approximately.
+    pub location: Option<Location>,
+    /// When the user signed in.
+    pub created_at: Timestamp,
+    /// The newest recorded activity; it lags the real one by at most the activity interval and one flush.
+    pub last_active_at: Timestamp,
+    /// When the user last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// The absolute deadline; nothing extends it.
+    pub expires_at: Timestamp,
+    /// How long the session may rest.
+    pub idle_timeout: Duration,
+    /// The methods the user has proven themselves with, by their RFC 8176 names (`pwd`, `otp`, …), and when.
+    pub methods: BTreeMap<Box<str>, Timestamp>,
+    /// The authenticator assurance level of the sign-in: 1, 2 or 3 (NIST SP 800-63B).
+    pub assurance_level: u8,
+    /// Which token pair is current, and the salt of its refresh token.
+    pub tokens: TokenState,
+    /// Why, by whom and when the session was ended on record. A session past a deadline may not have one yet:
+    /// see [`SessionPolicy`](crate::SessionPolicy).
+    pub ended: Option<Ending>,
+    /// The application's own data.
+    pub data: Map<String, Value>,
+}
+
+impl Session {
+    /// A session of `user_id` that starts at `now` and ends at `expires_at` at the latest, with nothing else known.
+    ///
+    /// The idle timeout starts out as long as the session itself.
+    pub fn new(user_id: UserId, now: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            user_id,
+            id: SessionId::at(now),
+            device_id: None,
+            device: Device::default(),
+            created_ip: None,
+            last_ip: None,
+            location: None,
+            created_at: now,
+            last_active_at: now,
+            authenticated_at: now,
+            expires_at,
+            idle_timeout: expires_at.duration_since(now),
+            methods: BTreeMap::new(),
+            assurance_level: 1,
+            tokens: TokenState::default(),
+            ended: None,
+            data: Map::new(),
+        }
+    }
+}
+
+/// Where a session stands in the succession of its token pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenState {
+    /// The number of the newest token pair; the first is 0.
+    pub generation: u32,
+    /// Tokens of older generations than this one are refused.
+    pub least_generation: u32,
+    /// When the newest pair was issued by a refresh; `None` before the first one.
+    pub rotated_at: Option<Timestamp>,
+    /// Whether the newest pair has been seen in use.
+    pub newest_seen: bool,
+    /// The random salt that the session's refresh tokens are bound to.
+    pub salt: Salt,
+}
+
+/// A session's random salt: worth nothing without the server's key, and still never printed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Salt([u8; 16]);
+
+impl Salt {
+    /// The salt with these bytes, as a store has kept them.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a store to keep.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(..)")
+    }
+}
+
+/// Why, by whom and when a session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ending {
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Who ended it.
+    pub actor: Actor,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+impl Ending {
+    /// An ending for `reason`, by `actor`, at `at`.
+    pub fn new(reason: EndReason, actor: Actor, at: Timestamp) -> Self {
+        Self { reason, actor, at }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The user signed out on the device itself.
+    SignedOut,
+    /// The user ended it from another device.
+    RevokedByUser,
+    /// An administrator, or the application, ended it.
+    RevokedByAdmin,
+    /// A newer session took its place under the limit.
+    Evicted,
+    /// A newer sign-in on the same device took its place.
+    Replaced,
+    /// It rested longer than its idle timeout.
+    Idle,
+    /// It reached its absolute timeout.
+    Expired,
+    /// The user's credentials changed.
+    CredentialsChanged,
+    /// A refresh token that had been used up was presented.
+    RefreshReused,
+    /// A policy of the application ended it.
+    Policy,
+}
+
+impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 10] = [
+        Self::SignedOut,
+        Self::RevokedByUser,
+        Self::RevokedByAdmin,
+        Self::Evicted,
+        Self::Replaced,
+        Self::Idle,
+        Self::Expired,
+        Self::CredentialsChanged,
+        Self::RefreshReused,
+        Self::Policy,
+    ];
+
+    /// The name under which stores and answers know the reason.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::RevokedByUser => "revoked_by_user",
+            Self::RevokedByAdmin => "revoked_by_admin",
+            Self::Evicted => "evicted",
+            Self::Replaced => "replaced",
+            Self::Idle => "idle",
+            Self::Expired => "expired",
+            Self::CredentialsChanged => "credentials_changed",
+            Self::RefreshReused => "refresh_reused",
+            Self::Policy => "policy",
+        }
+    }
+
+    /// The reason of this name; a name that a newer version may have written reads as [`Policy`](Self::Policy).
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Policy)
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who ended a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Actor {
+    /// Nobody: a deadline, a limit or a rule.
+    System,
+    /// The user, through this session.
+    Session(SessionId),
+    /// The application on its own behalf.
+    Application,
+    /// An administrator, by whatever name the application knows them: at most 128 bytes are kept.
+    Administrator(Box<str>),
+}
+
+impl Actor {
+    /// The form in which stores keep the actor; [`Actor::from_stored`] reads it back.
+    pub fn to_stored(&self) -> String {
+        match self {
+            Self::System => "system".to_owned(),
+            Self::Session(id) => format!("session:{id}"),
+            Self::Application => "application".to_owned(),
+            Self::Administrator(name) => format!("administrator:{}", crate::text::cut(name, 128)),
+        }
+    }
+
+    /// Reads what [`Actor::to_stored`] wrote; anything else is the system.
+    pub fn from_stored(text: &str) -> Self {
+        match text.split_once(':') {
+            Some(("session", id)) => id.parse().map_or(Self::System, Self::Session),
+            Some(("administrator", name)) => Self::Administrator(name.into()),
+            None if text == "application" => Self::Application,
+            _ => Self::System,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back_from_its_name() {
+        for reason in EndReason::ALL {
+            assert_eq!(EndReason::from_name(reason.as_str()), reason);
+        }
+    }
+
+    /// R39.
+    #[test]
+    fn a_reason_of_a_newer_version_reads_as_policy() {
+        assert_eq!(EndReason::from_name("abducted"), EndReason::Policy);
+    }
+
+    #[test]
+    fn every_actor_reads_back_from_its_stored_form() {
+        let session = SessionId::at(Timestamp::from_seconds(1_767_225_600));
+        for actor in
+            [Actor::System, Actor::Session(session), Actor::Application, Actor::Administrator("ann: the boss".into())]
+        {
+            assert_eq!(Actor::from_stored(&actor.to_stored()), actor);
+        }
+        assert_eq!(Actor::from_stored("session:nonsense"), Actor::System);
+    }
+
+    /// S91.
+    #[test]
+    fn a_salt_is_never_printed() {
+        assert_eq!(format!("{:?}", Salt::from_bytes([7; 16])), "Salt(..)");
+    }
+}

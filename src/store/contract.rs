@@ -1,0 +1,316 @@
+use std::{collections::BTreeMap, fmt, net::IpAddr, pin::Pin, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    clock::Timestamp,
+    device::DeviceName,
+    id::{DeviceId, SessionId, UserId},
+    policy::{Admission, Eviction, Full},
+    session::{Ending, Session},
+    store::StoreError,
+};
+
+/// The future of a [`SessionStore`] method.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Where session records live. The [module](crate::store) lists the rules that hold for all methods.
+///
+/// # Errors
+///
+/// Every method answers a [`StoreError`] when the engine behind it fails. Whether a change was applied is then not
+/// known; each change may be asked for again.
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// A short name for logs and metrics, such as `sqlite`.
+    fn name(&self) -> &'static str;
+
+    /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
+    fn migrate(&self) -> StoreFuture<'_, ()>;
+
+    /// Inserts a new session, and ends those that make room for it, all or nothing.
+    ///
+    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.now`. Evicted
+    /// sessions end at `admission.now`, by the system.
+    fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
+
+    /// The record, ended or not; `None` when there is none under this user and id.
+    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>>;
+
+    /// One page of the user's sessions, newest activity first, then by id, newest first.
+    fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
+
+    /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.
+    ///
+    /// The batch may be of any length; it is atomic per session, not as a whole. Answers how many records changed.
+    fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64>;
+
+    /// Ends one session.
+    ///
+    /// A record whose deadline had passed by `ending.at` (its idle timeout after `idle_allowance`) is given *that* ending
+    /// instead, and answered as [`EndOutcome::AlreadyEnded`].
+    fn end<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, EndOutcome>;
+
+    /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
+    ///
+    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the answer.
+    fn end_all<'a>(
+        &'a self,
+        user: &'a UserId,
+        scope: &'a EndScope,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionId>>;
+
+    /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can be
+    /// renamed too.
+    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
+
+    /// Replaces the application's data of a session that has not ended. Answers whether there is one.
+    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool>;
+
+    /// Moves a session from one generation of tokens to the next: a compare-and-set on
+    /// [`TokenState::generation`](crate::session::TokenState::generation).
+    ///
+    /// Of any number of concurrent calls with the same `rotation.from`, exactly one is answered
+    /// [`RotationOutcome::Rotated`].
+    fn rotate<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        rotation: &'a Rotation,
+    ) -> StoreFuture<'a, RotationOutcome>;
+
+    /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
+    /// many.
+    fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64>;
+
+    /// The sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`, in the
+    /// order of that moment, at most `limit`. It is what nodes without another bus poll.
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>>;
+}
+
+/// What became of an insert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admitted {
+    /// The session is on record; these made room.
+    Inserted(Vec<Eviction>),
+    /// A limit refused it; nothing changed.
+    Refused(Full),
+}
+
+/// Which page of a user's sessions to read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ListQuery {
+    /// The present.
+    pub now: Timestamp,
+    /// How far recorded activity may lag the real one.
+    pub idle_allowance: Duration,
+    /// Which sessions.
+    pub state: SessionState,
+    /// A session to leave out.
+    pub except: Option<SessionId>,
+    /// Where the page before this one ended.
+    pub after: Option<ListPosition>,
+    /// The most records to answer.
+    pub limit: u32,
+}
+
+impl ListQuery {
+    /// The first `limit` sessions in this state.
+    pub fn new(state: SessionState, limit: u32, now: Timestamp, idle_allowance: Duration) -> Self {
+        Self { now, idle_allowance, state, except: None, after: None, limit }
+    }
+
+    /// Whether `session`, a session of the right user, is in the state asked for and past the position.
+    pub fn selects(&self, session: &Session) -> bool {
+        let active = session.is_active(self.now, self.idle_allowance);
+        let in_state = match self.state {
+            SessionState::Active => active,
+            SessionState::Ended => !active,
+            SessionState::All => true,
+        };
+        let past = self.after.is_none_or(|after| ListPosition::of(session) < after);
+        in_state && past && self.except != Some(session.id)
+    }
+}
+
+/// A session's place in a list: newest activity first, then by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct ListPosition {
+    /// The newest recorded activity of the session at this place.
+    pub last_active_at: Timestamp,
+    /// The session at this place.
+    pub id: SessionId,
+}
+
+impl ListPosition {
+    /// The place with these coordinates.
+    pub fn new(last_active_at: Timestamp, id: SessionId) -> Self {
+        Self { last_active_at, id }
+    }
+
+    /// The place of this session.
+    pub fn of(session: &Session) -> Self {
+        Self::new(session.last_active_at, session.id)
+    }
+}
+
+/// Which sessions a list shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionState {
+    /// Those that have not ended.
+    #[default]
+    Active,
+    /// Those that have ended and are still kept.
+    Ended,
+    /// All that are kept.
+    All,
+}
+
+/// Activity to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touch {
+    /// Whose session.
+    pub user_id: UserId,
+    /// Which session.
+    pub id: SessionId,
+    /// When it was active.
+    pub at: Timestamp,
+    /// From which address; `None` leaves the one on record.
+    pub ip: Option<IpAddr>,
+    /// The generation of the token it was active with: when that is the newest, the newest has been seen in use.
+    pub generation: Option<u32>,
+}
+
+impl Touch {
+    /// Activity of this session at this time.
+    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
+        Self { user_id, id, at, ip: None, generation: None }
+    }
+}
+
+/// What became of an attempt to end a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndOutcome {
+    /// It was active, and has ended now.
+    Ended,
+    /// It had ended before, like this.
+    AlreadyEnded(Ending),
+    /// There is no such session of this user.
+    NotFound,
+}
+
+/// Which of a user's sessions to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndScope {
+    /// A session to keep.
+    pub keep: Option<SessionId>,
+    /// Only sessions on this device.
+    pub device_id: Option<DeviceId>,
+}
+
+impl EndScope {
+    /// All of them.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// All but this one.
+    pub fn others(keep: SessionId) -> Self {
+        Self { keep: Some(keep), device_id: None }
+    }
+
+    /// All on this device.
+    pub fn on_device(device_id: DeviceId) -> Self {
+        Self { keep: None, device_id: Some(device_id) }
+    }
+
+    /// Whether `session`, a session of the right user, is in scope.
+    pub fn includes(&self, session: &Session) -> bool {
+        self.keep != Some(session.id) && (self.device_id.is_none() || self.device_id == session.device_id)
+    }
+}
+
+/// A step from one generation of tokens to the next.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// The generation it starts from; the new one is one more.
+    pub from: u32,
+    /// When it happens.
+    pub at: Timestamp,
+    /// How far recorded activity may lag the real one: a session past a deadline is not rotated.
+    pub idle_allowance: Duration,
+    /// Refuse tokens older than the new generation from now on.
+    pub refuse_older: bool,
+    /// What the user has proven on the way, if anything.
+    pub proof: Option<Proof>,
+}
+
+impl Rotation {
+    /// A plain rotation from this generation.
+    pub fn new(from: u32, at: Timestamp, idle_allowance: Duration) -> Self {
+        Self { from, at, idle_allowance, refuse_older: false, proof: None }
+    }
+}
+
+/// What a user has proven by authenticating again.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Proof {
+    /// The methods on record from now on.
+    pub methods: BTreeMap<Box<str>, Timestamp>,
+    /// The assurance level from now on.
+    pub assurance_level: u8,
+}
+
+impl Proof {
+    /// Proof by these methods, reaching this level.
+    pub fn new(methods: BTreeMap<Box<str>, Timestamp>, assurance_level: u8) -> Self {
+        Self { methods, assurance_level }
+    }
+}
+
+/// What became of a rotation. Each answer but the last carries the record as it is now.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RotationOutcome {
+    /// This call moved it.
+    Rotated(Box<Session>),
+    /// It was at another generation, or has ended.
+    Unchanged(Box<Session>),
+    /// There is no such session of this user.
+    NotFound,
+}
+
+/// A session that ended, as [`SessionStore::ended_between`] reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Whose session.
+    pub user_id: UserId,
+    /// Which session.
+    pub id: SessionId,
+    /// When it ended, or will at the latest.
+    pub at: Timestamp,
+}
+
+impl Change {
+    /// This session ended at this time.
+    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
+        Self { user_id, id, at }
+    }
+}
