@@ -244,6 +244,29 @@ impl Actor {
     }
 }
 
+/// Activity to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touch {
+    /// Whose session.
+    pub user_id: UserId,
+    /// Which session.
+    pub id: SessionId,
+    /// When it was active.
+    pub at: Timestamp,
+    /// From which address; `None` leaves the one on record.
+    pub ip: Option<IpAddr>,
+    /// The generation of the token it was active with: when that is the newest, the newest has been seen in use.
+    pub generation: Option<u32>,
+}
+
+impl Touch {
+    /// Activity of this session at this time.
+    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
+        Self { user_id, id, at, ip: None, generation: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt, net::IpAddr, pin::Pin, time::Duration};
+use std::{collections::BTreeMap, fmt, pin::Pin, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -7,7 +7,7 @@ use crate::{
     device::DeviceName,
     id::{DeviceId, SessionId, UserId},
     policy::{Admission, Eviction, Full},
-    session::{Ending, Session},
+    session::{Ending, Session, Touch},
     store::StoreError,
 };
 
@@ -175,29 +175,6 @@ pub enum SessionState {
     Ended,
     /// All that are kept.
     All,
-}
-
-/// Activity to record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Touch {
-    /// Whose session.
-    pub user_id: UserId,
-    /// Which session.
-    pub id: SessionId,
-    /// When it was active.
-    pub at: Timestamp,
-    /// From which address; `None` leaves the one on record.
-    pub ip: Option<IpAddr>,
-    /// The generation of the token it was active with: when that is the newest, the newest has been seen in use.
-    pub generation: Option<u32>,
-}
-
-impl Touch {
-    /// Activity of this session at this time.
-    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
-        Self { user_id, id, at, ip: None, generation: None }
-    }
 }
 
 /// What became of an attempt to end a session.

@@ -11,10 +11,10 @@ use crate::{
     device::DeviceName,
     id::{SessionId, UserId},
     policy::{ActiveSession, Admission},
-    session::{Actor, Ending, Session},
+    session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionStore,
-        StoreFuture, Touch,
+        StoreFuture,
     },
 };
 

@@ -18,7 +18,7 @@ mod memory;
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
-        SessionState, SessionStore, StoreFuture, Touch,
+        SessionState, SessionStore, StoreFuture,
     },
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
