@@ -30,7 +30,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Inserts a new session, and ends those that make room for it, all or nothing.
     ///
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.now`. Evicted
-    /// sessions end at `admission.now`, by the system.
+    /// sessions end at `admission.now`, by the system. A record that is there already, as when an insert is repeated, is
+    /// left as it is, ended or not, and nothing makes room for it.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this user and id.
@@ -41,7 +42,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.
     ///
-    /// The batch may be of any length; it is atomic per session, not as a whole. Answers how many records changed.
+    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count as
+    /// one: see [`Touch::coalesce`]. Answers how many of the sessions are there and have not ended.
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64>;
 
     /// Ends one session.
@@ -78,7 +80,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`TokenState::generation`](crate::session::TokenState::generation).
     ///
     /// Of any number of concurrent calls with the same `rotation.from`, exactly one is answered
-    /// [`RotationOutcome::Rotated`].
+    /// [`RotationOutcome::Rotated`]. The last generation that there is has no successor: it stays unchanged.
     fn rotate<'a>(
         &'a self,
         user: &'a UserId,
@@ -198,6 +200,27 @@ impl Touch {
     pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
         Self { user_id, id, at, ip: None, generation: None }
     }
+
+    /// One touch per session, in the order of the records' keys: the newest time, the newest address that is known, and
+    /// the newest generation.
+    ///
+    /// Stores that write the result in its order cannot deadlock with one another.
+    pub fn coalesce(touches: &[Self]) -> Vec<Self> {
+        let mut sorted: Vec<&Self> = touches.iter().collect();
+        sorted.sort_by(|a, b| (&a.user_id, a.id, a.at).cmp(&(&b.user_id, b.id, b.at)));
+        let mut coalesced: Vec<Self> = Vec::with_capacity(sorted.len());
+        for touch in sorted {
+            match coalesced.last_mut() {
+                Some(last) if last.id == touch.id && last.user_id == touch.user_id => {
+                    last.at = touch.at;
+                    last.ip = touch.ip.or(last.ip);
+                    last.generation = last.generation.max(touch.generation);
+                }
+                _ => coalesced.push(touch.clone()),
+            }
+        }
+        coalesced
+    }
 }
 
 /// What became of an attempt to end a session.
@@ -312,5 +335,23 @@ impl Change {
     /// This session ended at this time.
     pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
         Self { user_id, id, at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touches_of_one_session_coalesce_into_the_newest() {
+        let (ann, bob) = (UserId::from(1), UserId::from(2));
+        let id = SessionId::at(Timestamp::from_seconds(1));
+        let touch = |user: &UserId, second| Touch::new(user.clone(), id, Timestamp::from_seconds(second));
+        let address: Option<IpAddr> = "192.0.2.1".parse().ok();
+        let newest = touch(&ann, 9);
+        let earlier = Touch { ip: address, generation: Some(3), ..touch(&ann, 4) };
+
+        let coalesced = Touch::coalesce(&[touch(&bob, 5), newest, earlier.clone(), touch(&ann, 1)]);
+        assert_eq!(coalesced, [Touch { at: Timestamp::from_seconds(9), ..earlier }, touch(&bob, 5)]);
     }
 }
