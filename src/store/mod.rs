@@ -11,6 +11,8 @@
 //! 6. A method that answers `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod contract;
 mod error;
 mod memory;
