@@ -15,8 +15,12 @@
 pub mod conformance;
 mod contract;
 mod error;
+#[cfg(feature = "testing")]
+mod failing;
 mod memory;
 
+#[cfg(feature = "testing")]
+pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
