@@ -30,7 +30,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Inserts a new session, and ends those that make room for it, all or nothing.
     ///
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.now`. Evicted
-    /// sessions end at `admission.now`, by the system.
+    /// sessions end at `admission.now`, by the system. A record that is there already, as when an insert is repeated, is
+    /// left as it is, ended or not, and nothing makes room for it.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this user and id.
@@ -41,7 +42,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.
     ///
-    /// The batch may be of any length; it is atomic per session, not as a whole. Answers how many records changed.
+    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count as
+    /// one: see [`Touch::coalesce`]. Answers how many of the sessions are there and have not ended.
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64>;
 
     /// Ends one session.
@@ -78,7 +80,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`TokenState::generation`](crate::session::TokenState::generation).
     ///
     /// Of any number of concurrent calls with the same `rotation.from`, exactly one is answered
-    /// [`RotationOutcome::Rotated`].
+    /// [`RotationOutcome::Rotated`]. The last generation that there is has no successor: it stays unchanged.
     fn rotate<'a>(
         &'a self,
         user: &'a UserId,

@@ -93,6 +93,9 @@ impl SessionStore for MemoryStore {
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
             let mut records = self.records();
+            if records.session_mut(&session.user_id, session.id).is_some() {
+                return Ok(Admitted::Inserted(Vec::new()));
+            }
             let active: Vec<ActiveSession> = records
                 .of(&session.user_id)
                 .filter(|other| other.is_active(admission.now, admission.idle_allowance))
@@ -129,7 +132,7 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut records = self.records();
             let mut changed = 0;
-            for touch in touches {
+            for touch in Touch::coalesce(touches) {
                 let Some(session) = records.session_mut(&touch.user_id, touch.id).filter(|s| s.ended.is_none()) else {
                     continue;
                 };
@@ -205,10 +208,11 @@ impl SessionStore for MemoryStore {
                 return Ok(RotationOutcome::NotFound);
             };
             let active = session.is_active(rotation.at, rotation.idle_allowance);
-            if !active || session.tokens.generation != rotation.from {
+            let next = rotation.from.checked_add(1).filter(|_| active && session.tokens.generation == rotation.from);
+            let Some(next) = next else {
                 return Ok(RotationOutcome::Unchanged(Box::new(session.clone())));
-            }
-            session.tokens.generation += 1;
+            };
+            session.tokens.generation = next;
             session.tokens.rotated_at = Some(rotation.at);
             session.tokens.newest_seen = false;
             session.last_active_at = session.last_active_at.max(rotation.at);

@@ -11,10 +11,16 @@
 //! 6. A method that answers `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod contract;
 mod error;
+#[cfg(feature = "testing")]
+mod failing;
 mod memory;
 
+#[cfg(feature = "testing")]
+pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,

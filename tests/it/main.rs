@@ -9,6 +9,7 @@ mod faults;
 mod guard;
 mod layers;
 mod my_devices;
+mod naming;
 mod rejections;
 mod routes;
 mod tidy;

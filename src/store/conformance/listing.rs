@@ -1,0 +1,136 @@
+//! Lists: the order, the pages, the states.
+
+use std::{cmp::Reverse, time::Duration};
+
+use super::support::{
+    HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure, ensure_eq, ids_in, insert_all, later, session, session_of,
+};
+use crate::{
+    id::{SessionId, UserId},
+    session::{Actor, EndReason, Ending, Session},
+    store::{ListPosition, ListQuery, SessionState},
+};
+
+const STATES: [SessionState; 3] = [SessionState::Active, SessionState::Ended, SessionState::All];
+
+pub(super) async fn a_list_is_newest_activity_first(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    let listed = ids_in(&store, &UserId::from(1), SessionState::All).await?;
+    ensure_eq!(listed, ids(expected(&sessions, &ListQuery::new(SessionState::All, 100, NOW, HOUR))), "the list");
+    Ok(())
+}
+
+pub(super) async fn pages_show_every_session_once(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    for state in STATES {
+        for limit in [1, 2, 3, 7, 100] {
+            let mut query = ListQuery::new(state, limit, NOW, Duration::ZERO);
+            let all = ids(expected(&sessions, &ListQuery { limit: 100, ..query.clone() }));
+            let mut shown = Vec::new();
+            loop {
+                let page = store.list(&UserId::from(1), &query).await?;
+                ensure!(page.len() <= limit as usize, "a page of {limit} holds {} sessions", page.len());
+                let Some(last) = page.last() else { break };
+                query.after = Some(ListPosition::of(last));
+                shown.extend(page.iter().map(|session| session.id));
+                ensure!(shown.len() <= sessions.len(), "pages of {limit} {state:?} sessions never end: {shown:?}");
+            }
+            ensure_eq!(shown, all, "all pages of {limit} {state:?} sessions");
+        }
+    }
+    let none = store.list(&UserId::from(1), &ListQuery::new(SessionState::All, 0, NOW, Duration::ZERO)).await?;
+    ensure!(none.is_empty(), "a page of 0 holds {} sessions", none.len());
+    Ok(())
+}
+
+pub(super) async fn each_state_is_told_from_the_others(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    let moments = [ago(2 * HOUR), ago(SECOND), NOW, later(MINUTE), later(90 * MINUTE), later(30 * HOUR)];
+    for now in moments {
+        for allowance in [Duration::ZERO, Duration::from_micros(1), 2 * MINUTE, HOUR, Duration::MAX] {
+            for state in STATES {
+                let query = ListQuery::new(state, 100, now, allowance);
+                let listed = store.list(&UserId::from(1), &query).await?;
+                let what = format!("the {state:?} sessions at {now} with an allowance of {allowance:?}");
+                ensure_eq!(listed, expected(&sessions, &query), "{what}");
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn a_list_can_leave_one_session_out(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    for left_out in &sessions {
+        let mut query = ListQuery::new(SessionState::All, 4, NOW, Duration::ZERO);
+        query.except = Some(left_out.id);
+        let listed = store.list(&UserId::from(1), &query).await?;
+        ensure_eq!(listed, expected(&sessions, &query), "the list without {}", left_out.id);
+    }
+    Ok(())
+}
+
+pub(super) async fn a_list_is_of_one_user(store: Store) -> Verdict {
+    let (of_first, of_second) = (varied(1), varied(2));
+    insert_all(&store, of_first.iter().chain(&of_second)).await?;
+    for (user, sessions) in [(1, of_first), (2, of_second), (3, Vec::new())] {
+        let listed = ids_in(&store, &UserId::from(user), SessionState::All).await?;
+        let query = ListQuery::new(SessionState::All, 1_000, NOW, Duration::ZERO);
+        ensure_eq!(listed, ids(expected(&sessions, &query)), "the list of user {user}");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_page_may_start_at_a_place_that_is_gone(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    let least = SessionId::from_uuid(uuid::Uuid::nil());
+    let greatest = SessionId::from_uuid(uuid::Uuid::max());
+    for at in [ago(48 * HOUR), ago(MINUTE), NOW, later(48 * HOUR)] {
+        for id in [least, session(1).id, greatest] {
+            let mut query = ListQuery::new(SessionState::All, 3, NOW, Duration::ZERO);
+            query.after = Some(ListPosition::new(at, id));
+            let listed = store.list(&UserId::from(1), &query).await?;
+            ensure_eq!(listed, expected(&sessions, &query), "the page after {at} and {id}");
+        }
+    }
+    Ok(())
+}
+
+/// Sessions in every state, several of them active at the same moment.
+fn varied(user: u32) -> Vec<Session> {
+    let mut sessions = Vec::new();
+    for age in [MINUTE, MINUTE, MINUTE, 10 * MINUTE, 10 * MINUTE, 85 * MINUTE, 95 * MINUTE, 95 * MINUTE, 3 * HOUR] {
+        sessions.push(session_of(UserId::from(user), age));
+    }
+    for ended_ago in [MINUTE, SECOND] {
+        let mut ended = session_of(UserId::from(user), 10 * MINUTE);
+        ended.ended = Some(Ending::new(EndReason::SignedOut, Actor::Session(ended.id), ago(ended_ago)));
+        sessions.push(ended);
+    }
+    for expires_at in [ago(MINUTE), NOW, later(Duration::from_micros(1))] {
+        let mut due = session_of(UserId::from(user), 10 * MINUTE);
+        due.expires_at = expires_at;
+        sessions.push(due);
+    }
+    let mut just_idle = session_of(UserId::from(user), MINUTE);
+    just_idle.idle_timeout = MINUTE;
+    sessions.push(just_idle);
+    sessions
+}
+
+/// What a list of these sessions must show, by the words of the contract.
+fn expected(sessions: &[Session], query: &ListQuery) -> Vec<Session> {
+    let mut selected: Vec<Session> = sessions.iter().filter(|session| query.selects(session)).cloned().collect();
+    selected.sort_by_key(|session| Reverse(ListPosition::of(session)));
+    selected.truncate(query.limit as usize);
+    selected
+}
+
+fn ids(sessions: Vec<Session>) -> Vec<SessionId> {
+    sessions.iter().map(|session| session.id).collect()
+}
