@@ -72,12 +72,11 @@ fn client_ip_passes_every_row_of_the_table() {
 #[test]
 fn only_the_configured_header_is_read() {
     let names = ["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip"];
-    let custom = HeaderName::from_static("cf-connecting-ip");
     let choices = [
         ForwardedHeader::X_FORWARDED_FOR,
         ForwardedHeader::FORWARDED,
         ForwardedHeader::X_REAL_IP,
-        ForwardedHeader::Custom(custom),
+        ForwardedHeader::named("CF-Connecting-IP").unwrap(),
     ];
     for (chosen, choice) in choices.into_iter().enumerate() {
         let proxies = ours().header(choice);
@@ -87,7 +86,7 @@ fn only_the_configured_header_is_read() {
             assert_eq!(behind_proxy(&proxies, name, &[line]), ip(expect), "{name}");
         }
     }
-    let named = ours().header(ForwardedHeader::Custom(FORWARDED));
+    let named = ours().header(ForwardedHeader::named("Forwarded").unwrap());
     assert_eq!(behind_proxy(&named, "forwarded", &["for=198.51.100.1"]), ip("198.51.100.1"));
 }
 
@@ -398,5 +397,12 @@ proptest! {
         }
         let list = headers("x-forwarded-for", lines);
         prop_assert_eq!(ask(&ours(), Some(ip("10.0.0.1")), &list), Some(ip("198.51.100.1")));
+    }
+}
+
+#[test]
+fn a_header_that_cannot_be_one_is_refused() {
+    for name in ["", "two words", "x-forwarded-for:", "x\n", "ü"] {
+        assert_eq!(ForwardedHeader::named(name).unwrap_err().item(), name);
     }
 }

@@ -10,8 +10,12 @@ use jsonwebtoken::EncodingKey;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{crypto::Algorithm, issue::NewToken, *};
-use crate::{SessionId, UserId, clock::Timestamp, error::ConfigErrorKind};
+use super::{
+    crypto::Algorithm,
+    issue::{IssueError, NewToken},
+    *,
+};
+use crate::{UserId, clock::Timestamp, error::ConfigErrorKind};
 
 /// Keys for tests alone; see the README beside them.
 pub(in crate::token) mod files {

@@ -62,9 +62,9 @@ async fn the_layer_works_around_a_router() -> TestResult {
     let kit = Kit::new();
     let token = kit.sign_in("ann").await.token().to_owned();
     let mut app = SessionLayer::new(&kit.sessions).layer(Router::new().route("/", get(who)));
-    let response = app.ready().await?.call(request(Method::GET, "/", &token)).await?;
+    let response = ServiceExt::<Request<Body>>::ready(&mut app).await?.call(request(Method::GET, "/", &token)).await?;
     assert_eq!(Answer::read(response).await.body, "ann");
-    let response = app.ready().await?.call(request(Method::GET, "/", "nonsense")).await?;
+    let response = app.call(request(Method::GET, "/", "nonsense")).await?;
     assert_eq!(Answer::read(response).await.code(), "token_invalid");
     Ok(())
 }
