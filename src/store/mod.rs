@@ -18,9 +18,13 @@ mod error;
 #[cfg(feature = "testing")]
 mod failing;
 mod memory;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod sql;
 
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+#[cfg(feature = "sqlite")]
+pub use self::sql::sqlite::SqliteStore;
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
@@ -29,3 +33,7 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
 };
+
+/// The driver of the SQL stores, in the version whose pools they take.
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use sqlx;

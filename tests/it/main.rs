@@ -12,5 +12,6 @@ mod my_devices;
 mod naming;
 mod rejections;
 mod routes;
+mod stores;
 mod tidy;
 mod tonic;

@@ -101,7 +101,10 @@ async fn a_tonic_client_sees_its_session_and_the_codes_of_its_absence() -> TestR
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
     let status = whoami(&channel, Some(started.token())).await.expect_err("revoked");
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert_eq!(status.metadata().get("session-end-reason").map(|value| value.as_encoded_bytes()), Some(&b"revoked_by_admin"[..]));
+    assert_eq!(
+        status.metadata().get("session-end-reason").map(|value| value.as_encoded_bytes()),
+        Some(&b"revoked_by_admin"[..])
+    );
     Ok(())
 }
 
