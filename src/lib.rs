@@ -1,5 +1,34 @@
-//! Multi-device sessions for Tower.
+//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and sign any device out, at once.
+//!
+//! JWTs stay, with a session id in them. Every sign-in is a record in a [store]; a [`SessionLayer`] checks the
+//! record on each request, through a short cache and a guard against revocations that race with it; [`CurrentSession`]
+//! brings the session into handlers; [`SessionRoutes`] let users list, name and end their sessions.
+//!
+//! # Reading order
+//!
+//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] say what their
+//!    tokens look like, [`SessionPolicy`] how long they live.
+//! 2. [`SessionLayer`] and [`RequireSessionLayer`]: the middleware.
+//! 3. [`CurrentSession`], [`ClientInfo`], [`StartedSession`]: what handlers meet.
+//! 4. [`SessionRoutes`]: the ready-made endpoints.
+//! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
+//! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
+//!
+//! # Cargo features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
+//! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `rust_crypto` | signatures by the RustCrypto crates | |
+//! | `sqlite` | [`store::SqliteStore`] | |
+//! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
+//!
+//! One of `aws_lc_rs` and `rust_crypto` is needed.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// 0 domain: no I/O, no async, no HTTP.
 pub mod clock;
 pub mod device;
 pub mod event;
@@ -7,29 +36,32 @@ pub mod id;
 pub mod location;
 pub mod policy;
 pub mod session;
+mod text;
 
+// 1 mechanisms: they know the domain, never each other.
 mod activity;
 mod cache;
 pub mod client_ip;
 pub mod store;
 pub mod token;
 
+// 2 use cases: the only place that orders store, cache and bus.
 pub mod error;
+mod logging;
 pub mod manager;
 
+// 3 tower.
 pub mod middleware;
 mod transport;
 
+// 4 axum.
 #[cfg(feature = "axum")]
-pub mod extract;
+mod extract;
 #[cfg(feature = "axum")]
 pub mod routes;
 
-mod logging;
-mod text;
-
 #[cfg(feature = "axum")]
-pub use self::routes::SessionRoutes;
+pub use self::{extract::SessionRejection, routes::SessionRoutes};
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,
@@ -42,3 +74,8 @@ pub use self::{
     session::Session,
     token::KeyRing,
 };
+
+/// The README's code blocks, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

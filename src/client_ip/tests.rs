@@ -285,7 +285,8 @@ fn error_names_the_item_that_is_wrong() {
         assert_eq!(error.item(), item);
         let parsed = format!("fd00::/8, {item} ,10.0.0.0/8").parse::<TrustedProxies>();
         assert_eq!(parsed.unwrap_err(), error);
-        let message = format!("trusted proxy {item:?} is neither an ip address nor a cidr range");
+        let message =
+            format!("trusted proxy {item:?} is neither an ip address, nor a cidr range, nor the name of a header");
         assert_eq!(error.to_string(), message);
         assert!(!message.contains('\n'));
     }

@@ -1,19 +1,14 @@
-use std::{
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    cache::{Fresh, Joined, LoadOutcome, Lookup, Publication, RunningLoad, Ticket},
+    cache::{Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
     event::SessionEvent,
-    id::{SessionId, UserId},
     logging,
     manager::{
         CurrentSession, Endings, Inner, SessionManager, Verifier,
         current::{Authenticated, Claims},
+        refusals::Refusal,
     },
     policy::Denied,
     session::{Session, Touch},
@@ -203,66 +198,6 @@ impl Inner {
         superseded.then_some(Refusal::Superseded)
     }
 
-    /// The session's record, with the right to publish it: from a recent load, a running one, or one of our own.
-    async fn record(self: &Arc<Self>, verified: &VerifiedToken) -> Result<Option<(Ticket, Fresh)>, Denied> {
-        let (user, id) = (&verified.user_id, verified.session_id);
-        let (ticket, outcome) = if self.timings.cache_ttl.is_zero() {
-            // Without a cache each request reads for itself: what another one has read may be older than this request.
-            let ticket = self.cache.read_alone(user, id);
-            let outcome = self.read(user, id).await;
-            (ticket, outcome)
-        } else {
-            match self.cache.join(user, id, self.clock.ticks()) {
-                Joined::Fresh(ticket, fresh) => return Ok(Some((ticket, fresh))),
-                Joined::Running(ticket, load) => (ticket, load.outcome().await),
-                Joined::Lead(ticket, load) => {
-                    self.lead(ticket.clone(), load.clone());
-                    (ticket, load.outcome().await)
-                }
-            }
-        };
-        match outcome {
-            LoadOutcome::Found(fresh) => Ok(Some((ticket, fresh))),
-            LoadOutcome::NotFound => Ok(None),
-            LoadOutcome::Failed => Err(Denied::Unavailable),
-        }
-    }
-
-    /// Starts a load that outlives the request that leads it.
-    fn lead(self: &Arc<Self>, ticket: Ticket, load: RunningLoad) {
-        let mut leading = Leading { inner: Arc::clone(self), ticket, load, outcome: LoadOutcome::Failed };
-        tokio::spawn(async move {
-            let outcome = leading.inner.read(leading.ticket.user(), leading.ticket.id()).await;
-            leading.end(outcome);
-        });
-    }
-
-    /// Reads a record within the deadline, which counts the wait for a free place among the loads.
-    async fn read(&self, user: &UserId, id: SessionId) -> LoadOutcome {
-        let started = self.clock.ticks();
-        let answer = async {
-            let _place = self.loads.acquire().await;
-            self.store.find(user, id).await
-        };
-        match self.within_deadline("find", answer).await {
-            Ok(Some(session)) => {
-                let until = started.saturating_add(ticks(self.jittered_ttl(id, started)));
-                LoadOutcome::Found(Fresh { session: Arc::new(session), until })
-            }
-            Ok(None) => LoadOutcome::NotFound,
-            Err(_) => LoadOutcome::Failed,
-        }
-    }
-
-    /// The time to live, shortened by up to a tenth so that sessions that were read together are not read together
-    /// again. It is never lengthened: the time to live bounds what other nodes may miss.
-    fn jittered_ttl(&self, id: SessionId, started: u64) -> Duration {
-        let random = self.refusals.hasher.hash_one((id, started)) % 1_024;
-        let ttl = self.timings.cache_ttl;
-        let tenth = u32::try_from(random).map_or(Duration::ZERO, |random| ttl / 10 * random / 1_024);
-        ttl - tenth
-    }
-
     fn publish(
         self: &Arc<Self>,
         ticket: &Ticket,
@@ -299,26 +234,6 @@ impl Inner {
     }
 }
 
-/// Ends a load when its task does, also by a panic.
-struct Leading {
-    inner: Arc<Inner>,
-    ticket: Ticket,
-    load: RunningLoad,
-    outcome: LoadOutcome,
-}
-
-impl Leading {
-    fn end(&mut self, outcome: LoadOutcome) {
-        self.outcome = outcome;
-    }
-}
-
-impl Drop for Leading {
-    fn drop(&mut self) {
-        self.inner.cache.complete(&self.ticket, &self.load, self.outcome.clone());
-    }
-}
-
 impl Verifier {
     /// What changes when a key is added or retired.
     fn key_revision(&self) -> u64 {
@@ -349,52 +264,6 @@ impl Verifier {
     }
 }
 
-/// Why a record does not allow a request.
-#[derive(Clone, Debug)]
-enum Refusal {
-    Unknown,
-    Superseded,
-    Ended(crate::session::Ending),
-}
-
-/// Refusals of validly signed tokens, for a moment, so that repeating one costs no read. Endings are final and ids are
-/// never given twice, so none of them can keep a new session out.
-pub(crate) struct Refusals {
-    recent: moka::sync::Cache<SessionId, Remembered>,
-    hasher: RandomState,
-}
-
-#[derive(Clone)]
-struct Remembered {
-    user: UserId,
-    generation: Option<u32>,
-    refusal: Refusal,
-    until: u64,
-}
-
-impl Refusals {
-    pub(crate) fn new() -> Self {
-        let recent = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REFUSAL_TTL).build();
-        Self { recent, hasher: RandomState::new() }
-    }
-
-    fn find(&self, verified: &VerifiedToken, now: u64) -> Option<Refusal> {
-        let remembered = self.recent.get(&verified.session_id)?;
-        let same = remembered.user == verified.user_id && remembered.generation == verified.generation;
-        (same && now < remembered.until).then_some(remembered.refusal)
-    }
-
-    fn remember(&self, verified: &VerifiedToken, refusal: &Refusal, now: u64) {
-        let remembered = Remembered {
-            user: verified.user_id.clone(),
-            generation: verified.generation,
-            refusal: refusal.clone(),
-            until: now.saturating_add(ticks(REFUSAL_TTL)),
-        };
-        self.recent.insert(verified.session_id, remembered);
-    }
-}
-
 /// The cache's key for an identity that came without a token. No token begins with a zero byte.
 fn upstream_key(verified: &VerifiedToken) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + verified.user_id.as_str().len() + 16);
@@ -415,7 +284,5 @@ fn weight(session: &Session, token: &[u8]) -> u32 {
 
 /// The weight of an entry without its token's bytes and the record's texts.
 const STRUCTURES: usize = 1_024;
-
-const REFUSAL_TTL: Duration = Duration::from_secs(2);
 
 const MOST_ROUNDS: u32 = 16;

@@ -9,6 +9,7 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle, time};
 
 use crate::{
+    activity::ActivityQueue,
     clock::Timestamp,
     logging,
     manager::{Inner, SessionManager},
@@ -166,15 +167,14 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
 impl Inner {
     /// Writes what waits, in chunks. Answers whether nothing was left behind.
     async fn flush_activity(&self) -> bool {
-        let touches = self.activity.take();
-        let mut chunks = touches.chunks(CHUNK);
-        while let Some(chunk) = chunks.next() {
-            let Err(_) = self.within_deadline("touch", self.store.touch(chunk)).await else {
-                continue;
-            };
-            let unwritten = chunk.iter().chain(chunks.flatten());
-            self.activity.put_back(unwritten.cloned().collect::<Vec<Touch>>());
-            return false;
+        let mut batch = Batch { queue: &self.activity, unwritten: self.activity.take() };
+        while !batch.unwritten.is_empty() {
+            let chunk = &batch.unwritten[..batch.unwritten.len().min(CHUNK)];
+            let written = chunk.len();
+            if self.within_deadline("touch", self.store.touch(chunk)).await.is_err() {
+                return false;
+            }
+            batch.unwritten.drain(..written);
         }
         true
     }
@@ -196,6 +196,18 @@ impl Inner {
 
     fn both_clocks(&self) -> (Timestamp, Duration) {
         (self.clock.now(), Duration::from_nanos(self.clock.ticks()))
+    }
+}
+
+/// Activity that is being written. What has not been when it is dropped, by an error, a deadline or a panic, waits again.
+struct Batch<'a> {
+    queue: &'a ActivityQueue,
+    unwritten: Vec<Touch>,
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.queue.put_back(std::mem::take(&mut self.unwritten));
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -9,9 +9,7 @@ use crate::{
     clock::{Clock, SteadyClock, SystemClock},
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
-    manager::{
-        Endings, Inner, SessionManager, Timings, Tokens, Verifier, authenticate::Refusals, background::Background,
-    },
+    manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
     policy::SessionPolicy,
     store::SessionStore,
     token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
@@ -219,6 +217,7 @@ impl SessionManagerBuilder {
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
+            jitter: RandomState::new(),
             tokens,
             policy: self.policy,
             limits: Vec::new(),

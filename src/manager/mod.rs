@@ -18,6 +18,8 @@ mod background;
 mod builder;
 mod current;
 mod list;
+mod load;
+mod refusals;
 mod revoke;
 mod start;
 
@@ -31,7 +33,7 @@ pub use self::{
     start::{StartSession, StartedSession},
 };
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -43,7 +45,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{authenticate::Refusals, background::Background, current::Authenticated},
+    manager::{background::Background, current::Authenticated, refusals::Refusals},
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -86,6 +88,7 @@ pub(crate) struct Inner {
     cache: Cache<Authenticated>,
     refusals: Refusals,
     loads: Semaphore,
+    jitter: RandomState,
     tokens: Tokens,
     policy: SessionPolicy,
     limits: Vec<SessionLimit>,

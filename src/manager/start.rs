@@ -217,8 +217,7 @@ impl Inner {
             other_user => other_user,
         };
 
-        // Not repeated: a record that was inserted after all would be inserted again.
-        let admitted = self.within_deadline("insert", self.store.insert(session, &admission)).await?;
+        let admitted = self.twice_within_deadline("insert", || self.store.insert(session, &admission)).await?;
         match admitted {
             Admitted::Inserted(evictions) => self.tell_started(session, &evictions),
             Admitted::Refused(full) => {

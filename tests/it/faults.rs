@@ -191,7 +191,7 @@ async fn a_sign_in_that_the_store_did_not_take_is_an_error() -> TestResult {
         let failed = kit.sessions.start("ann", Default::default()).await;
         assert_eq!(failed.err().map(|error| error.kind()), Some(ErrorKind::Unavailable), "{fault:?}");
         kit.store.heal();
-        kit.sign_in("ann").await;
+        assert_eq!(kit.sign_in("ann").await.session().user_id.as_str(), "ann");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The flows, through the public API only. One module per flow; one binary.
 
+#![allow(unreachable_pub, reason = "nothing outside this binary can reach anything")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends by panicking")]
 
 mod support;
