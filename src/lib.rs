@@ -60,8 +60,6 @@ mod extract;
 #[cfg(feature = "axum")]
 pub mod routes;
 
-#[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,
@@ -74,6 +72,8 @@ pub use self::{
     session::Session,
     token::KeyRing,
 };
+#[cfg(feature = "axum")]
+pub use self::{extract::SessionRejection, routes::SessionRoutes};
 
 /// The README's code blocks, as tests.
 #[cfg(doctest)]

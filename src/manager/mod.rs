@@ -6,6 +6,7 @@
 //! - `authenticate`: a request arrives with a token.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
+//! - `watch`: long-lived connections hear of the end of their session.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
 //!
 //! # Cancellation
@@ -22,6 +23,7 @@ mod load;
 mod refusals;
 mod revoke;
 mod start;
+mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
@@ -45,7 +47,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{background::Background, current::Authenticated, refusals::Refusals},
+    manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -97,6 +99,7 @@ pub(crate) struct Inner {
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
+    watchers: Arc<Watchers>,
     background: Background,
 }
 
@@ -192,6 +195,12 @@ impl Inner {
                 Err(Error::with_source(ErrorKind::Unavailable, panicked))
             }
         }
+    }
+
+    /// Whether endings on other nodes are heard of by themselves.
+    #[expect(clippy::unused_self, reason = "the bus will know")]
+    fn hears_other_nodes(&self) -> bool {
+        false
     }
 
     /// Asks the store within the deadline.

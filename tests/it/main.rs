@@ -9,6 +9,7 @@ mod activity;
 mod faults;
 mod guard;
 mod layers;
+mod live;
 mod my_devices;
 mod naming;
 mod rejections;
