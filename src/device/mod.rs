@@ -2,11 +2,13 @@
 
 mod client;
 mod kind;
+mod known;
 pub mod naming;
 
 pub use self::{
     client::ClientInfo,
     kind::DeviceKind,
+    known::KnownDevice,
     naming::{ClientHints, Described},
 };
 

@@ -20,18 +20,20 @@ mod failing;
 mod memory;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
+mod values;
 
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
-    contract::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
-        SessionState, SessionStore, StoreFuture,
-    },
+    contract::{SessionStore, StoreFuture},
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
+    values::{
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
+        SessionState,
+    },
 };
 
 /// The driver of the SQL stores, in the version whose pools they take.
