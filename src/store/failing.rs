@@ -17,7 +17,7 @@ use crate::{
     session::{Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
-        StoreError, StoreFuture,
+        StoreError, StoreFuture, StoreMethod,
     },
 };
 
@@ -186,61 +186,6 @@ pub enum Fault {
     Delay(Duration),
     /// It panics, and the wrapped store is not asked.
     Panic,
-}
-
-/// The methods of a [`SessionStore`] for which a [`FailingStore`] plans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the method of its name")]
-#[non_exhaustive]
-pub enum StoreMethod {
-    Migrate,
-    Insert,
-    Find,
-    List,
-    Touch,
-    End,
-    EndAll,
-    Rename,
-    SetData,
-    Rotate,
-    Purge,
-    EndedBetween,
-    SeeDevice,
-    Devices,
-    FindDevice,
-    RenameDevice,
-    TrustDevice,
-    DistrustDevices,
-    ForgetDevice,
-    Erase,
-    Scan,
-}
-
-impl StoreMethod {
-    /// All methods.
-    pub const ALL: [Self; 21] = [
-        Self::Migrate,
-        Self::Insert,
-        Self::Find,
-        Self::List,
-        Self::Touch,
-        Self::End,
-        Self::EndAll,
-        Self::Rename,
-        Self::SetData,
-        Self::Rotate,
-        Self::Purge,
-        Self::EndedBetween,
-        Self::SeeDevice,
-        Self::Devices,
-        Self::FindDevice,
-        Self::RenameDevice,
-        Self::TrustDevice,
-        Self::DistrustDevices,
-        Self::ForgetDevice,
-        Self::Erase,
-        Self::Scan,
-    ];
 }
 
 /// Holds the calls of one method of a [`FailingStore`], to force an order of events. Dropping it opens it.

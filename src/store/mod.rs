@@ -18,12 +18,16 @@ mod error;
 #[cfg(feature = "testing")]
 mod failing;
 mod memory;
+#[cfg(feature = "testing")]
+mod method;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod values;
 
 #[cfg(feature = "testing")]
-pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+pub use self::failing::{FailingStore, Fault, Gate};
+#[cfg(feature = "testing")]
+pub use self::method::StoreMethod;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
