@@ -7,8 +7,10 @@
 //! 3. A change finds its record by user and id together, and what has ended by its `WHERE`, never by an earlier read.
 
 mod columns;
+mod devices;
 mod failure;
 mod names;
+mod scan;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 
