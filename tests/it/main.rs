@@ -12,6 +12,8 @@ mod layers;
 mod live;
 mod my_devices;
 mod naming;
+#[cfg(feature = "pages")]
+mod pages;
 mod rejections;
 mod routes;
 mod stores;
