@@ -46,10 +46,12 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 mod in_a_file {
     use super::{Case, Database, Failure};
 
-    tower_device_sessions::store_conformance!(run = async |case: &'static Case| -> Result<(), Failure> {
-        let database = Database::new();
-        case.check(database.store().await.unwrap()).await
-    });
+    tower_device_sessions::store_conformance!(
+        run = async |case: &'static Case| -> Result<(), Failure> {
+            let database = Database::new();
+            case.check(database.store().await.unwrap()).await
+        }
+    );
 }
 
 mod in_memory {
