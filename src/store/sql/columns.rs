@@ -117,7 +117,43 @@ macro_rules! bind_session {
     }};
 }
 
-pub(super) use {bind_session, inserted_columns, read_columns, session_columns};
+/// Defines how the rows of one dialect are read.
+macro_rules! row_readers {
+    ($row:ty) => {
+        fn read_session(row: &$row, user: &UserId) -> Result<Session, StoreError> {
+            let columns = || -> Result<_, sqlx::Error> { Ok(crate::store::sql::columns::read_columns!(row)) };
+            columns().map_err(failure)?.into_session(user)
+        }
+
+        fn read_active(row: &$row) -> Result<ActiveSession, StoreError> {
+            let device_id: Option<uuid::Uuid> = row.try_get(1).map_err(failure)?;
+            Ok(ActiveSession {
+                id: SessionId::from_uuid(row.try_get(0).map_err(failure)?),
+                device_id: device_id.map(crate::id::DeviceId::from_uuid),
+                kind: crate::device::DeviceKind::from_name(row.try_get(2).map_err(failure)?),
+                created_at: Timestamp::from_micros(row.try_get(3).map_err(failure)?),
+                last_active_at: Timestamp::from_micros(row.try_get(4).map_err(failure)?),
+            })
+        }
+
+        /// The ending in three columns from this one on.
+        fn read_ending(row: &$row, from: usize) -> Result<Option<Ending>, StoreError> {
+            let at = row.try_get(from).map_err(failure)?;
+            let reason = row.try_get(from + 1).map_err(failure)?;
+            let actor = row.try_get(from + 2).map_err(failure)?;
+            Ok(crate::store::sql::columns::ending(at, reason, actor))
+        }
+
+        fn read_change(row: &$row) -> Result<Change, StoreError> {
+            let user: &str = row.try_get(0).map_err(failure)?;
+            let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
+            let id = SessionId::from_uuid(row.try_get(1).map_err(failure)?);
+            Ok(Change::new(user, id, Timestamp::from_micros(row.try_get(2).map_err(failure)?)))
+        }
+    };
+}
+
+pub(super) use {bind_session, inserted_columns, read_columns, row_readers, session_columns};
 
 /// One row, in types that every dialect has.
 pub(super) struct Columns<'r> {
