@@ -10,6 +10,8 @@ mod columns;
 mod failure;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod lease;
+#[cfg(feature = "mysql")]
+pub(super) mod mysql;
 mod names;
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;

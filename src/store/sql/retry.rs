@@ -29,11 +29,19 @@ macro_rules! retrying {
 
 pub(super) use retrying;
 
-/// A deadlock, a failed serialization, or (MySQL 1205) a lock that did not come free in time.
+/// A deadlock, or a failed serialization.
 pub(super) fn lost_a_conflict(error: &StoreError) -> bool {
     let Some(sqlx::Error::Database(error)) = error.source().and_then(|source| source.downcast_ref()) else {
         return false;
     };
+    // MySQL has no SQLSTATE of its own for these two: a lock that was not given in time, and (MariaDB) a record that has
+    // changed since it was read.
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
+        && matches!(error.number(), 1205 | 1020)
+    {
+        return true;
+    }
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
