@@ -1,4 +1,4 @@
-use std::{hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -275,6 +275,12 @@ impl SessionManagerBuilder {
             retention: self.retention,
             purge_interval: self.purge_interval,
         })
+    }
+}
+
+impl fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder").field("store", &self.store).finish_non_exhaustive()
     }
 }
 

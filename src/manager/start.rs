@@ -152,7 +152,7 @@ impl StartSession {
         Ok(Arc::unwrap_or_clone(session))
     }
 
-    fn prepare(self, inner: &Inner) -> Result<(Session, Map<String, Value>, Option<Held>), Error> {
+    fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let claims = self.claims?;
         let client = self.client.parts();
         let now = inner.clock.now();
@@ -185,7 +185,9 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// The session that the client held before.
+/// A session that is not on record yet, the application's claims for its token, and the session that the client held before.
+type Prepared = (Session, Map<String, Value>, Option<Held>);
+
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
