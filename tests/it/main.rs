@@ -7,6 +7,7 @@ mod support;
 
 mod activity;
 mod faults;
+mod floods;
 mod guard;
 mod layers;
 mod live;
