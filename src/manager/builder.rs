@@ -107,7 +107,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// What tokens look like: issuer, audience, the name of the session's claim and so on.
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
+    /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
         self

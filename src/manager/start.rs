@@ -117,6 +117,9 @@ impl StartSession {
     }
 
     /// The absolute timeout of this session. Default: that of the policy.
+    ///
+    /// With more than [`TokenOptions::max_lifetime`](crate::token::TokenOptions::max_lifetime) the start is answered by
+    /// [`ErrorKind::InvalidClaims`].
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self

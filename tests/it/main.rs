@@ -17,6 +17,7 @@ mod naming;
 mod pages;
 mod rejections;
 mod routes;
+mod settings;
 mod stores;
 mod tidy;
 mod tonic;
