@@ -14,6 +14,8 @@
 //! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
 //! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
 //!
+//! The guides say how it works inside ([`guide::architecture`]) and what is promised ([`guide::security`]).
+//!
 //! # Cargo features
 //!
 //! | feature | what it adds | default |
@@ -65,6 +67,8 @@ pub mod pages;
 #[cfg(feature = "axum")]
 pub mod routes;
 
+pub mod guide;
+
 #[cfg(feature = "pages")]
 pub use self::pages::DevicesPage;
 pub use self::{
@@ -83,6 +87,6 @@ pub use self::{
 pub use self::{extract::SessionRejection, routes::SessionRoutes};
 
 /// The README's code blocks, as tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

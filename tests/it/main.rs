@@ -15,6 +15,7 @@ mod my_devices;
 mod naming;
 #[cfg(feature = "pages")]
 mod pages;
+mod readme;
 mod rejections;
 mod routes;
 mod settings;
