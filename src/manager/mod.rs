@@ -161,6 +161,11 @@ impl SessionManager {
         self.inner.clock.now()
     }
 
+    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    pub fn cached_sessions(&self) -> u64 {
+        self.inner.cache.sessions() as u64
+    }
+
     /// Whether an outer layer has verified the token, so that no header is read.
     pub(crate) fn is_verified_upstream(&self) -> bool {
         matches!(self.inner.tokens.verifier, Verifier::Upstream)

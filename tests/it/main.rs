@@ -6,7 +6,11 @@
 mod support;
 
 mod activity;
+mod cancellation;
+mod clients;
+mod equivalence;
 mod faults;
+mod floods;
 mod guard;
 mod layers;
 mod live;
@@ -14,8 +18,13 @@ mod my_devices;
 mod naming;
 #[cfg(feature = "pages")]
 mod pages;
+mod nodes;
+mod readme;
 mod rejections;
 mod routes;
+mod secrets;
+mod settings;
 mod stores;
 mod tidy;
+mod tokens;
 mod tonic;

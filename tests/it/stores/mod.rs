@@ -7,4 +7,6 @@ mod postgres;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod servers;
 #[cfg(feature = "sqlite")]
+mod embedded;
+#[cfg(feature = "sqlite")]
 mod sqlite;
