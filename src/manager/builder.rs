@@ -1,4 +1,4 @@
-use std::{hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -107,7 +107,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// What tokens look like: issuer, audience, the name of the session's claim and so on.
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
+    /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
         self
@@ -275,6 +276,12 @@ impl SessionManagerBuilder {
             retention: self.retention,
             purge_interval: self.purge_interval,
         })
+    }
+}
+
+impl fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder").field("store", &self.store).finish_non_exhaustive()
     }
 }
 

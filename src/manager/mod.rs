@@ -43,7 +43,7 @@ use crate::{
     activity::ActivityQueue,
     cache::Cache,
     client_ip::TrustedProxies,
-    clock::SteadyClock,
+    clock::{SteadyClock, Timestamp},
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
@@ -154,6 +154,16 @@ impl SessionManager {
     /// The proxies whose word on a client's address is taken.
     pub fn trusted_proxies(&self) -> &TrustedProxies {
         &self.inner.trusted_proxies
+    }
+
+    /// The present, as the manager's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    pub fn cached_sessions(&self) -> u64 {
+        self.inner.cache.sessions() as u64
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.

@@ -84,8 +84,9 @@ async fn uncached(mut response: Response) -> Response {
 }
 
 /// The id in a path. Whatever is no id names no session.
-fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Result<SessionId, Response> {
-    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(not_found)
+fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Option<SessionId> {
+    let Path(text) = path.ok()?;
+    text.parse().ok()
 }
 
 fn not_found() -> Response {

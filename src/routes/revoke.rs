@@ -23,9 +23,8 @@ pub(super) async fn revoke(
     current: CurrentSession,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let id = match session_id(id) {
-        Ok(id) => id,
-        Err(not_found) => return not_found,
+    let Some(id) = session_id(id) else {
+        return not_found();
     };
     let revoked = if id == current.id() {
         manager.sign_out(&current).await.map(|()| Revoked::Now)

@@ -28,6 +28,10 @@ mod values;
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]
 pub use self::method::StoreMethod;
+#[cfg(feature = "mysql")]
+pub use self::sql::mysql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{

@@ -6,14 +6,25 @@
 mod support;
 
 mod activity;
+mod cancellation;
+mod clients;
+mod equivalence;
 mod faults;
+mod floods;
 mod guard;
 mod layers;
 mod live;
 mod my_devices;
 mod naming;
+mod nodes;
+#[cfg(feature = "pages")]
+mod pages;
+mod readme;
 mod rejections;
 mod routes;
+mod secrets;
+mod settings;
 mod stores;
 mod tidy;
+mod tokens;
 mod tonic;

@@ -8,7 +8,7 @@ use crate::{
     store::{
         ScanPage, StoreError,
         sql::{
-            devices::{DeviceColumns, read_device_columns},
+            devices::{bind_device, device_readers, hints_text},
             failure::failure,
             scan::{ScanPosition, page_of, rows_of_page},
         },
@@ -18,28 +18,18 @@ use crate::{
 /// What the store knows of devices, and of users as a whole.
 impl SqliteStore {
     pub(super) async fn note_device(&self, seen: &KnownDevice) -> Result<bool, StoreError> {
-        let user = seen.user_id.as_str();
         loop {
-            let columns = DeviceColumns::of(seen);
             let known = sqlx::query(self.sql.see_known_device)
-                .bind(user)
-                .bind(columns.id)
-                .bind(&columns.user_agent)
-                .bind(&columns.hints)
-                .bind(columns.last_seen_at);
+                .bind(seen.user_id.as_str())
+                .bind(*seen.id.as_uuid())
+                .bind(seen.device.user_agent.as_deref())
+                .bind(hints_text(seen))
+                .bind(seen.last_seen_at.as_micros());
             if known.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
                 return Ok(false);
             }
-            let unknown = sqlx::query(self.sql.see_new_device)
-                .bind(user)
-                .bind(columns.id)
-                .bind(columns.user_agent)
-                .bind(columns.hints)
-                .bind(columns.custom_name)
-                .bind(columns.first_seen_at)
-                .bind(columns.last_seen_at)
-                .bind(columns.trusted_until);
-            if unknown.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
+            let new = bind_device!(sqlx::query(self.sql.see_new_device), seen);
+            if new.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
                 return Ok(true);
             }
             // Somebody else has put it on record between the two.
@@ -115,15 +105,8 @@ impl SqliteStore {
         let after = ScanPosition::parse(cursor)?;
         let query = sqlx::query(self.sql.scan).bind(after.user).bind(after.id).bind(rows_of_page(limit));
         let rows = query.fetch_all(&self.reader).await.map_err(failure)?;
-        let sessions = rows.iter().map(|row| {
-            let user: &str = row.try_get("user_id").map_err(failure)?;
-            read_session(row, &UserId::try_from(user).map_err(StoreError::corrupt)?)
-        });
-        Ok(page_of(sessions.collect::<Result<_, _>>()?, limit))
+        Ok(page_of(rows.iter().map(read_scanned).collect::<Result<_, _>>()?, limit))
     }
 }
 
-fn read_device(row: &SqliteRow, user: &UserId) -> Result<KnownDevice, StoreError> {
-    let columns = || -> Result<_, sqlx::Error> { Ok(read_device_columns!(row)) };
-    columns().map_err(failure)?.into_device(user)
-}
+device_readers!(SqliteRow);
