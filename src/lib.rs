@@ -29,7 +29,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // 0 domain: no I/O, no async, no HTTP.
+pub mod assurance;
 pub mod clock;
+mod denied;
 pub mod device;
 pub mod event;
 pub mod id;
@@ -42,6 +44,7 @@ mod text;
 mod activity;
 mod cache;
 pub mod client_ip;
+pub mod credentials;
 pub mod store;
 pub mod token;
 
@@ -56,24 +59,26 @@ mod transport;
 
 // 4 axum.
 #[cfg(feature = "axum")]
+mod answer;
+#[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "axum")]
 pub mod routes;
 
-#[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,
     device::ClientInfo,
     error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
-    manager::{CurrentSession, SessionManager, StartSession, StartedSession},
+    manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
     middleware::{RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,
     token::KeyRing,
 };
+#[cfg(feature = "axum")]
+pub use self::{extract::SessionRejection, routes::SessionRoutes};
 
 /// The README's code blocks, as tests.
 #[cfg(doctest)]

@@ -4,6 +4,7 @@ mod client;
 mod kind;
 pub mod naming;
 
+pub(crate) use self::client::ClientParts;
 pub use self::{
     client::ClientInfo,
     kind::DeviceKind,

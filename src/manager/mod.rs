@@ -4,6 +4,7 @@
 //!
 //! - `start`: a user signs in.
 //! - `authenticate`: a request arrives with a token.
+//! - `refresh`: a client asks for the next tokens.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
@@ -19,9 +20,12 @@ mod builder;
 mod current;
 mod list;
 mod load;
+mod notice;
+mod refresh;
 mod refusals;
 mod revoke;
 mod start;
+mod started;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
@@ -29,8 +33,10 @@ pub use self::{
     builder::SessionManagerBuilder,
     current::CurrentSession,
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
+    refresh::{OnReuse, RefreshPolicy},
     revoke::{Revocation, Revoked},
-    start::{StartSession, StartedSession},
+    start::StartSession,
+    started::{SignedOut, StartedSession},
 };
 
 use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
@@ -42,10 +48,14 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::SteadyClock,
+    credentials::Credentials,
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{background::Background, current::Authenticated, refusals::Refusals},
+    manager::{
+        background::Background, current::Authenticated, notice::NoticedBrowsers, refresh::Refreshing,
+        refusals::Refusals,
+    },
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -90,10 +100,13 @@ pub(crate) struct Inner {
     loads: Semaphore,
     jitter: RandomState,
     tokens: Tokens,
+    credentials: Credentials,
+    refreshing: Option<Refreshing>,
     policy: SessionPolicy,
     limits: Vec<SessionLimit>,
     activity: ActivityQueue,
     listeners: Listeners,
+    noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
@@ -151,6 +164,11 @@ impl SessionManager {
     /// The proxies whose word on a client's address is taken.
     pub fn trusted_proxies(&self) -> &TrustedProxies {
         &self.inner.trusted_proxies
+    }
+
+    /// Which credentials are read, and how they are answered.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.
