@@ -20,6 +20,7 @@
 //! | --- | --- | --- |
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
@@ -62,9 +63,13 @@ mod transport;
 mod answer;
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "pages")]
+pub mod pages;
 #[cfg(feature = "axum")]
 pub mod routes;
 
+#[cfg(feature = "pages")]
+pub use self::pages::DevicesPage;
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,

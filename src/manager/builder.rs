@@ -1,4 +1,4 @@
-use std::{hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -262,8 +262,9 @@ impl SessionManagerBuilder {
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
-                let verifier = TokenVerifier::new(keys.clone(), self.token_options.clone())?;
-                let issuer = if keys.signs() { Some(TokenIssuer::new(keys, self.token_options)?) } else { None };
+                let options = self.token_options.lasting(self.policy.absolute_timeout);
+                let verifier = TokenVerifier::new(keys.clone(), options.clone())?;
+                let issuer = if keys.signs() { Some(TokenIssuer::new(keys, options)?) } else { None };
                 Tokens { verifier: Verifier::Own(verifier), issuer }
             }
             Some(Proof::Application(verifier)) => Tokens { verifier: Verifier::Application(verifier), issuer: None },
@@ -287,6 +288,7 @@ impl SessionManagerBuilder {
             trusted_proxies: self.trusted_proxies,
             timings,
             endings: self.endings,
+            watchers: Arc::default(),
             background: Background::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
@@ -357,6 +359,17 @@ impl SessionManagerBuilder {
             retention: self.retention,
             purge_interval: self.purge_interval,
         })
+    }
+}
+
+impl fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder")
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .field("transport", &self.transport)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `refresh`: a client asks for the next tokens.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
+//! - `watch`: long-lived connections hear of the end of their session.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
 //!
 //! # Cancellation
@@ -26,6 +27,7 @@ mod refusals;
 mod revoke;
 mod start;
 mod started;
+mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
@@ -47,14 +49,14 @@ use crate::{
     activity::ActivityQueue,
     cache::Cache,
     client_ip::TrustedProxies,
-    clock::SteadyClock,
+    clock::{SteadyClock, Timestamp},
     credentials::Credentials,
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
     manager::{
         background::Background, current::Authenticated, notice::NoticedBrowsers, refresh::Refreshing,
-        refusals::Refusals,
+        refusals::Refusals, watch::Watchers,
     },
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
@@ -110,6 +112,7 @@ pub(crate) struct Inner {
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
+    watchers: Arc<Watchers>,
     background: Background,
 }
 
@@ -166,6 +169,11 @@ impl SessionManager {
         &self.inner.trusted_proxies
     }
 
+    /// The present, as the manager's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
     /// Which credentials are read, and how they are answered.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.inner.credentials
@@ -210,6 +218,12 @@ impl Inner {
                 Err(Error::with_source(ErrorKind::Unavailable, panicked))
             }
         }
+    }
+
+    /// Whether endings on other nodes are heard of by themselves.
+    #[expect(clippy::unused_self, reason = "the bus will know")]
+    fn hears_other_nodes(&self) -> bool {
+        false
     }
 
     /// Asks the store within the deadline.

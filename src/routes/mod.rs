@@ -101,7 +101,7 @@ impl SessionRoutes {
 }
 
 /// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
-async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
+pub(crate) async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
     if let (Some(current), Some(csrf)) = (request.extensions().get::<CurrentSession>(), &manager.credentials().csrf) {
         let (source, csrf) = (current.credential_source(), csrf.clone().strict());
         if let Err(why) = csrf.check(source, request.method(), request.uri(), request.headers()) {

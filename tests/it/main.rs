@@ -10,8 +10,12 @@ mod cookies;
 mod faults;
 mod guard;
 mod layers;
+mod live;
 mod my_devices;
 mod naming;
+#[cfg(feature = "pages")]
+mod pages;
+mod refresh;
 mod rejections;
 mod routes;
 mod stores;
