@@ -5,6 +5,7 @@ mod kind;
 mod known;
 pub mod naming;
 
+pub(crate) use self::client::ClientParts;
 pub use self::{
     client::ClientInfo,
     kind::DeviceKind,
