@@ -40,6 +40,7 @@ pub mod event;
 pub mod id;
 pub mod location;
 pub mod policy;
+pub mod privacy;
 pub mod session;
 mod text;
 
@@ -89,7 +90,10 @@ pub use self::{
     token::KeyRing,
 };
 #[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
+pub use self::{
+    extract::SessionRejection,
+    routes::SessionRoutes,
+};
 
 /// The README's code blocks, as tests.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
