@@ -92,7 +92,7 @@ pub use self::{
 #[cfg(feature = "axum")]
 pub use self::{
     extract::SessionRejection,
-    routes::SessionRoutes,
+    routes::{AdminRoutes, SessionRoutes},
 };
 
 /// The README's code blocks, as tests.
