@@ -16,9 +16,9 @@ mod layers;
 mod live;
 mod my_devices;
 mod naming;
+mod nodes;
 #[cfg(feature = "pages")]
 mod pages;
-mod nodes;
 mod readme;
 mod rejections;
 mod routes;

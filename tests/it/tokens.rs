@@ -4,13 +4,14 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderValue, Request, header},
+    routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use proptest::prelude::*;
 use sha2::Sha256;
 use tower_device_sessions::{
-    KeyRing, StartedSession, UserId,
+    ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionLayer, StartedSession, UserId,
     manager::Revocation,
     store::{Rotation, SessionStore},
 };
@@ -99,7 +100,7 @@ async fn no_token_is_answered_by_a_bare_challenge() -> TestResult {
     Ok(())
 }
 
-/// S16, S17, S36's opposite number: a token that was cut off, at any byte, or has the wrong shape.
+/// S16, S17: a token that was cut off, at any byte, or has the wrong shape.
 #[tokio::test]
 async fn a_malformed_or_truncated_token_is_refused() {
     let bench = Bench::new().await;
@@ -496,6 +497,53 @@ async fn a_token_of_an_older_generation_than_the_least_is_refused() -> TestResul
     assert_eq!(get_with(&bench.app, "/me", bench.started.token()).await.code(), "token_invalid");
     assert_eq!(get_with(&bench.app, "/me", &bench.with_claims(bench.claims(r#","gen":0"#))).await.status, 401);
     bench.accepts("the newest generation", &bench.with_claims(bench.claims(r#","gen":1"#))).await;
+    Ok(())
+}
+
+/// One key, one algorithm, and a session that starts and is found with it.
+#[tokio::test]
+async fn every_algorithm_signs_in() -> TestResult {
+    let rings = [
+        ("HS256", KeyRing::hs256(SECRET)?),
+        ("EdDSA", KeyRing::eddsa_pem(include_str!("../keys/ed25519.pem"))?),
+        ("ES256", KeyRing::es256_pem(include_str!("../keys/p256.pem"))?),
+        ("RS256", KeyRing::rs256_pem(include_str!("../keys/rsa2048.pem"))?),
+    ];
+    for (algorithm, ring) in rings {
+        let kit = Kit::with(|builder| builder.keys(ring));
+        let started = kit.sign_in("ann").await;
+        let header = started.token().split('.').next().expect("three parts");
+        let header: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header)?)?;
+        assert_eq!(header["alg"], algorithm);
+        for _ in 0..2 {
+            assert_eq!(get_with(&kit.app(), "/me", started.token()).await.body, "ann", "{algorithm}");
+        }
+    }
+    Ok(())
+}
+
+/// Claims of the application's own come back in handlers; ours cannot be set.
+#[tokio::test]
+async fn claims_of_the_applications_own_are_readable_in_handlers() -> TestResult {
+    #[derive(serde::Deserialize)]
+    struct Tenant {
+        tenant: String,
+    }
+
+    let kit = Kit::new();
+    let tenant = async |session: CurrentSession| session.claims::<Tenant>().map(|claims| claims.tenant);
+    let app = Router::new().route("/", get(tenant)).layer(SessionLayer::new(&kit.sessions));
+    let with = |claims| kit.sessions.start("ann", ClientInfo::new()).claims(&claims).into_future();
+    let started = with(serde_json::json!({ "tenant": "acme", "more": [1] })).await?;
+    for _ in 0..2 {
+        assert_eq!(get_with(&app, "/", started.token()).await.body, "acme");
+    }
+    let without = kit.sign_in("ann").await;
+    assert_eq!(get_with(&app, "/", without.token()).await.status, 500, "a handler that asks for what is not there");
+    for refused in [serde_json::json!({ "sub": "bob" }), serde_json::json!({ "exp": 9 }), serde_json::json!([1])] {
+        let error = with(refused).await.expect_err("a claim of ours, or no object");
+        assert_eq!(error.kind(), ErrorKind::InvalidClaims);
+    }
     Ok(())
 }
 
