@@ -22,7 +22,9 @@
 //! | --- | --- | --- |
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `mysql` | [`store::MySqlStore`], for MySQL and MariaDB | |
 //! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
+//! | `postgres` | [`store::PostgresStore`] | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
