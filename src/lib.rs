@@ -14,13 +14,17 @@
 //! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
 //! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
 //!
+//! The guides say how it works inside ([`guide::architecture`]) and what is promised ([`guide::security`]).
+//!
 //! # Cargo features
 //!
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `mysql` | [`store::MySqlStore`], for MySQL and MariaDB | |
 //! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
+//! | `postgres` | [`store::PostgresStore`] | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
@@ -39,6 +43,7 @@ pub mod id;
 pub mod location;
 pub mod policy;
 pub mod session;
+mod succession;
 mod text;
 
 // 1 mechanisms: they know the domain, never each other.
@@ -47,6 +52,7 @@ mod cache;
 pub mod client_ip;
 pub mod credentials;
 pub mod store;
+#[allow(clippy::cast_possible_truncation, reason = "what is cast there has been bounded on the line before")]
 pub mod token;
 
 // 2 use cases: the only place that orders store, cache and bus.
@@ -56,6 +62,7 @@ pub mod manager;
 
 // 3 tower.
 pub mod middleware;
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "sessions in cookies are not wired yet")]
 mod transport;
 
 // 4 axum.
@@ -68,6 +75,8 @@ pub mod pages;
 #[cfg(feature = "axum")]
 pub mod routes;
 
+pub mod guide;
+
 #[cfg(feature = "pages")]
 pub use self::pages::DevicesPage;
 pub use self::{
@@ -77,15 +86,18 @@ pub use self::{
     error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
     manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
-    middleware::{RequireSessionLayer, SessionLayer},
+    middleware::{RequireRecentAuthLayer, RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,
     token::KeyRing,
 };
 #[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
+pub use self::{
+    extract::{RecentAuth, SessionRejection},
+    routes::SessionRoutes,
+};
 
 /// The README's code blocks, as tests.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -7,6 +7,8 @@
 //! It is set up by environment variables; `settings.rs` lists them. The two accounts are `demo@example.com` and
 //! `other@example.com`, both with the password `correct horse battery staple`.
 
+#![allow(missing_debug_implementations, unreachable_pub, reason = "nobody depends on an application")]
+
 mod accounts;
 mod settings;
 

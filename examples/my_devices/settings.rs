@@ -57,9 +57,8 @@ fn store() -> Result<StoreLocation, String> {
         Some(("memory", "" | "//")) => Ok(StoreLocation::Memory),
         #[cfg(feature = "sqlite")]
         Some(("sqlite", _)) => Ok(StoreLocation::Sqlite(url)),
-        Some((scheme @ ("sqlite" | "postgres" | "postgresql" | "mysql" | "redis"), _)) => {
-            Err(format!("DATABASE_URL: {scheme} is not compiled in; build with `--features {scheme}`"))
-        }
+        #[cfg(not(feature = "sqlite"))]
+        Some(("sqlite", _)) => Err("DATABASE_URL: build with `--features sqlite`, or use memory:".to_owned()),
         _ => Err("DATABASE_URL: use sqlite://FILE or memory:".to_owned()),
     }
 }

@@ -102,23 +102,32 @@ impl<V> LiveSessions<V> {
         Joined::Lead(ticket, load)
     }
 
-    pub(super) fn ticket(&self, user: &UserId, id: SessionId, tokens: &TokenMap<V>) -> Ticket {
+    /// A ticket, and whether the session has no entry yet.
+    pub(super) fn ticket(&self, user: &UserId, id: SessionId, tokens: &TokenMap<V>) -> (Ticket, bool) {
         let mut shard = self.shard(user);
-        self.live(&mut shard, user, id, tokens).ticket(user, id)
+        let live = self.live(&mut shard, user, id, tokens);
+        (live.ticket(user, id), live.entries.is_empty())
     }
 
-    pub(super) fn complete(&self, ticket: &Ticket, outcome: &LoadOutcome) {
+    /// Takes what a load brought. Answers whether it is kept for a session that has no entry yet.
+    pub(super) fn complete(&self, ticket: &Ticket, outcome: &LoadOutcome) -> bool {
         let mut shard = self.shard(&ticket.user);
         let Some(live) = current(&mut shard, ticket) else {
-            return;
+            return false;
         };
         live.load = None;
+        let has_no_entry = live.entries.is_empty();
         match outcome {
-            LoadOutcome::Found(fresh) => live.record = Some(fresh.clone()),
-            LoadOutcome::NotFound | LoadOutcome::Failed if live.entries.is_empty() => {
-                remove(&mut shard, &ticket.user, ticket.id);
+            LoadOutcome::Found(fresh) => {
+                live.record = Some(fresh.clone());
+                has_no_entry
             }
-            LoadOutcome::NotFound | LoadOutcome::Failed => {}
+            LoadOutcome::NotFound | LoadOutcome::Failed => {
+                if has_no_entry {
+                    remove(&mut shard, &ticket.user, ticket.id);
+                }
+                false
+            }
         }
     }
 
@@ -206,7 +215,6 @@ impl<V> LiveSessions<V> {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).values().map(HashMap::len).sum::<usize>()).sum()
     }

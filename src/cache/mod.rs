@@ -155,13 +155,29 @@ impl<V: Send + Sync + 'static> Cache<V> {
 
     /// A ticket for one read that nobody else may join.
     pub(crate) fn read_alone(&self, user: &UserId, id: SessionId) -> Ticket {
-        self.shared.live.ticket(user, id, &self.shared.tokens)
+        let (ticket, has_no_entry) = self.shared.live.ticket(user, id, &self.shared.tokens);
+        if has_no_entry {
+            self.weigh_without_entry(&ticket);
+        }
+        ticket
+    }
+
+    /// Notes that a read by [`read_alone`](Self::read_alone) brought nothing.
+    pub(crate) fn give_up(&self, ticket: &Ticket) {
+        self.shared.live.complete(ticket, &LoadOutcome::NotFound);
     }
 
     /// Ends the load that `ticket` leads, and tells those who joined it.
     pub(crate) fn complete(&self, ticket: &Ticket, load: &RunningLoad, outcome: LoadOutcome) {
-        self.shared.live.complete(ticket, &outcome);
+        if self.shared.live.complete(ticket, &outcome) {
+            self.weigh_without_entry(ticket);
+        }
         load.finish(outcome);
+    }
+
+    /// Tells the policy of a session before it has an entry: its request may have been dropped, and then it never gets one.
+    fn weigh_without_entry(&self, ticket: &Ticket) {
+        self.policy.insert(ticket.id(), Weighted { user: ticket.user().clone(), bytes: WITHOUT_ENTRY });
     }
 
     /// Publishes an entry, unless the session was revoked, or everything flushed, since `ticket` was taken.
@@ -205,9 +221,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     /// Voids everything, by raising the epoch.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the bus between nodes calls it"))]
+    #[expect(dead_code, reason = "the bus between nodes calls it")]
     pub(crate) fn flush(&self) {
         self.shared.live.raise_epoch();
+    }
+
+    /// How many sessions have an entry, a record or a running load.
+    pub(crate) fn sessions(&self) -> usize {
+        self.shared.live.len()
     }
 
     /// The epoch of the cache and that of the keys both only grow, so their sum changes when either does.
@@ -215,3 +236,6 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.shared.live.epoch().wrapping_add(key_revision)
     }
 }
+
+/// About what a session weighs that has no entry, in bytes.
+const WITHOUT_ENTRY: u32 = 1_024;

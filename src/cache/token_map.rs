@@ -36,11 +36,6 @@ impl<V> TokenMap<V> {
         // What another writer did first is as good as what was asked for.
         let _ = self.entries.pin().remove_if(&TokenBytes(&entry.token), same);
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
 }
 
 /// An owned key.

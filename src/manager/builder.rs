@@ -130,7 +130,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// What tokens look like: issuer, audience, the name of the session's claim and so on.
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
+    /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
         self
@@ -318,7 +319,7 @@ impl SessionManagerBuilder {
     }
 
     fn timings(&self) -> Result<Timings, ConfigError> {
-        let SessionPolicy { absolute_timeout, idle_timeout } = self.policy;
+        let SessionPolicy { absolute_timeout, idle_timeout, .. } = self.policy;
         let idle_timeout = idle_timeout.min(absolute_timeout);
         let tenth = idle_timeout / 10;
         let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));

@@ -19,6 +19,9 @@ impl Inner {
             // Without a cache each request reads for itself: what another one has read may be older than this request.
             let ticket = self.cache.read_alone(user, id);
             let outcome = self.read(user, id).await;
+            if !matches!(outcome, LoadOutcome::Found(_)) {
+                self.cache.give_up(&ticket);
+            }
             (ticket, outcome)
         } else {
             match self.cache.join(user, id, self.clock.ticks()) {

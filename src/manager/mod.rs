@@ -5,6 +5,7 @@
 //! - `start`: a user signs in.
 //! - `authenticate`: a request arrives with a token.
 //! - `refresh`: a client asks for the next tokens.
+//! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
 //! - `watch`: long-lived connections hear of the end of their session.
@@ -27,6 +28,7 @@ mod refusals;
 mod revoke;
 mod start;
 mod started;
+mod step_up;
 mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
@@ -39,6 +41,7 @@ pub use self::{
     revoke::{Revocation, Revoked},
     start::StartSession,
     started::{SignedOut, StartedSession},
+    step_up::Reauthentication,
 };
 
 use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
@@ -174,9 +177,19 @@ impl SessionManager {
         self.inner.clock.now()
     }
 
+    /// How long sessions live, and what is asked of them.
+    pub fn policy(&self) -> &SessionPolicy {
+        &self.inner.policy
+    }
+
     /// Which credentials are read, and how they are answered.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    pub fn cached_sessions(&self) -> u64 {
+        self.inner.cache.sessions() as u64
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.

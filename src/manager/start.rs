@@ -120,6 +120,9 @@ impl StartSession {
     }
 
     /// The absolute timeout of this session. Default: that of the policy.
+    ///
+    /// With more than [`TokenOptions::max_lifetime`](crate::token::TokenOptions::max_lifetime) the start is answered by
+    /// [`ErrorKind::InvalidClaims`].
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self
@@ -163,7 +166,7 @@ impl StartSession {
         Ok(Arc::unwrap_or_clone(session))
     }
 
-    fn prepare(self, inner: &Inner) -> Result<(Session, Carried, Option<Held>), Error> {
+    fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let carried = Carried { claims: self.claims?, persistence: self.persistence };
         let client = self.client.parts();
         let now = inner.clock.now();
@@ -197,7 +200,9 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// The session that the client held before.
+/// A session that is not on record yet, what its tokens hand on, and the session that the client held before.
+type Prepared = (Session, Carried, Option<Held>);
+
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {

@@ -5,13 +5,16 @@
 //! | route | answer |
 //! | --- | --- |
 //! | `GET /sessions` | 200, an array of sessions, the current one first, then newest activity; `?limit=` (1–100, default 50), `?cursor=`, `?state=active\|ended\|all`; `Link: rel="next"` when there is more |
-//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt` |
+//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt`, and `freshUntil`: until when the user counts as recently authenticated |
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
 //! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
 //! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
+//!
+//! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
+//! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
 //!
 //! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
 //! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
@@ -21,6 +24,7 @@
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
 //! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
 
+mod jwks;
 mod list;
 mod logout;
 mod refresh;
@@ -28,7 +32,7 @@ mod rename;
 mod revoke;
 mod view;
 
-pub use self::view::SessionView;
+pub use self::{jwks::JwksRoute, view::SessionView};
 
 use axum::{
     Router,
@@ -44,7 +48,7 @@ use crate::{
     id::SessionId,
     manager::{CurrentSession, SessionManager},
     middleware::Problem,
-    policy::Denied,
+    policy::{Denied, EndingOthers},
 };
 
 /// The endpoints of one manager, as a router to nest.
@@ -117,9 +121,20 @@ async fn uncached(mut response: Response) -> Response {
     response
 }
 
+/// S57: whether the session may end others.
+fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
+    match manager.policy().ending_others {
+        EndingOthers::Free => Ok(()),
+        EndingOthers::AfterRecentAuthentication => {
+            current.meets(&manager.policy().recent()).map_err(IntoResponse::into_response)
+        }
+    }
+}
+
 /// The id in a path. Whatever is no id names no session.
-fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Result<SessionId, Response> {
-    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(not_found)
+fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Option<SessionId> {
+    let Path(text) = path.ok()?;
+    text.parse().ok()
 }
 
 fn not_found() -> Response {

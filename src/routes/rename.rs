@@ -35,9 +35,8 @@ pub(super) async fn rename(
     id: Result<Path<String>, PathRejection>,
     body: Result<Json<RenameBody>, JsonRejection>,
 ) -> Response {
-    let id = match session_id(id) {
-        Ok(id) => id,
-        Err(not_found) => return not_found,
+    let Some(id) = session_id(id) else {
+        return not_found();
     };
     let Ok(Json(RenameBody { device_name: Some(asked) })) = body else {
         return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null");

@@ -6,18 +6,30 @@
 mod support;
 
 mod activity;
+mod cancellation;
+mod clients;
 mod cookies;
+mod endings;
+mod equivalence;
 mod faults;
+mod floods;
 mod guard;
+mod keys;
 mod layers;
 mod live;
 mod my_devices;
 mod naming;
+mod nodes;
 #[cfg(feature = "pages")]
 mod pages;
+mod readme;
 mod refresh;
 mod rejections;
 mod routes;
+mod secrets;
+mod settings;
+mod step_up;
 mod stores;
 mod tidy;
+mod tokens;
 mod tonic;

@@ -39,7 +39,7 @@ impl Server {
         Self { child, address }
     }
 
-    fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, String) {
+    pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -154,6 +154,7 @@ fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     }
 }
 
+/// R20: the process is killed, and not asked to stop; no revocation is lost, and nobody is signed out.
 #[cfg(feature = "sqlite")]
 #[test]
 fn sessions_and_sign_outs_survive_a_restart() {
