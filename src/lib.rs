@@ -22,7 +22,9 @@
 //! | --- | --- | --- |
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `mysql` | [`store::MySqlStore`], for MySQL and MariaDB | |
 //! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
+//! | `postgres` | [`store::PostgresStore`] | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
@@ -42,6 +44,7 @@ pub mod location;
 pub mod policy;
 pub mod privacy;
 pub mod session;
+mod succession;
 mod text;
 
 // 1 mechanisms: they know the domain, never each other.
@@ -84,14 +87,14 @@ pub use self::{
     error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
     manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
-    middleware::{RequireSessionLayer, SessionLayer},
+    middleware::{RequireRecentAuthLayer, RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,
     token::KeyRing,
 };
 #[cfg(feature = "axum")]
 pub use self::{
-    extract::SessionRejection,
+    extract::{RecentAuth, SessionRejection},
     routes::{AdminRoutes, SessionRoutes},
 };
 

@@ -67,7 +67,9 @@ impl SessionManager {
             Ok((revoked, session))
         };
         let (revoked, session) = inner.detached(change).await?;
-        let kept = session.map(|session| inner.issue(Arc::new(session), &carried, inner.clock.now())).transpose()?;
+        let issued = session.map(|session| inner.issue(Arc::new(session), &carried, inner.clock.now())).transpose()?;
+        let source = keep.map(CurrentSession::credential_source);
+        let kept = issued.zip(source).map(|(started, source)| started.answering(source));
         Ok(CredentialsChanged { revoked, kept })
     }
 

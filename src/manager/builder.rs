@@ -62,7 +62,7 @@ pub struct SessionManagerBuilder {
     refresh: Option<RefreshPolicy>,
     policy: SessionPolicy,
     pub(super) limits: Limits,
-    addresses: AddressPrivacy,
+    pub(super) addresses: AddressPrivacy,
     cache_ttl: Option<Duration>,
     cache_capacity: u64,
     activity_interval: Option<Duration>,
@@ -181,12 +181,6 @@ impl SessionManagerBuilder {
     /// How long sessions live. Default: 30 days, 7 days idle.
     pub fn policy(mut self, policy: SessionPolicy) -> Self {
         self.policy = policy;
-        self
-    }
-
-    /// How much of clients' addresses is put on record. Default: all of it.
-    pub fn addresses(mut self, privacy: AddressPrivacy) -> Self {
-        self.addresses = privacy;
         self
     }
 
@@ -336,7 +330,7 @@ impl SessionManagerBuilder {
     }
 
     fn timings(&self) -> Result<Timings, ConfigError> {
-        let SessionPolicy { absolute_timeout, idle_timeout } = self.policy;
+        let SessionPolicy { absolute_timeout, idle_timeout, .. } = self.policy;
         let idle_timeout = idle_timeout.min(absolute_timeout);
         let tenth = idle_timeout / 10;
         let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));

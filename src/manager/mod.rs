@@ -5,6 +5,7 @@
 //! - `start`: a user signs in; `limits` says what makes room.
 //! - `authenticate`: a request arrives with a token.
 //! - `refresh`: a client asks for the next tokens.
+//! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
 //! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
@@ -22,6 +23,7 @@ mod account;
 mod authenticate;
 mod background;
 mod builder;
+mod clients;
 mod current;
 mod devices;
 mod export;
@@ -35,6 +37,7 @@ mod refusals;
 mod revoke;
 mod start;
 mod started;
+mod step_up;
 mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
@@ -49,6 +52,7 @@ pub use self::{
     revoke::{Revocation, Revoked},
     start::StartSession,
     started::{SignedOut, StartedSession},
+    step_up::Reauthentication,
 };
 
 use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
@@ -186,14 +190,19 @@ impl SessionManager {
         self.inner.clock.now()
     }
 
-    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
-    pub fn cached_sessions(&self) -> u64 {
-        self.inner.cache.sessions() as u64
+    /// How long sessions live, and what is asked of them.
+    pub fn policy(&self) -> &SessionPolicy {
+        &self.inner.policy
     }
 
     /// Which credentials are read, and how they are answered.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.inner.credentials
+    }
+
+    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    pub fn cached_sessions(&self) -> u64 {
+        self.inner.cache.sessions() as u64
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.

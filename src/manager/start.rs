@@ -202,7 +202,7 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// A session that is not on record yet, what its tokens carry, and the session that the client held before.
+/// A session that is not on record yet, what its tokens hand on, and the session that the client held before.
 type Prepared = (Session, Carried, Option<Held>);
 
 type Held = (UserId, crate::id::SessionId);

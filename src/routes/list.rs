@@ -54,6 +54,7 @@ pub(super) async fn current(State(manager): State<SessionManager>, current: Curr
     let view = CurrentView {
         session: SessionView::new(&manager, &session, Some(session.id)),
         idle_expires_at: session.idle_expires_at().min(session.expires_at),
+        fresh_until: session.authenticated_at.saturating_add(manager.policy().fresh_for).min(session.expires_at),
     };
     json(StatusCode::OK, &view)
 }
@@ -64,6 +65,7 @@ struct CurrentView<'a> {
     #[serde(flatten)]
     session: SessionView<'a>,
     idle_expires_at: Timestamp,
+    fresh_until: Timestamp,
 }
 
 /// The parameters, as far as they make sense.

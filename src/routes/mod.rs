@@ -5,7 +5,7 @@
 //! | route | answer |
 //! | --- | --- |
 //! | `GET /sessions` | 200, an array of sessions, the current one first, then newest activity; `?limit=` (1–100, default 50), `?cursor=`, `?state=active\|ended\|all`; `Link: rel="next"` when there is more |
-//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt` |
+//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt`, and `freshUntil`: until when the user counts as recently authenticated |
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
@@ -15,6 +15,9 @@
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
 //! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
+//!
+//! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
+//! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
 //!
 //! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
 //! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
@@ -28,6 +31,7 @@
 
 mod admin;
 mod devices;
+mod jwks;
 mod list;
 mod logout;
 mod refresh;
@@ -38,6 +42,7 @@ mod view;
 pub use self::{
     admin::{AdminName, AdminRoutes},
     devices::KnownDeviceView,
+    jwks::JwksRoute,
     view::SessionView,
 };
 
@@ -55,7 +60,7 @@ use crate::{
     id::SessionId,
     manager::{CurrentSession, SessionManager},
     middleware::Problem,
-    policy::Denied,
+    policy::{Denied, EndingOthers},
 };
 
 /// The endpoints of one manager, as a router to nest.
@@ -128,6 +133,16 @@ pub(crate) async fn declared(State(manager): State<SessionManager>, request: Req
 async fn uncached(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// S57: whether the session may end others.
+fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
+    match manager.policy().ending_others {
+        EndingOthers::Free => Ok(()),
+        EndingOthers::AfterRecentAuthentication => {
+            current.meets(&manager.policy().recent()).map_err(IntoResponse::into_response)
+        }
+    }
 }
 
 /// The id in a path. Whatever is no id names no session.

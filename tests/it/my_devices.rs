@@ -154,6 +154,7 @@ fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     }
 }
 
+/// R20: the process is killed, and not asked to stop; no revocation is lost, and nobody is signed out.
 #[cfg(feature = "sqlite")]
 #[test]
 fn sessions_and_sign_outs_survive_a_restart() {

@@ -10,7 +10,20 @@ use std::{
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",
-        &["assurance", "clock", "denied", "device", "event", "id", "location", "policy", "privacy", "session", "text"],
+        &[
+            "assurance",
+            "clock",
+            "denied",
+            "device",
+            "event",
+            "id",
+            "location",
+            "policy",
+            "privacy",
+            "session",
+            "succession",
+            "text",
+        ],
     ),
     ("mechanisms", &["activity", "cache", "client_ip", "credentials", "store", "token"]),
     ("use cases", &["error", "logging", "manager"]),

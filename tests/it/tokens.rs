@@ -4,13 +4,14 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderValue, Request, header},
+    routing::get,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use proptest::prelude::*;
 use sha2::Sha256;
 use tower_device_sessions::{
-    KeyRing, StartedSession, UserId,
+    ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionLayer, StartedSession, UserId,
     manager::Revocation,
     store::{Rotation, SessionStore},
 };
@@ -28,6 +29,11 @@ fn token(header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>, key: impl AsRef<[u8
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_ref()).expect("a key of any length");
     mac.update(message.as_bytes());
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+/// A token with these claims, and a header as they should be.
+fn with_claims(claims: impl AsRef<[u8]>) -> String {
+    token(HEADER, claims, SECRET)
 }
 
 /// A signed-in session, and an application that must not ask the store about what the tests present.
@@ -49,11 +55,6 @@ impl Bench {
     fn claims(&self, more: &str) -> String {
         let (id, end) = (self.started.session().id, NOW + 3_600);
         format!(r#"{{"sub":"ann","sid":"{id}","iat":{NOW},"exp":{end}{more}}}"#)
-    }
-
-    /// A token of the session with these claims.
-    fn with_claims(&self, claims: impl AsRef<[u8]>) -> String {
-        token(HEADER, claims, SECRET)
     }
 
     /// A token of the session with this header.
@@ -81,10 +82,8 @@ impl Bench {
 #[tokio::test]
 async fn a_good_token_made_by_hand_is_accepted() {
     let bench = Bench::new().await;
-    bench.accepts("plain", &bench.with_claims(bench.claims(""))).await;
-    bench
-        .accepts("with claims of the application's own", &bench.with_claims(bench.claims(r#","tenant":{"a":[1]}"#)))
-        .await;
+    bench.accepts("plain", &with_claims(bench.claims(""))).await;
+    bench.accepts("with claims of the application's own", &with_claims(bench.claims(r#","tenant":{"a":[1]}"#))).await;
     bench.accepts("media type in full", &bench.with_header(r#"{"alg":"HS256","typ":"application/AT+JWT"}"#)).await;
 }
 
@@ -99,7 +98,7 @@ async fn no_token_is_answered_by_a_bare_challenge() -> TestResult {
     Ok(())
 }
 
-/// S16, S17, S36's opposite number: a token that was cut off, at any byte, or has the wrong shape.
+/// S16, S17: a token that was cut off, at any byte, or has the wrong shape.
 #[tokio::test]
 async fn a_malformed_or_truncated_token_is_refused() {
     let bench = Bench::new().await;
@@ -158,7 +157,7 @@ async fn a_header_that_is_no_bearer_credential_is_a_bad_request() -> TestResult 
 #[tokio::test]
 async fn an_oversized_token_is_refused() {
     let bench = Bench::new().await;
-    let padded = |bytes: usize| bench.with_claims(bench.claims(&format!(r#","pad":"{}""#, "x".repeat(bytes))));
+    let padded = |bytes: usize| with_claims(bench.claims(&format!(r#","pad":"{}""#, "x".repeat(bytes))));
     bench.accepts("large", &padded(5_500)).await;
     for bytes in [6_500, 8_192, 65_536] {
         bench.refuses("oversized", &padded(bytes)).await;
@@ -167,7 +166,7 @@ async fn an_oversized_token_is_refused() {
     let header = format!(r#"{{"alg":"HS256","typ":"at+jwt","kid":"{}"}}"#, "k".repeat(1_000));
     bench.refuses("oversized header", &bench.with_header(header)).await;
     let deep = format!(r#","deep":{}{}"#, "[".repeat(40), "]".repeat(40));
-    bench.refuses("nested too deep", &bench.with_claims(bench.claims(&deep))).await;
+    bench.refuses("nested too deep", &with_claims(bench.claims(&deep))).await;
 }
 
 /// S05: expired is said of a token that is good otherwise; 30 s of leeway come first.
@@ -175,8 +174,7 @@ async fn an_oversized_token_is_refused() {
 async fn an_expired_token_is_refused() {
     let bench = Bench::new().await;
     let id = bench.started.session().id;
-    let expiring =
-        |at: i64| bench.with_claims(format!(r#"{{"sub":"ann","sid":"{id}","iat":{},"exp":{at}}}"#, NOW - 3_600));
+    let expiring = |at: i64| with_claims(format!(r#"{{"sub":"ann","sid":"{id}","iat":{},"exp":{at}}}"#, NOW - 3_600));
     bench.accepts("within the leeway", &expiring(NOW - 29)).await;
     for at in [NOW - 30, NOW - 3_599] {
         let answer = bench.refuses("expired", &expiring(at)).await;
@@ -188,7 +186,7 @@ async fn an_expired_token_is_refused() {
 #[tokio::test]
 async fn a_token_that_is_not_valid_yet_is_refused() {
     let bench = Bench::new().await;
-    let from = |at: String| bench.with_claims(bench.claims(&format!(r#","nbf":{at}"#)));
+    let from = |at: String| with_claims(bench.claims(&format!(r#","nbf":{at}"#)));
     bench.accepts("within the leeway", &from((NOW + 30).to_string())).await;
     for at in [(NOW + 31).to_string(), "9999999999".to_owned(), "\"x\"".to_owned(), "null".to_owned(), "-1".to_owned()]
     {
@@ -202,7 +200,7 @@ async fn a_token_from_the_future_or_for_too_long_is_refused() {
     let bench = Bench::new().await;
     let id = bench.started.session().id;
     let made = |issued: i64, expires: i64| {
-        bench.with_claims(format!(r#"{{"sub":"ann","sid":"{id}","iat":{issued},"exp":{expires}}}"#))
+        with_claims(format!(r#"{{"sub":"ann","sid":"{id}","iat":{issued},"exp":{expires}}}"#))
     };
     const DAY: i64 = 86_400;
     bench.accepts("within the leeway", &made(NOW + 30, NOW + 60)).await;
@@ -342,7 +340,7 @@ async fn a_token_with_a_claim_twice_is_refused() {
         r#","a":[{"b":1,"\u0062":2}]"#,
     ];
     for more in again {
-        bench.refuses("duplicate claim", &bench.with_claims(bench.claims(more))).await;
+        bench.refuses("duplicate claim", &with_claims(bench.claims(more))).await;
     }
 }
 
@@ -361,7 +359,7 @@ async fn a_token_with_a_claim_of_the_wrong_type_is_refused() {
         let members = good.iter().map(|(known, usual)| (*known, Some(usual.as_str())));
         let changed = members.map(|(known, usual)| (known, if known == name { value } else { usual }));
         let text: Vec<_> = changed.filter_map(|(known, value)| Some(format!("\"{known}\":{}", value?))).collect();
-        bench.with_claims(format!("{{{}}}", text.join(",")))
+        with_claims(format!("{{{}}}", text.join(",")))
     };
     bench.accepts("control", &with("none of them", None)).await;
 
@@ -415,10 +413,10 @@ async fn a_token_with_a_claim_of_the_wrong_type_is_refused() {
         r#","amr":"pwd""#,
         r#","gen":-1"#,
     ] {
-        bench.refuses("optional claim", &bench.with_claims(bench.claims(more))).await;
+        bench.refuses("optional claim", &with_claims(bench.claims(more))).await;
     }
     for claims in [&b"[]"[..], b"", b"{", b"null", b"\xef\xbb\xbf{}", b"{\"sub\":\"\xff\"}"] {
-        bench.refuses("not an object", &bench.with_claims(claims)).await;
+        bench.refuses("not an object", &with_claims(claims)).await;
     }
 }
 
@@ -430,7 +428,7 @@ async fn a_token_of_another_issuer_or_for_another_audience_is_refused() {
     let started = kit.sign_in("ann").await;
     let bench = Bench { app: kit.app(), started, kit };
     bench.accepts("our own", bench.started.token()).await;
-    let said = |issuer: &str, audience: &str| bench.with_claims(bench.claims(&format!("{issuer}{audience}")));
+    let said = |issuer: &str, audience: &str| with_claims(bench.claims(&format!("{issuer}{audience}")));
     let (issuer, audience) = (r#","iss":"https://a.example""#, r#","aud":"me""#);
     bench.accepts("both", &said(issuer, r#","aud":["you","me"]"#)).await;
     for other in [
@@ -474,7 +472,7 @@ async fn a_token_from_before_a_revocation_of_all_is_refused() -> TestResult {
     let kit = &bench.kit;
     let user = UserId::try_from("ann")?;
     // Minted a second before, and never seen by this node until now.
-    let unseen = bench.with_claims(bench.claims(""));
+    let unseen = with_claims(bench.claims(""));
     kit.clock.advance(std::time::Duration::from_secs(1));
     kit.sessions.revoke_all(&user, Revocation::by_application()).await?;
     let again = kit.sign_in("ann").await;
@@ -494,8 +492,55 @@ async fn a_token_of_an_older_generation_than_the_least_is_refused() -> TestResul
     rotation.refuse_older = true;
     bench.kit.store.rotate(&user, id, &rotation).await?;
     assert_eq!(get_with(&bench.app, "/me", bench.started.token()).await.code(), "token_invalid");
-    assert_eq!(get_with(&bench.app, "/me", &bench.with_claims(bench.claims(r#","gen":0"#))).await.status, 401);
-    bench.accepts("the newest generation", &bench.with_claims(bench.claims(r#","gen":1"#))).await;
+    assert_eq!(get_with(&bench.app, "/me", &with_claims(bench.claims(r#","gen":0"#))).await.status, 401);
+    bench.accepts("the newest generation", &with_claims(bench.claims(r#","gen":1"#))).await;
+    Ok(())
+}
+
+/// One key, one algorithm, and a session that starts and is found with it.
+#[tokio::test]
+async fn every_algorithm_signs_in() -> TestResult {
+    let rings = [
+        ("HS256", KeyRing::hs256(SECRET)?),
+        ("EdDSA", KeyRing::eddsa_pem(include_str!("../keys/ed25519.pem"))?),
+        ("ES256", KeyRing::es256_pem(include_str!("../keys/p256.pem"))?),
+        ("RS256", KeyRing::rs256_pem(include_str!("../keys/rsa2048.pem"))?),
+    ];
+    for (algorithm, ring) in rings {
+        let kit = Kit::with(|builder| builder.keys(ring));
+        let started = kit.sign_in("ann").await;
+        let header = started.token().split('.').next().expect("three parts");
+        let header: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header)?)?;
+        assert_eq!(header["alg"], algorithm);
+        for _ in 0..2 {
+            assert_eq!(get_with(&kit.app(), "/me", started.token()).await.body, "ann", "{algorithm}");
+        }
+    }
+    Ok(())
+}
+
+/// Claims of the application's own come back in handlers; ours cannot be set.
+#[tokio::test]
+async fn claims_of_the_applications_own_are_readable_in_handlers() -> TestResult {
+    #[derive(serde::Deserialize)]
+    struct Tenant {
+        tenant: String,
+    }
+
+    let kit = Kit::new();
+    let tenant = async |session: CurrentSession| session.claims::<Tenant>().map(|claims| claims.tenant);
+    let app = Router::new().route("/", get(tenant)).layer(SessionLayer::new(&kit.sessions));
+    let with = |claims| kit.sessions.start("ann", ClientInfo::new()).claims(&claims).into_future();
+    let started = with(serde_json::json!({ "tenant": "acme", "more": [1] })).await?;
+    for _ in 0..2 {
+        assert_eq!(get_with(&app, "/", started.token()).await.body, "acme");
+    }
+    let without = kit.sign_in("ann").await;
+    assert_eq!(get_with(&app, "/", without.token()).await.status, 500, "a handler that asks for what is not there");
+    for refused in [serde_json::json!({ "sub": "bob" }), serde_json::json!({ "exp": 9 }), serde_json::json!([1])] {
+        let error = with(refused).await.expect_err("a claim of ours, or no object");
+        assert_eq!(error.kind(), ErrorKind::InvalidClaims);
+    }
     Ok(())
 }
 
@@ -508,9 +553,8 @@ async fn the_sessions_claim_may_have_another_name() {
         let started = kit.sign_in("ann").await;
         let bench = Bench { app: kit.app(), started, kit };
         let id = bench.started.session().id;
-        let named = |claim: &str| {
-            bench.with_claims(format!(r#"{{"sub":"ann","{claim}":"{id}","iat":{NOW},"exp":{}}}"#, NOW + 60))
-        };
+        let named =
+            |claim: &str| with_claims(format!(r#"{{"sub":"ann","{claim}":"{id}","iat":{NOW},"exp":{}}}"#, NOW + 60));
         bench.accepts(name, &named(name)).await;
         bench.accepts("our own", bench.started.token()).await;
         bench.refuses("the usual name", &named("sid")).await;

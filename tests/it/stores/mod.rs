@@ -6,7 +6,7 @@ mod embedded;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,15 +1,24 @@
-//! Where the database servers are that some tests need.
+//! What the tests of the SQL stores share: where the servers are, and processes of their own.
 
 use std::{
     collections::BTreeSet,
     env,
+    error::Error,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
+    process::{Command, Stdio},
     sync::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
+};
+
+use tower_device_sessions::{
+    Session, SessionId, UserId,
+    clock::Timestamp,
+    policy::Admission,
+    store::{SessionStore, StoreErrorKind},
 };
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
@@ -36,3 +45,45 @@ pub(crate) fn prefix() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("t{}_{}_", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// Runs the ignored test of this name in so many processes at once, each assigned the same database and table prefix.
+pub(crate) fn run_in_processes(count: usize, test: &str, url: &str, prefix: &str) {
+    let started: Vec<_> = (0..count)
+        .map(|_| {
+            let mut process = Command::new(env::current_exe().unwrap());
+            process.args([test, "--exact", "--ignored", "--nocapture"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            process.env(ASSIGNMENT, format!("{prefix} {url}")).spawn().unwrap()
+        })
+        .collect();
+    for process in started {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+}
+
+/// The database and the table prefix that this process was started for, if it was.
+pub(crate) fn assignment() -> Option<(String, String)> {
+    let assignment = env::var(ASSIGNMENT).ok()?;
+    let (prefix, url) = assignment.split_once(' ')?;
+    Some((url.to_owned(), prefix.to_owned()))
+}
+
+/// What each of several processes does when it starts.
+pub(crate) async fn migrate_and_insert(store: &dyn SessionStore) {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let session = Session::new(UserId::from(std::process::id()), now, now.saturating_add(Duration::from_secs(60)));
+    store.migrate().await.unwrap();
+    store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(store.find(&session.user_id, session.id).await.unwrap().is_some());
+}
+
+pub(crate) async fn ensure_schema_is_missed(store: &dyn SessionStore) {
+    let id = SessionId::at(Timestamp::UNIX_EPOCH);
+    let error = store.find(&UserId::from(1), id).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Schema);
+    assert!(error.source().is_some_and(|source| source.to_string().contains("migrate()")), "{error:?}");
+}
+
+const ASSIGNMENT: &str = "TEST_STORE_ASSIGNMENT";

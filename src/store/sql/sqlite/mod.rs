@@ -348,3 +348,41 @@ impl SessionStore for SqliteStore {
 }
 
 row_readers!(SqliteRow);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite says that it does for a statement.
+    async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
+        let explain: &str = format!("EXPLAIN QUERY PLAN {statement}").leak();
+        let rows = sqlx::query(explain).fetch_all(&store.reader).await.unwrap();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    #[tokio::test]
+    async fn every_statement_finds_its_rows_by_a_key() {
+        let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        let sql = &store.sql;
+        let one = "SEARCH tds_sessions USING PRIMARY KEY (user_id=? AND id=?)";
+        let of_a_user = "SEARCH tds_sessions USING PRIMARY KEY (user_id=?)";
+        for (statement, expected) in
+            [(sql.find, one), (sql.ending, one), (sql.list, of_a_user), (sql.active, of_a_user)]
+        {
+            let plan = plan(&store, statement).await;
+            let reads: Vec<_> = plan.iter().filter(|step| !step.starts_with("USE TEMP B-TREE FOR ORDER BY")).collect();
+            assert_eq!(reads, [expected], "{statement}");
+        }
+        for statement in [sql.end, sql.end_all, sql.rename, sql.set_data, sql.rotate] {
+            let plan = plan(&store, statement).await;
+            assert!(plan.iter().all(|step| step.contains("USING PRIMARY KEY (user_id=?")), "{statement}: {plan:?}");
+        }
+        let by_end = plan(&store, sql.ended_between).await;
+        assert_eq!(by_end[0], "SEARCH tds_sessions USING INDEX tds_sessions_ends_at (ends_at>? AND ends_at<?)");
+        let swept = plan(&store, sql.purge).await;
+        assert!(!swept.iter().any(|step| step.starts_with("SCAN tds_sessions")), "{swept:?}");
+        let touched = plan(&store, sql.touch).await;
+        assert!(touched.iter().any(|step| step.contains("USING PRIMARY KEY (user_id=? AND id=?)")), "{touched:?}");
+    }
+}
