@@ -17,7 +17,7 @@ use axum_core::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header, request::Parts};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::Serialize;
 
 use crate::{
@@ -26,9 +26,11 @@ use crate::{
     device::ClientInfo,
     error::{Error, ErrorKind},
     event::SessionEvent,
-    manager::{CurrentSession, SessionManager},
+    id::DeviceId,
+    manager::{CurrentSession, DeviceCookie, SessionManager},
     middleware::{Anonymous, Problem, client_info, missing_layer},
     policy::Denied,
+    transport::{self, Credential},
 };
 
 /// Why an extractor of this crate did not find what it was asked for.
@@ -124,12 +126,24 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
 
         check_origin(&manager, parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))?;
-        let client = client_info(&manager, &parts.headers, &parts.extensions);
+        let mut client = client_info(&manager, &parts.headers, &parts.extensions);
+        if let Some(cookie) = manager.device_cookie() {
+            client = client.device_id(Some(device_id(cookie, &parts.headers)));
+        }
         Ok(match current {
             Some(current) => client.held(current.user_id().clone(), current.id()),
             None => client,
         })
     }
+}
+
+/// The device that the cookie proves; a new one where there is none, or none that is ours.
+fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
+    let known = match transport::cookie::read(&cookie.cookie.name, headers) {
+        Credential::Token { token, .. } => cookie.open(token),
+        _ => None,
+    };
+    known.unwrap_or_default()
 }
 
 /// S74: a sign-in brings no cookie, and yet gets one.

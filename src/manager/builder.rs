@@ -11,8 +11,9 @@ use crate::{
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
     manager::{
-        Endings, Inner, RefreshPolicy, SessionManager, Timings, Tokens, Verifier,
+        Endings, Inner, RefreshPolicy, SessionManager, Tokens, Verifier,
         background::Background,
+        clients::DeviceCookie,
         limits::Limits,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refresh::Refreshing,
@@ -40,6 +41,7 @@ use crate::{
 /// | [`max_sessions`](Self::max_sessions), [`limit`](Self::limit), [`limits_of`](Self::limits_of) | no limit |
 /// | [`same_device`](Self::same_device) | earlier sessions on the device stay |
 /// | [`addresses`](Self::addresses) | kept in full |
+/// | [`device_cookie`](Self::device_cookie) | on where tokens travel in cookies and the keys are secrets |
 /// | [`cache_ttl`](Self::cache_ttl) | 10 s, or a tenth of the idle timeout when that is less |
 /// | [`cache_capacity`](Self::cache_capacity) | 64 MiB |
 /// | [`activity_interval`](Self::activity_interval) | 60 s, or a tenth of the idle timeout when that is less |
@@ -55,22 +57,23 @@ use crate::{
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
-    proof: Option<Proof>,
-    token_options: TokenOptions,
-    transport: Transport,
+    pub(super) proof: Option<Proof>,
+    pub(super) token_options: TokenOptions,
+    pub(super) transport: Transport,
     origins: Origins,
     refresh: Option<RefreshPolicy>,
-    policy: SessionPolicy,
+    pub(super) policy: SessionPolicy,
     pub(super) limits: Limits,
     pub(super) addresses: AddressPrivacy,
-    cache_ttl: Option<Duration>,
-    cache_capacity: u64,
-    activity_interval: Option<Duration>,
-    flush_interval: Option<Duration>,
-    store_deadline: Duration,
-    concurrent_loads: usize,
-    retention: Duration,
-    purge_interval: Duration,
+    pub(super) device_keys: Option<KeyRing>,
+    pub(super) cache_ttl: Option<Duration>,
+    pub(super) cache_capacity: u64,
+    pub(super) activity_interval: Option<Duration>,
+    pub(super) flush_interval: Option<Duration>,
+    pub(super) store_deadline: Duration,
+    pub(super) concurrent_loads: usize,
+    pub(super) retention: Duration,
+    pub(super) purge_interval: Duration,
     endings: Endings,
     trusted_proxies: TrustedProxies,
     clock: Arc<dyn Clock>,
@@ -84,7 +87,7 @@ enum Origins {
 }
 
 /// What proves a token.
-enum Proof {
+pub(super) enum Proof {
     Keys(KeyRing),
     Application(Arc<dyn VerifyToken>),
     Upstream,
@@ -102,6 +105,7 @@ impl SessionManagerBuilder {
             policy: SessionPolicy::new(),
             limits: Limits::default(),
             addresses: AddressPrivacy::Full,
+            device_keys: None,
             cache_ttl: None,
             cache_capacity: 64 * 1_024 * 1_024,
             activity_interval: None,
@@ -270,6 +274,7 @@ impl SessionManagerBuilder {
         self.limits.check()?;
         let credentials = self.credentials()?;
         let refreshing = self.refreshing()?;
+        let device_cookie = DeviceCookie::new(&self)?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -294,6 +299,7 @@ impl SessionManagerBuilder {
             policy: self.policy,
             limits: self.limits,
             addresses: self.addresses,
+            device_cookie,
             activity: ActivityQueue::new(MOST_WAITING),
             listeners: self.listeners,
             noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),
@@ -327,50 +333,6 @@ impl SessionManagerBuilder {
         let keys = policy.keys.as_ref().unwrap_or(signing);
         let tokens = RefreshTokens::new(keys.clone(), &self.token_options)?;
         Ok(Some(Refreshing::new(policy.clone(), tokens)))
-    }
-
-    fn timings(&self) -> Result<Timings, ConfigError> {
-        let SessionPolicy { absolute_timeout, idle_timeout, .. } = self.policy;
-        let idle_timeout = idle_timeout.min(absolute_timeout);
-        let tenth = idle_timeout / 10;
-        let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));
-        let activity_interval = self.activity_interval.unwrap_or_else(|| tenth.min(Duration::from_secs(60)));
-        let flush_interval = self
-            .flush_interval
-            .unwrap_or_else(|| (activity_interval / 6).clamp(Duration::from_millis(1), Duration::from_secs(10)));
-
-        let second = Duration::from_secs(1);
-        let rules = [
-            (absolute_timeout.is_zero(), "the absolute timeout is zero"),
-            (absolute_timeout > SessionPolicy::LONGEST, "the absolute timeout is longer than 400 days"),
-            (idle_timeout.is_zero(), "the idle timeout is zero"),
-            (cache_ttl > 60 * second, "the cache's time to live is longer than 60 s"),
-            (self.cache_capacity == 0, "the cache's capacity is zero"),
-            (activity_interval.is_zero(), "the activity interval is zero"),
-            (flush_interval.is_zero(), "the flush interval is zero"),
-            (
-                activity_interval + cache_ttl >= idle_timeout / 2,
-                "the activity interval and the cache's time to live together are not shorter than half the idle timeout",
-            ),
-            (flush_interval > activity_interval, "the flush interval is longer than the activity interval"),
-            (self.store_deadline.is_zero(), "the store's deadline is zero"),
-            (self.store_deadline > 60 * second, "the store's deadline is longer than 60 s"),
-            (self.concurrent_loads == 0, "no concurrent loads are allowed"),
-            (self.concurrent_loads > Semaphore::MAX_PERMITS, "there are more concurrent loads than can be counted"),
-            (self.retention < 86_400 * second, "ended sessions are kept for less than a day"),
-            (self.purge_interval.is_zero(), "the purge interval is zero"),
-        ];
-        if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
-            return Err(invalid(message));
-        }
-        Ok(Timings {
-            cache_ttl,
-            activity_interval,
-            flush_interval,
-            store_deadline: self.store_deadline,
-            retention: self.retention,
-            purge_interval: self.purge_interval,
-        })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     id::{DeviceId, SessionId, UserId},
     location::Location,
-    manager::{CurrentSession, Inner, Revocation, SessionManager},
+    manager::{CurrentSession, Inner, Revocation, SessionManager, clients::DEVICE_LIFETIME},
     session::Session,
     store::{EndScope, ListQuery, SessionState},
 };
@@ -65,7 +65,7 @@ impl SessionManager {
         let Some(device) = current.session().device_id else {
             return Ok(false);
         };
-        let until = self.inner.clock.now().saturating_add(duration.min(LONGEST_TRUST));
+        let until = self.inner.clock.now().saturating_add(duration.min(DEVICE_LIFETIME));
         let (inner, user, session) = (Arc::clone(&self.inner), current.user_id().clone(), current.id());
         self.inner.detached(async move { inner.trust(&user, device, session, until).await }).await
     }
@@ -200,9 +200,6 @@ const MOST_DEVICES: u32 = 100;
 
 /// How many other sessions the place of a new one is compared with.
 const MOST_COMPARED: u32 = 200;
-
-/// As long as browsers keep a cookie.
-const LONGEST_TRUST: Duration = Duration::from_secs(400 * 86_400);
 
 #[cfg(test)]
 mod tests {

@@ -38,9 +38,9 @@ mod revoke;
 mod start;
 mod started;
 mod step_up;
+mod timings;
 mod watch;
 
-pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
     account::CredentialsChanged,
     background::ShutdownReport,
@@ -54,8 +54,12 @@ pub use self::{
     started::{SignedOut, StartedSession},
     step_up::Reauthentication,
 };
+pub(crate) use self::{
+    authenticate::{Checked, Pending},
+    clients::DeviceCookie,
+};
 
-use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc};
 
 use tokio::sync::Semaphore;
 
@@ -70,7 +74,7 @@ use crate::{
     logging,
     manager::{
         background::Background, current::Authenticated, limits::Limits, notice::NoticedBrowsers, refresh::Refreshing,
-        refusals::Refusals, watch::Watchers,
+        refusals::Refusals, timings::Timings, watch::Watchers,
     },
     policy::SessionPolicy,
     privacy::AddressPrivacy,
@@ -122,6 +126,7 @@ pub(crate) struct Inner {
     policy: SessionPolicy,
     limits: Limits,
     addresses: AddressPrivacy,
+    device_cookie: Option<DeviceCookie>,
     activity: ActivityQueue,
     listeners: Listeners,
     noticed_browsers: NoticedBrowsers,
@@ -143,24 +148,6 @@ pub(crate) enum Verifier {
     Application(Arc<dyn VerifyToken>),
     /// An outer layer has verified the token already.
     Upstream,
-}
-
-/// How long things take and last, as `build()` has checked them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timings {
-    cache_ttl: Duration,
-    activity_interval: Duration,
-    flush_interval: Duration,
-    store_deadline: Duration,
-    retention: Duration,
-    purge_interval: Duration,
-}
-
-impl Timings {
-    /// How far recorded activity may lag the real one.
-    fn idle_allowance(&self) -> Duration {
-        self.activity_interval + self.flush_interval
-    }
 }
 
 /// Whether clients are told how their own sessions ended.

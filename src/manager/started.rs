@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie},
     error::{Error, ErrorKind},
-    manager::{Inner, SessionManager},
+    manager::{Inner, SessionManager, clients::DEVICE_COOKIE_LIFETIME},
     session::Session,
     token::{NewToken, RefreshToken},
 };
@@ -32,6 +32,7 @@ pub struct StartedSession {
     expires_at: Timestamp,
     cookie_lifetime: CookieLifetime,
     answer: Answer,
+    device_token: Option<String>,
 }
 
 /// How the tokens reach the client.
@@ -99,7 +100,11 @@ impl StartedSession {
         let access = accepted.cookie.as_ref().map(|cookie| (cookie, self.token.as_str()));
         let refresh = accepted.refresh_cookie.as_ref().zip(self.refresh_token.as_deref());
         let lifetime = self.cookie_lifetime;
-        access.into_iter().chain(refresh).filter(move |_| wanted).map(move |(cookie, value)| (cookie, value, lifetime))
+        let tokens = access.into_iter().chain(refresh).filter(move |_| wanted);
+        let device = self.manager.device_cookie().zip(self.device_token.as_deref());
+        let device = device.filter(|_| self.answer != Answer::InBody);
+        let device = device.map(|(device, value)| (&device.cookie, value, DEVICE_COOKIE_LIFETIME));
+        tokens.map(move |(cookie, value)| (cookie, value, lifetime)).chain(device)
     }
 
     fn credentials(&self) -> &Credentials {
@@ -223,9 +228,11 @@ impl Inner {
             Persistence::Lasting => CookieLifetime::MaxAge(session.expires_at.duration_since(now)),
             Persistence::UntilBrowserCloses => CookieLifetime::BrowserSession,
         };
+        let device_token =
+            self.device_cookie.as_ref().zip(session.device_id).and_then(|(cookie, id)| cookie.value_of(id));
         let manager = SessionManager::from_inner(Arc::clone(self));
         let answer = Answer::AsChosen;
-        Ok(StartedSession { manager, session, token, refresh_token, expires_at, cookie_lifetime, answer })
+        Ok(StartedSession { manager, session, token, refresh_token, expires_at, cookie_lifetime, answer, device_token })
     }
 }
 

@@ -97,14 +97,7 @@ impl RefreshTokens {
                            give the refresh policy an HS256 ring with `keys`";
             return Err(ConfigError::new(ConfigErrorKind::KeyRing, message));
         }
-        let mut label = LABEL.to_vec();
-        for name in [&options.issuer, &options.audience] {
-            let name = name.as_deref().unwrap_or_default();
-            // Names have at most 512 bytes.
-            label.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
-            label.extend_from_slice(name.as_bytes());
-        }
-        Ok(Self { keys, label: label.into() })
+        Ok(Self { keys, label: options.label_for(LABEL) })
     }
 
     /// The text of `token`; `None` when it would be longer than what is read, or cannot be signed.
