@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     Json,
@@ -86,19 +86,17 @@ pub(super) async fn change(
         return not_found();
     };
     let Ok(Json(ChangeBody { device_name, trusted })) = body else {
-        return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null; or trusted: false");
+        return bad_request("invalid_body", BODY_RULE);
     };
     if device_name.is_none() && trusted.is_none() {
-        return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null; or trusted: false");
+        return bad_request("invalid_body", BODY_RULE);
     }
     let Ok(name) = device_name.map(|name| name.as_deref().map(DeviceName::try_from).transpose()).transpose() else {
         return bad_request("invalid_device_name", NAME_RULE);
     };
-    // Whoever has stolen a session must not be able to make the next sign-in easier. An application that asks its users
-    // whether to trust a device does so when they have proven a second factor on it.
-    if trusted == Some(true) {
-        let error = "A device becomes trusted when one signs in on it";
-        return Problem::new(StatusCode::FORBIDDEN, "trust_not_given", error).into_response();
+    if trusted == Some(true) && !may_trust(&current, id) {
+        let error = "Sign in with a second factor on the device itself to trust it";
+        return Problem::new(StatusCode::FORBIDDEN, "trust_refused", error).into_response();
     }
 
     let user = current.user_id();
@@ -106,8 +104,12 @@ pub(super) async fn change(
     if let Some(name) = name {
         known = manager.rename_device(user, id, name).await;
     }
-    if let (Ok(true), Some(false)) = (&known, trusted) {
-        known = manager.distrust_device(user, id).await;
+    if let Ok(true) = known {
+        known = match trusted {
+            Some(true) => manager.trust_device(&current, TRUST).await,
+            Some(false) => manager.distrust_device(user, id).await,
+            None => known,
+        };
     }
     match known {
         Ok(true) => {}
@@ -137,6 +139,19 @@ pub(super) async fn forget(
         Err(error) => failed(error),
     }
 }
+
+/// Whoever has merely stolen a session must not be able to make the next sign-in easier: a device is trusted from itself
+/// alone, by a session that has proven a second factor.
+fn may_trust(current: &CurrentSession, id: DeviceId) -> bool {
+    let session = current.session();
+    let two_factors = session.assurance_level >= 2 || session.methods.len() >= 2;
+    session.device_id == Some(id) && two_factors
+}
+
+const BODY_RULE: &str = "Send a JSON object with deviceName: a text, or null; or trusted: true or false";
+
+/// How long a device is trusted that its user has asked to trust.
+const TRUST: Duration = Duration::from_secs(30 * 86_400);
 
 /// The id in a path. Whatever is no id names no device.
 fn device_id(path: Result<Path<String>, PathRejection>) -> Option<DeviceId> {

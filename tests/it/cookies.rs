@@ -83,7 +83,7 @@ async fn a_sign_in_sets_the_cookie_and_shows_no_token() -> TestResult {
     let app = app(&kit.sessions);
     let answer = sign_in(&app).await;
     let lines = set_cookies(&answer);
-    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines.len(), 2, "the session's, and the device's: {lines:?}");
     let (value, attributes) = lines[0].split_once(';').expect("attributes");
     assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=2592000");
     let token = value.strip_prefix("__Host-session=").expect("the name");

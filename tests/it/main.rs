@@ -5,10 +5,14 @@
 
 mod support;
 
+mod accounts;
 mod activity;
+mod admin;
 mod cancellation;
 mod clients;
 mod cookies;
+mod device_cookie;
+mod devices;
 mod endings;
 mod equivalence;
 mod faults;
@@ -16,6 +20,7 @@ mod floods;
 mod guard;
 mod keys;
 mod layers;
+mod limits;
 mod live;
 mod my_devices;
 mod naming;
