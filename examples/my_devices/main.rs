@@ -9,7 +9,10 @@
 
 #![allow(missing_debug_implementations, unreachable_pub, reason = "nobody depends on an application")]
 
+mod account;
 mod accounts;
+mod admin;
+mod limits;
 mod settings;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -19,7 +22,7 @@ use axum::{
     extract::{FromRef, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -84,8 +87,12 @@ async fn manage(store: impl SessionStore, settings: &Settings) -> Result<Session
     if let Some(timeout) = settings.idle_timeout {
         policy = policy.idle_timeout(timeout);
     }
-    let mut builder =
-        SessionManager::builder(store).keys(keys).policy(policy).trusted_proxies(settings.trusted_proxies.clone());
+    let mut builder = SessionManager::builder(store)
+        .keys(keys.clone())
+        .policy(policy)
+        .trusted_proxies(settings.trusted_proxies.clone());
+    // Browsers keep the cookie also where tokens travel in headers; it is no credential.
+    builder = settings.limits.apply(builder.device_cookie(keys));
     if let Some(ttl) = settings.cache_ttl {
         builder = builder.cache_ttl(ttl);
     }
@@ -114,9 +121,14 @@ async fn serve(settings: &Settings, sessions: SessionManager) -> std::io::Result
         .route("/api/auth/login", post(login))
         .route("/api/auth/logout", post(logout))
         .route("/api/me", get(me))
+        .route("/api/account", delete(account::erase))
         .nest("/api", SessionRoutes::new(&sessions).into_router())
         .layer(SessionLayer::new(&sessions))
         .with_state(app);
+    let router = match &settings.admin {
+        Some(admin) => router.nest("/admin", admin.routes(&sessions)),
+        None => router,
+    };
 
     let listener = tokio::net::TcpListener::bind(settings.address).await?;
     eprintln!("my_devices: listening on http://{}", listener.local_addr()?);

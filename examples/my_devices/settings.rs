@@ -9,6 +9,10 @@
 //! | `IDLE_TIMEOUT` | how long it may rest | 7 days |
 //! | `CACHE_TTL` | how long a record may be used without being read anew | 10 s |
 //! | `ACTIVITY_INTERVAL` | how often activity is recorded at most | 60 s |
+//! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
+//! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `reject` |
+//! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
+//! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!
 //! Durations are written as `500ms`, `30s`, `10m`, `14d`.
@@ -16,6 +20,8 @@
 use std::{env, net::SocketAddr, time::Duration};
 
 use tower_device_sessions::TrustedProxies;
+
+use crate::{admin::AdminToken, limits::Limits};
 
 pub struct Settings {
     pub address: SocketAddr,
@@ -26,6 +32,8 @@ pub struct Settings {
     pub cache_ttl: Option<Duration>,
     pub activity_interval: Option<Duration>,
     pub trusted_proxies: TrustedProxies,
+    pub limits: Limits,
+    pub admin: Option<AdminToken>,
 }
 
 pub enum StoreLocation {
@@ -47,6 +55,8 @@ impl Settings {
             cache_ttl: duration("CACHE_TTL")?,
             activity_interval: duration("ACTIVITY_INTERVAL")?,
             trusted_proxies: proxies.parse().map_err(|error| format!("TRUSTED_PROXIES: {error}"))?,
+            limits: Limits::from_env()?,
+            admin: AdminToken::from_env()?,
         })
     }
 }
@@ -86,7 +96,7 @@ fn duration(name: &str) -> Result<Option<Duration>, String> {
 }
 
 /// The value of a variable; one that is empty counts as unset.
-fn text(name: &str) -> Result<Option<String>, String> {
+pub fn text(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),
