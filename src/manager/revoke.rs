@@ -38,6 +38,11 @@ impl Revocation {
         Self { reason: EndReason::Policy, actor: Actor::Application }
     }
 
+    /// The user has changed a credential, in the session `through`.
+    pub fn credentials_changed(through: SessionId) -> Self {
+        Self { reason: EndReason::CredentialsChanged, actor: Actor::Session(through) }
+    }
+
     /// A newer sign-in of the same client takes its place.
     pub(super) fn replaced() -> Self {
         Self { reason: EndReason::Replaced, actor: Actor::System }

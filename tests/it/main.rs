@@ -18,6 +18,7 @@ mod keys;
 mod layers;
 mod live;
 mod my_devices;
+mod my_devices_life;
 mod naming;
 mod nodes;
 #[cfg(feature = "pages")]
