@@ -28,6 +28,10 @@ pub mod routes;
 mod logging;
 mod text;
 
+/// The Redis driver, in the version whose clients the crate takes.
+#[cfg(feature = "redis")]
+pub use redis;
+
 #[cfg(feature = "axum")]
 pub use self::routes::SessionRoutes;
 pub use self::{

@@ -18,9 +18,13 @@ mod error;
 #[cfg(feature = "testing")]
 mod failing;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
