@@ -12,5 +12,7 @@ mod my_devices;
 mod naming;
 mod rejections;
 mod routes;
+mod servers;
+mod stores;
 mod tidy;
 mod tonic;
