@@ -73,6 +73,10 @@ pub mod guide;
 
 #[cfg(feature = "pages")]
 pub use self::pages::DevicesPage;
+/// The Redis driver, in the version whose clients the crate takes.
+#[cfg(feature = "redis")]
+pub use redis;
+
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,

@@ -18,11 +18,15 @@ mod error;
 #[cfg(feature = "testing")]
 mod failing;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 #[cfg(feature = "mysql")]
 pub use self::sql::mysql::MySqlStore;
 #[cfg(feature = "postgres")]

@@ -23,6 +23,7 @@ mod readme;
 mod rejections;
 mod routes;
 mod secrets;
+mod servers;
 mod settings;
 mod stores;
 mod tidy;
