@@ -1,17 +1,94 @@
-//! Multi-device sessions for Tower.
+//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and sign any device out, at once.
+//!
+//! JWTs stay, with a session id in them. Every sign-in is a record in a [store]; a [`SessionLayer`] checks the
+//! record on each request, through a short cache and a guard against revocations that race with it; [`CurrentSession`]
+//! brings the session into handlers; [`SessionRoutes`] let users list, name and end their sessions.
+//!
+//! # Reading order
+//!
+//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] say what their
+//!    tokens look like, [`SessionPolicy`] how long they live.
+//! 2. [`SessionLayer`] and [`RequireSessionLayer`]: the middleware.
+//! 3. [`CurrentSession`], [`ClientInfo`], [`StartedSession`]: what handlers meet.
+//! 4. [`SessionRoutes`]: the ready-made endpoints.
+//! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
+//! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
+//!
+//! The guides say how it works inside ([`guide::architecture`]) and what is promised ([`guide::security`]).
+//!
+//! # Cargo features
+//!
+//! | feature | what it adds | default |
+//! | --- | --- | --- |
+//! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
+//! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `mysql` | [`store::MySqlStore`], for MySQL and MariaDB | |
+//! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
+//! | `postgres` | [`store::PostgresStore`] | |
+//! | `rust_crypto` | signatures by the RustCrypto crates | |
+//! | `sqlite` | [`store::SqliteStore`] | |
+//! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
+//!
+//! One of `aws_lc_rs` and `rust_crypto` is needed.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// 0 domain: no I/O, no async, no HTTP.
 pub mod clock;
 pub mod device;
+pub mod event;
 pub mod id;
 pub mod location;
 pub mod policy;
 pub mod session;
-pub mod store;
 mod text;
 
+// 1 mechanisms: they know the domain, never each other.
+mod activity;
+mod cache;
+pub mod client_ip;
+pub mod store;
+#[allow(clippy::cast_possible_truncation, reason = "what is cast there has been bounded on the line before")]
+pub mod token;
+
+// 2 use cases: the only place that orders store, cache and bus.
+pub mod error;
+mod logging;
+pub mod manager;
+
+// 3 tower.
+pub mod middleware;
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "sessions in cookies are not wired yet")]
+mod transport;
+
+// 4 axum.
+#[cfg(feature = "axum")]
+mod extract;
+#[cfg(feature = "pages")]
+pub mod pages;
+#[cfg(feature = "axum")]
+pub mod routes;
+
+pub mod guide;
+
+#[cfg(feature = "pages")]
+pub use self::pages::DevicesPage;
 pub use self::{
+    client_ip::TrustedProxies,
+    clock::Timestamp,
     device::ClientInfo,
+    error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
+    manager::{CurrentSession, SessionManager, StartSession, StartedSession},
+    middleware::{RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,
+    token::KeyRing,
 };
+#[cfg(feature = "axum")]
+pub use self::{extract::SessionRejection, routes::SessionRoutes};
+
+/// The README's code blocks, as tests.
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

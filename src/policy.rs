@@ -30,8 +30,8 @@ pub struct SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// The longest absolute timeout: ten years.
-    pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+    /// The longest absolute timeout: 400 days, which is also how long browsers keep a cookie at most.
+    pub const LONGEST: Duration = Duration::from_secs(400 * 86_400);
 
     /// The default policy.
     pub fn new() -> Self {
@@ -59,22 +59,33 @@ impl Default for SessionPolicy {
 
 impl Session {
     /// The moment from which the session counts as idle, given what the record says.
-    pub fn idle_deadline(&self, allowance: Duration) -> Timestamp {
-        self.last_active_at.saturating_add(self.idle_timeout).saturating_add(allowance)
+    pub fn idle_expires_at(&self) -> Timestamp {
+        self.last_active_at.saturating_add(self.idle_timeout)
     }
 
     /// How the session has ended by `now`: the ending on record, else the deadline it has passed, if any.
     ///
     /// `allowance` is how far recorded activity may lag the real one.
     pub fn ending(&self, now: Timestamp, allowance: Duration) -> Option<Ending> {
+        self.ending_after(self.last_active_at, now, allowance)
+    }
+
+    /// The same for a session that is known to have been active at `last_active_at`, whatever the record says.
+    pub(crate) fn ending_after(
+        &self,
+        last_active_at: Timestamp,
+        now: Timestamp,
+        allowance: Duration,
+    ) -> Option<Ending> {
         if let Some(ending) = &self.ended {
             return Some(ending.clone());
         }
         if self.expires_at <= now {
             return Some(Ending::new(EndReason::Expired, Actor::System, self.expires_at));
         }
-        let idle = self.idle_deadline(allowance) <= now;
-        idle.then(|| Ending::new(EndReason::Idle, Actor::System, self.idle_deadline(Duration::ZERO)))
+        let timed_out = last_active_at.saturating_add(self.idle_timeout);
+        let idle = timed_out.saturating_add(allowance) <= now;
+        idle.then(|| Ending::new(EndReason::Idle, Actor::System, timed_out))
     }
 
     /// Whether the session has not ended by `now`.

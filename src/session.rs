@@ -244,6 +244,50 @@ impl Actor {
     }
 }
 
+/// Activity to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Touch {
+    /// Whose session.
+    pub user_id: UserId,
+    /// Which session.
+    pub id: SessionId,
+    /// When it was active.
+    pub at: Timestamp,
+    /// From which address; `None` leaves the one on record.
+    pub ip: Option<IpAddr>,
+    /// The generation of the token it was active with: when that is the newest, the newest has been seen in use.
+    pub generation: Option<u32>,
+}
+
+impl Touch {
+    /// Activity of this session at this time.
+    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
+        Self { user_id, id, at, ip: None, generation: None }
+    }
+
+    /// One touch per session, in the order of the records' keys: the newest time, the newest address that is known, and
+    /// the newest generation.
+    ///
+    /// Stores that write the result in its order cannot deadlock with one another.
+    pub fn coalesce(touches: &[Self]) -> Vec<Self> {
+        let mut sorted: Vec<&Self> = touches.iter().collect();
+        sorted.sort_by(|a, b| (&a.user_id, a.id, a.at).cmp(&(&b.user_id, b.id, b.at)));
+        let mut coalesced: Vec<Self> = Vec::with_capacity(sorted.len());
+        for touch in sorted {
+            match coalesced.last_mut() {
+                Some(last) if last.id == touch.id && last.user_id == touch.user_id => {
+                    last.at = touch.at;
+                    last.ip = touch.ip.or(last.ip);
+                    last.generation = last.generation.max(touch.generation);
+                }
+                _ => coalesced.push(touch.clone()),
+            }
+        }
+        coalesced
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,5 +320,18 @@ mod tests {
     #[test]
     fn a_salt_is_never_printed() {
         assert_eq!(format!("{:?}", Salt::from_bytes([7; 16])), "Salt(..)");
+    }
+
+    #[test]
+    fn touches_of_one_session_coalesce_into_the_newest() {
+        let (ann, bob) = (UserId::from(1), UserId::from(2));
+        let id = SessionId::at(Timestamp::from_seconds(1));
+        let touch = |user: &UserId, second| Touch::new(user.clone(), id, Timestamp::from_seconds(second));
+        let address: Option<IpAddr> = "192.0.2.1".parse().ok();
+        let newest = touch(&ann, 9);
+        let earlier = Touch { ip: address, generation: Some(3), ..touch(&ann, 4) };
+
+        let coalesced = Touch::coalesce(&[touch(&bob, 5), newest, earlier.clone(), touch(&ann, 1)]);
+        assert_eq!(coalesced, [Touch { at: Timestamp::from_seconds(9), ..earlier }, touch(&bob, 5)]);
     }
 }

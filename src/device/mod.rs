@@ -16,7 +16,7 @@ use std::{borrow::Cow, fmt};
 ///
 /// The raw strings are the source: the description is made of them anew whenever a record is read, so that a better
 /// naming table renames old sessions too.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
     /// The `User-Agent`, cleaned and cut to 512 bytes.
@@ -54,6 +54,13 @@ impl Device {
     /// What sort of device it is.
     pub fn kind(&self) -> DeviceKind {
         self.described.kind
+    }
+}
+
+impl Default for Device {
+    /// A device that said nothing.
+    fn default() -> Self {
+        Self::new(None, ClientHints::default())
     }
 }
 

@@ -14,10 +14,10 @@ use crate::{
     device::DeviceName,
     id::{SessionId, UserId},
     policy::Admission,
-    session::{Ending, Session},
+    session::{Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, SessionStore, StoreError,
-        StoreFuture, Touch,
+        StoreFuture,
     },
 };
 

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,22 +12,22 @@ use crate::{
     device::DeviceName,
     id::{SessionId, UserId},
     policy::{ActiveSession, Admission},
-    session::{Actor, Ending, Session},
+    session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionStore,
-        StoreFuture, Touch,
+        StoreFuture,
     },
 };
 
 /// A store in this process's memory: for tests, for trying things out, and for applications that may forget.
 ///
 /// Clones share the same records. All is lost when the process ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Records {
     users: HashMap<UserId, BTreeMap<SessionId, Session>>,
     by_end: BTreeSet<(Timestamp, UserId, SessionId)>,
@@ -41,6 +42,12 @@ impl MemoryStore {
     fn records(&self) -> MutexGuard<'_, Records> {
         // No method leaves the records half changed, so those a panicking caller left behind are as good as any.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("sessions", &self.records().by_end.len()).finish()
     }
 }
 

@@ -32,7 +32,7 @@ pub use self::sql::sqlite::SqliteStore;
 pub use self::{
     contract::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
-        SessionState, SessionStore, StoreFuture, Touch,
+        SessionState, SessionStore, StoreFuture,
     },
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,

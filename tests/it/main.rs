@@ -1,4 +1,30 @@
-//! What the crate does, through its public API: one module per subject.
+//! The flows, through the public API only. One module per flow; one binary.
 
-#[cfg(feature = "testing")]
+#![allow(unreachable_pub, reason = "nothing outside this binary can reach anything")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on ends by panicking")]
+
+mod support;
+
+mod activity;
+mod cancellation;
+mod clients;
+mod equivalence;
+mod faults;
+mod floods;
+mod guard;
+mod layers;
+mod live;
+mod my_devices;
+mod naming;
+mod nodes;
+#[cfg(feature = "pages")]
+mod pages;
+mod readme;
+mod rejections;
+mod routes;
+mod secrets;
+mod settings;
 mod stores;
+mod tidy;
+mod tokens;
+mod tonic;

@@ -11,8 +11,8 @@ use super::support::{
 use crate::{
     device::DeviceName,
     policy::Admission,
-    session::Session,
-    store::{EndScope, Rotation, Touch},
+    session::{Session, Touch},
+    store::{EndScope, Rotation},
 };
 
 /// More polls than any method needs, so that the last attempts of each case are not dropped at all.

@@ -10,8 +10,8 @@ use super::support::{
 };
 use crate::{
     id::UserId,
-    session::{Actor, EndReason, Ending, Session},
-    store::{EndOutcome, EndScope, Rotation, RotationOutcome, Touch},
+    session::{Actor, EndReason, Ending, Session, Touch},
+    store::{EndOutcome, EndScope, Rotation, RotationOutcome},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use crate::{
     clock::Timestamp,
     device::{Device, DeviceKind},
     id::{DeviceId, UserId},
-    session::{Actor, EndReason, Ending, Salt, Session},
-    store::{EndOutcome, EndScope, Rotation, RotationOutcome, SessionState, Touch},
+    session::{Actor, EndReason, Ending, Salt, Session, Touch},
+    store::{EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
 };
 
 pub(super) async fn a_full_record_reads_back_exactly(store: Store) -> Verdict {

@@ -8,8 +8,8 @@ use super::support::{
 };
 use crate::{
     id::UserId,
-    session::Session,
-    store::{Rotation, Touch},
+    session::{Session, Touch},
+    store::Rotation,
 };
 
 pub(super) async fn a_touch_records_time_and_address(store: Store) -> Verdict {

@@ -1,5 +1,7 @@
 //! The stores: each passes the conformance suite, and keeps what is its own to promise.
 
+#[cfg(feature = "sqlite")]
+mod embedded;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]

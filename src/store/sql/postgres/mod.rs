@@ -25,10 +25,10 @@ use crate::{
     device::DeviceName,
     id::{SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
-    session::{Actor, Ending, Session},
+    session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
-        SessionStore, StoreError, StoreFuture, Touch,
+        SessionStore, StoreError, StoreFuture,
     },
 };
 

@@ -1,0 +1,151 @@
+use std::{
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::Arc,
+};
+
+use papaya::Equivalent;
+
+use crate::cache::Entry;
+
+/// From a token's bytes to its entry. Reading takes no lock.
+///
+/// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over all
+/// of them. Entries are made of verified tokens alone, so whoever wants to collide has to find signatures that do.
+pub(super) struct TokenMap<V> {
+    entries: papaya::HashMap<TokenKey, Arc<Entry<V>>, SignatureHash>,
+}
+
+impl<V> TokenMap<V> {
+    pub(super) fn new() -> Self {
+        Self { entries: papaya::HashMap::with_hasher(SignatureHash::new()) }
+    }
+
+    pub(super) fn with<T>(&self, token: &[u8], read: impl FnOnce(Option<&Arc<Entry<V>>>) -> T) -> T {
+        let entries = self.entries.pin();
+        read(entries.get(&TokenBytes(token)))
+    }
+
+    pub(super) fn insert(&self, entry: Arc<Entry<V>>) {
+        let key = TokenKey(Arc::clone(&entry.token));
+        self.entries.pin().insert(key, entry);
+    }
+
+    /// Removes exactly this entry: a newer one of the same token stays.
+    pub(super) fn remove(&self, entry: &Arc<Entry<V>>) {
+        let same = |_: &TokenKey, present: &Arc<Entry<V>>| Arc::ptr_eq(present, entry);
+        // What another writer did first is as good as what was asked for.
+        let _ = self.entries.pin().remove_if(&TokenBytes(&entry.token), same);
+    }
+}
+
+/// An owned key.
+#[derive(PartialEq, Eq)]
+struct TokenKey(Arc<[u8]>);
+
+/// A borrowed key.
+struct TokenBytes<'a>(&'a [u8]);
+
+impl Hash for TokenKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_tail(&self.0, state);
+    }
+}
+
+impl Hash for TokenBytes<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_tail(self.0, state);
+    }
+}
+
+impl Equivalent<TokenKey> for TokenBytes<'_> {
+    fn equivalent(&self, key: &TokenKey) -> bool {
+        *self.0 == *key.0
+    }
+}
+
+/// Feeds the last 16 bytes, or all of a shorter token, as one number.
+fn hash_tail<H: Hasher>(token: &[u8], state: &mut H) {
+    let tail = token.last_chunk::<16>().map_or_else(
+        || token.iter().fold(0, |number, &byte| number << 8 | u128::from(byte)),
+        |tail| u128::from_le_bytes(*tail),
+    );
+    state.write_u128(tail);
+}
+
+/// A multiply-and-fold hash of one 128-bit number under two random seeds.
+#[derive(Clone)]
+struct SignatureHash {
+    seeds: [u64; 2],
+}
+
+impl SignatureHash {
+    fn new() -> Self {
+        // Each `RandomState` brings fresh keys; what it hashes does not matter.
+        let random = || RandomState::new().hash_one(0_u8);
+        Self { seeds: [random(), random()] }
+    }
+}
+
+impl BuildHasher for SignatureHash {
+    type Hasher = SignatureHasher;
+
+    fn build_hasher(&self) -> SignatureHasher {
+        SignatureHasher { seeds: self.seeds, hash: 0 }
+    }
+}
+
+struct SignatureHasher {
+    seeds: [u64; 2],
+    hash: u64,
+}
+
+impl Hasher for SignatureHasher {
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u128(u128::from(self.hash) << 8 | u128::from(byte));
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the halves of a number are what is wanted")]
+    fn write_u128(&mut self, number: u128) {
+        let low = number as u64 ^ self.seeds[0];
+        let high = (number >> 64) as u64 ^ self.seeds[1];
+        let product = u128::from(low) * u128::from(high);
+        self.hash = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R34.
+    #[test]
+    fn each_map_hashes_with_seeds_of_its_own() {
+        let token = TokenBytes(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        assert_ne!(SignatureHash::new().hash_one(&token), SignatureHash::new().hash_one(&token));
+    }
+
+    #[test]
+    fn a_borrowed_token_hashes_like_an_owned_one() {
+        let hash = SignatureHash::new();
+        for token in [&b"short"[..], b"", b"exactly-16-bytes", b"a token that is longer than that"] {
+            assert_eq!(hash.hash_one(TokenBytes(token)), hash.hash_one(TokenKey(token.into())));
+        }
+    }
+
+    #[test]
+    fn hashes_of_similar_tails_spread() {
+        let hash = SignatureHash::new();
+        let mut buckets = [0_u32; 64];
+        for number in 0..6_400_u32 {
+            let token = format!("token-with-a-tail-{number:016}");
+            buckets[usize::try_from(hash.hash_one(TokenBytes(token.as_bytes())) >> 58).unwrap_or(0)] += 1;
+        }
+        assert!(buckets.iter().all(|&count| (40..200).contains(&count)), "{buckets:?}");
+    }
+}

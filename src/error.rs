@@ -1,0 +1,137 @@
+//! Errors: [`ConfigError`] for the developer at `build()`, [`Error`] for what fails at run time.
+//!
+//! Why a *request* has no session is a [`Denied`](crate::policy::Denied), not an error.
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use crate::{id::InvalidUserId, policy::Full, store::StoreError};
+
+/// Something that was asked of the manager could not be done.
+///
+/// Clients are told its [`kind`](Self::kind); the source is for logs.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The user id is not 1 to 128 bytes of clean text.
+    InvalidUserId,
+    /// The application's claims cannot be put into a token.
+    InvalidClaims,
+    /// The user has as many sessions as a limit allows.
+    TooManySessions,
+    /// The store did not answer in time, or failed. Nothing is known to have changed; the call may be repeated.
+    Unavailable,
+    /// The manager issues no tokens: it was built with a verifier of the application's own.
+    NoSigningKey,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+
+    pub(crate) fn with_source(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            ErrorKind::InvalidUserId => "invalid user id",
+            ErrorKind::InvalidClaims => "claims that cannot be put into a token",
+            ErrorKind::TooManySessions => "the user has as many sessions as the limit allows",
+            ErrorKind::Unavailable => "the session store is unavailable",
+            ErrorKind::NoSigningKey => "no key to sign tokens with",
+        })
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+impl From<InvalidUserId> for Error {
+    fn from(error: InvalidUserId) -> Self {
+        Self::with_source(ErrorKind::InvalidUserId, error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::with_source(ErrorKind::Unavailable, error)
+    }
+}
+
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Self::with_source(ErrorKind::TooManySessions, format!("{} sessions are active", full.active))
+    }
+}
+
+/// A setting that could not work, found when it was built and not on the first request.
+///
+/// The text is for the developer. It never contains a key or a secret.
+#[derive(Debug)]
+pub struct ConfigError {
+    kind: ConfigErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What sort of setting a [`ConfigError`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// A key could not be read, or is not of the announced kind.
+    InvalidKey,
+    /// A key could be read, but is too weak to sign with.
+    WeakKey,
+    /// The keys are sound, but do not go together: two of one name, two algorithms, none at all.
+    KeyRing,
+    /// A token setting is out of bounds.
+    Token,
+    /// A time or a size is out of bounds, or two do not go together.
+    Setting,
+}
+
+impl ConfigError {
+    pub(crate) fn new(kind: ConfigErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What sort of setting is wrong.
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for ConfigError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,55 @@
+//! What the crate logs, in one place, so that what must never be logged can be seen not to be.
+//!
+//! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed hash
+//! of its id, which is the same within one process and means nothing outside it.
+
+use std::{
+    error::Error,
+    hash::{BuildHasher, RandomState},
+    sync::LazyLock,
+};
+
+use crate::id::SessionId;
+
+static CORRELATION: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// The name of a session in logs and spans.
+pub(crate) fn correlation(id: SessionId) -> String {
+    format!("{:016x}", CORRELATION.hash_one(id))
+}
+
+pub(crate) fn listener_panicked() {
+    tracing::error!("a listener for session events panicked");
+}
+
+pub(crate) fn token_refused(why: &'static str) {
+    tracing::debug!(why, "token refused");
+}
+
+pub(crate) fn session_refused(id: SessionId, why: &'static str) {
+    tracing::debug!(session = correlation(id), why, "session refused");
+}
+
+pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
+    tracing::error!(operation, error, "the session store failed");
+}
+
+pub(crate) fn store_timed_out(operation: &'static str) {
+    tracing::error!(operation, "the session store did not answer within the deadline");
+}
+
+pub(crate) fn activity_dropped(sessions: u64) {
+    tracing::warn!(sessions, "last activity was dropped: the queue is full");
+}
+
+pub(crate) fn task_ended(task: &'static str, panicked: bool, restart_in: std::time::Duration) {
+    tracing::error!(task, panicked, ?restart_in, "a background task of the session manager ended; it is restarted");
+}
+
+pub(crate) fn purged(sessions: u64) {
+    tracing::debug!(sessions, "ended sessions were deleted");
+}
+
+pub(crate) fn clock_jumped(by: std::time::Duration) {
+    tracing::warn!(?by, "the wall clock jumped ahead; nothing is deleted until the two clocks agree again");
+}

@@ -1,0 +1,303 @@
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    cache::{Fresh, Lookup, Publication, Ticket},
+    clock::{Timestamp, ticks},
+    event::SessionEvent,
+    logging,
+    manager::{
+        CurrentSession, Endings, Inner, SessionManager, Verifier,
+        current::{Authenticated, Claims},
+        refusals::Refusal,
+    },
+    policy::Denied,
+    session::{Ending, Session, Touch},
+    token::{TokenRejection, VerifiedToken},
+};
+
+/// What the cache says of a request's token.
+pub(crate) enum Checked {
+    /// It is good.
+    Accepted(CurrentSession),
+    /// The store, or the signature, has to be asked.
+    Pending(Pending),
+}
+
+/// A token that the cache cannot answer for.
+pub(crate) struct Pending {
+    token: Arc<[u8]>,
+    key_revision: u64,
+    verified: Option<VerifiedToken>,
+    claims: Claims,
+}
+
+impl SessionManager {
+    /// Finds the live session of an access token.
+    ///
+    /// It is what [`SessionLayer`](crate::SessionLayer) does for each request, for transports other than HTTP. The
+    /// activity is recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] says why there is none. [`Denied::Unavailable`] says nothing about the token.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing. A read of the store that others wait for goes on.
+    pub async fn authenticate(&self, token: &str) -> Result<CurrentSession, Denied> {
+        let current = match self.check(token.as_bytes()) {
+            Checked::Accepted(current) => current,
+            Checked::Pending(pending) => self.resolve(pending).await?,
+        };
+        self.touch(&current, || None);
+        Ok(current)
+    }
+
+    /// Looks a token up in the cache. Never waits; the common request needs no more than this.
+    pub(crate) fn check(&self, token: &[u8]) -> Checked {
+        let inner = &self.inner;
+        let key_revision = inner.tokens.verifier.key_revision();
+        match inner.cache.get(token, inner.clock.ticks(), key_revision) {
+            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry)),
+            Lookup::Stale(entry) => {
+                let verified = Some(entry.value().token.clone());
+                Checked::Pending(Pending { token: token.into(), key_revision, verified, claims: entry.value().claims })
+            }
+            Lookup::Miss => {
+                let claims = inner.tokens.verifier.claims();
+                Checked::Pending(Pending { token: token.into(), key_revision, verified: None, claims })
+            }
+        }
+    }
+
+    /// Looks up what an outer layer has verified.
+    pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
+        let inner = &self.inner;
+        let key = upstream_key(verified);
+        match inner.cache.get(&key, inner.clock.ticks(), 0) {
+            Lookup::Hit(entry) if entry.value().token == *verified => Checked::Accepted(CurrentSession::new(entry)),
+            _ => Checked::Pending(Pending {
+                token: key.into(),
+                key_revision: 0,
+                verified: Some(verified.clone()),
+                claims: Claims::Elsewhere,
+            }),
+        }
+    }
+
+    /// Verifies the token where that is still to be done, reads the session, and decides.
+    pub(crate) async fn resolve(&self, pending: Pending) -> Result<CurrentSession, Denied> {
+        let inner = &self.inner;
+        inner.background.ensure_running(inner);
+        let now = inner.clock.now();
+
+        let verified = match &pending.verified {
+            Some(verified) if inner.tokens.verifier.is_unexpired(verified, now) => verified.clone(),
+            Some(_) => return Err(self.denied_by_token(TokenRejection::Expired)),
+            None => inner.verify(&pending.token, now).map_err(|why| self.denied_by_token(why))?,
+        };
+        if let Some(refusal) = inner.refusals.find(&verified, inner.clock.ticks()) {
+            return Err(self.denied_by_record(&verified, refusal));
+        }
+
+        // Each round but the last means that the session was changed while it was read. The bound is for the case that
+        // somebody does nothing else.
+        for _ in 0..MOST_ROUNDS {
+            let (ticket, fresh) = match inner.record(&verified).await? {
+                Some(found) => found,
+                None => return Err(self.refuse(&verified, Refusal::Unknown)),
+            };
+            if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
+                inner.cache.revoke(&verified.user_id, verified.session_id);
+                return Err(self.refuse(&verified, refusal));
+            }
+            if let Some(current) = inner.publish(&ticket, &fresh, &verified, &pending) {
+                return Ok(current);
+            }
+        }
+        Err(Denied::Unavailable)
+    }
+
+    /// Records that the session was active, when that is worth recording. Never waits and never fails.
+    ///
+    /// `ip` is only asked when it is.
+    pub(crate) fn touch(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
+        let inner = &self.inner;
+        let now = inner.clock.ticks();
+        if !current.entry().is_touch_due(now) {
+            return;
+        }
+        let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
+        let interval = ticks(inner.timings.activity_interval);
+        if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
+            let mut touch = Touch::new(user.clone(), id, at);
+            touch.ip = ip();
+            touch.generation = current.entry().value().token.generation;
+            inner.activity.push(touch);
+        }
+    }
+
+    fn refuse(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
+        self.inner.refusals.remember(verified, &refusal, self.inner.clock.ticks());
+        self.denied_by_record(verified, refusal)
+    }
+
+    fn denied_by_token(&self, why: TokenRejection) -> Denied {
+        logging::token_refused(why.as_str());
+        match (why, self.inner.endings) {
+            (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
+            _ => Denied::Invalid,
+        }
+    }
+
+    fn denied_by_record(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
+        let (user_id, session_id) = (verified.user_id.clone(), verified.session_id);
+        match refusal {
+            Refusal::Unknown => {
+                logging::session_refused(session_id, "unknown");
+                self.tell(&SessionEvent::UnknownSession { user_id, session_id });
+                Denied::Invalid
+            }
+            Refusal::Superseded => {
+                logging::session_refused(session_id, "superseded token");
+                Denied::Invalid
+            }
+            Refusal::Ended(ending) => {
+                logging::session_refused(session_id, ending.reason.as_str());
+                self.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
+                match self.inner.endings {
+                    Endings::Told => Denied::Ended(ending),
+                    Endings::Concealed => Denied::Invalid,
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        match &self.tokens.verifier {
+            Verifier::Own(verifier) => verifier.verify(token, now),
+            Verifier::Application(verifier) => {
+                let text = std::str::from_utf8(token).map_err(|_| TokenRejection::Malformed)?;
+                verifier.verify(text, now)
+            }
+            Verifier::Upstream => Err(TokenRejection::Malformed),
+        }
+    }
+
+    /// Why a record does not allow a request with this token, if so.
+    fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
+        if let Some(ending) = self.ending_here(session) {
+            return Some(Refusal::Ended(ending));
+        }
+        let superseded = verified.generation.unwrap_or(0) < session.tokens.least_generation;
+        superseded.then_some(Refusal::Superseded)
+    }
+
+    /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.
+    pub(super) fn ending_here(&self, session: &Session) -> Option<Ending> {
+        let last_active_at = self.last_active_at(session);
+        session.ending_after(last_active_at, self.clock.now(), self.timings.idle_allowance())
+    }
+
+    /// The newest activity of a session that this node knows of.
+    pub(super) fn last_active_at(&self, session: &Session) -> Timestamp {
+        let seen_here = self.cache.last_activity(&session.user_id, session.id);
+        seen_here.map_or(session.last_active_at, |at| at.max(session.last_active_at))
+    }
+
+    /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
+    pub(super) fn is_current(&self, current: &CurrentSession) -> bool {
+        let key_revision = self.tokens.verifier.key_revision();
+        matches!(self.cache.get(current.entry().token(), self.clock.ticks(), key_revision), Lookup::Hit(_))
+    }
+
+    fn publish(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+        fresh: &Fresh,
+        verified: &VerifiedToken,
+        pending: &Pending,
+    ) -> Option<CurrentSession> {
+        let session = &fresh.session;
+        let (now, now_ticks) = (self.clock.now(), self.clock.ticks());
+
+        // A request that is accepted is activity, so the idle deadline is a whole timeout away.
+        let token_left = self.tokens.verifier.deadline(verified).duration_since(now);
+        let session_left = session.expires_at.duration_since(now);
+        let left = token_left.min(session_left).min(session.idle_timeout);
+
+        let since_activity = now.duration_since(session.last_active_at);
+        let touch_in = self.timings.activity_interval.saturating_sub(since_activity);
+
+        let value = Authenticated {
+            session: Arc::clone(session),
+            token: verified.clone(),
+            claims: pending.claims,
+            manager: Arc::downgrade(self),
+        };
+        let publication = Publication {
+            token: Arc::clone(&pending.token),
+            bytes: weight(session, &pending.token),
+            value,
+            key_revision: pending.key_revision,
+            valid_until: fresh.until.min(now_ticks.saturating_add(ticks(left))),
+            touch_due: now_ticks.saturating_add(ticks(touch_in)),
+        };
+        self.cache.publish(ticket, publication).map(CurrentSession::new)
+    }
+}
+
+impl Verifier {
+    /// What changes when a key is added or retired.
+    fn key_revision(&self) -> u64 {
+        match self {
+            Self::Own(verifier) => verifier.revision(),
+            Self::Application(verifier) => verifier.revision(),
+            Self::Upstream => 0,
+        }
+    }
+
+    fn claims(&self) -> Claims {
+        match self {
+            Self::Own(_) => Claims::InToken,
+            Self::Application(_) | Self::Upstream => Claims::Elsewhere,
+        }
+    }
+
+    /// Until when a token that was verified once is good.
+    fn deadline(&self, verified: &VerifiedToken) -> Timestamp {
+        match self {
+            Self::Own(verifier) => verifier.deadline(verified),
+            Self::Application(_) | Self::Upstream => verified.expires_at,
+        }
+    }
+
+    fn is_unexpired(&self, verified: &VerifiedToken, now: Timestamp) -> bool {
+        now < self.deadline(verified)
+    }
+}
+
+/// The cache's key for an identity that came without a token. No token begins with a zero byte.
+fn upstream_key(verified: &VerifiedToken) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + verified.user_id.as_str().len() + 16);
+    key.push(0);
+    key.extend_from_slice(verified.user_id.as_str().as_bytes());
+    key.push(0);
+    key.extend_from_slice(verified.session_id.as_uuid().as_bytes());
+    key
+}
+
+/// About what a session and one token of it weigh in the cache, in bytes.
+fn weight(session: &Session, token: &[u8]) -> u32 {
+    let device = &session.device;
+    let texts = device.user_agent.as_ref().map_or(0, |text| text.len()) + session.user_id.as_str().len();
+    let data: usize = session.data.iter().map(|(name, value)| name.len() + 64 + value.to_string().len()).sum();
+    u32::try_from(STRUCTURES + token.len() + texts + data).unwrap_or(u32::MAX)
+}
+
+/// The weight of an entry without its token's bytes and the record's texts.
+const STRUCTURES: usize = 1_024;
+
+const MOST_ROUNDS: u32 = 16;

@@ -1,0 +1,296 @@
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    activity::ActivityQueue,
+    cache::Cache,
+    client_ip::TrustedProxies,
+    clock::{Clock, SteadyClock, SystemClock},
+    error::{ConfigError, ConfigErrorKind},
+    event::{Listeners, OnSessionEvent},
+    manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
+    policy::SessionPolicy,
+    store::SessionStore,
+    token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
+};
+
+/// Builds a [`SessionManager`].
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`keys`](Self::keys), [`verifier`](Self::verifier) or [`verified_upstream`](Self::verified_upstream) | none: one is required |
+/// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
+/// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
+/// | [`cache_ttl`](Self::cache_ttl) | 10 s, or a tenth of the idle timeout when that is less |
+/// | [`cache_capacity`](Self::cache_capacity) | 64 MiB |
+/// | [`activity_interval`](Self::activity_interval) | 60 s, or a tenth of the idle timeout when that is less |
+/// | [`flush_interval`](Self::flush_interval) | 10 s, or a sixth of the activity interval when that is less |
+/// | [`store_deadline`](Self::store_deadline) | 1 s |
+/// | [`concurrent_loads`](Self::concurrent_loads) | 32 |
+/// | [`retention`](Self::retention) | 30 days |
+/// | [`purge_interval`](Self::purge_interval) | 1 hour |
+/// | [`endings`](Self::endings) | told |
+/// | [`trusted_proxies`](Self::trusted_proxies) | none |
+/// | [`clock`](Self::clock) | the system's |
+/// | [`on_event`](Self::on_event) | nobody listens |
+#[must_use = "a builder does nothing until `build()` is called"]
+pub struct SessionManagerBuilder {
+    store: Arc<dyn SessionStore>,
+    proof: Option<Proof>,
+    token_options: TokenOptions,
+    policy: SessionPolicy,
+    cache_ttl: Option<Duration>,
+    cache_capacity: u64,
+    activity_interval: Option<Duration>,
+    flush_interval: Option<Duration>,
+    store_deadline: Duration,
+    concurrent_loads: usize,
+    retention: Duration,
+    purge_interval: Duration,
+    endings: Endings,
+    trusted_proxies: TrustedProxies,
+    clock: Arc<dyn Clock>,
+    listeners: Listeners,
+}
+
+/// What proves a token.
+enum Proof {
+    Keys(KeyRing),
+    Application(Arc<dyn VerifyToken>),
+    Upstream,
+}
+
+impl SessionManagerBuilder {
+    pub(super) fn new(store: Arc<dyn SessionStore>) -> Self {
+        Self {
+            store,
+            proof: None,
+            token_options: TokenOptions::new(),
+            policy: SessionPolicy::new(),
+            cache_ttl: None,
+            cache_capacity: 64 * 1_024 * 1_024,
+            activity_interval: None,
+            flush_interval: None,
+            store_deadline: Duration::from_secs(1),
+            concurrent_loads: 32,
+            retention: Duration::from_secs(30 * 86_400),
+            purge_interval: Duration::from_secs(3_600),
+            endings: Endings::Told,
+            trusted_proxies: TrustedProxies::none(),
+            clock: Arc::new(SystemClock::new()),
+            listeners: Listeners::default(),
+        }
+    }
+
+    /// The keys that sign and verify tokens. The last call among this, [`verifier`](Self::verifier) and
+    /// [`verified_upstream`](Self::verified_upstream) counts.
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.proof = Some(Proof::Keys(keys));
+        self
+    }
+
+    /// A verifier of the application's own. The manager then issues no tokens; sessions are started with
+    /// [`StartSession::without_token`](crate::StartSession::without_token), and the application puts the session's id into
+    /// its own token.
+    pub fn verifier(mut self, verifier: impl VerifyToken) -> Self {
+        self.proof = Some(Proof::Application(Arc::new(verifier)));
+        self
+    }
+
+    /// An outer layer verifies the token, and leaves a [`VerifiedToken`](crate::token::VerifiedToken) in the request's
+    /// extensions. No header is read then, and the manager issues no tokens.
+    pub fn verified_upstream(mut self) -> Self {
+        self.proof = Some(Proof::Upstream);
+        self
+    }
+
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
+    /// do, whatever [`TokenOptions::max_lifetime`] says.
+    pub fn token_options(mut self, options: TokenOptions) -> Self {
+        self.token_options = options;
+        self
+    }
+
+    /// How long sessions live. Default: 30 days, 7 days idle.
+    pub fn policy(mut self, policy: SessionPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How long a record may be used without being read anew, 0 to 60 s; 0 reads the store on every request. It bounds
+    /// what this node may miss when the bus is dead. Default: 10 s, or a tenth of the idle timeout when that is less.
+    pub fn cache_ttl(mut self, ttl: Duration) -> Self {
+        self.cache_ttl = Some(ttl);
+        self
+    }
+
+    /// About how many bytes the cache may take. Default: 64 MiB.
+    pub fn cache_capacity(mut self, bytes: u64) -> Self {
+        self.cache_capacity = bytes;
+        self
+    }
+
+    /// How often the activity of one session is recorded at most. Default: 60 s, or a tenth of the idle timeout when that
+    /// is less.
+    pub fn activity_interval(mut self, interval: Duration) -> Self {
+        self.activity_interval = Some(interval);
+        self
+    }
+
+    /// How often recorded activity is written. Default: 10 s, or a sixth of the activity interval when that is less.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = Some(interval);
+        self
+    }
+
+    /// How long one answer of the store may take, the wait for it included. Default: 1 s.
+    pub fn store_deadline(mut self, deadline: Duration) -> Self {
+        self.store_deadline = deadline;
+        self
+    }
+
+    /// How many records may be read at the same time; keep it below the size of the store's pool. Default: 32.
+    pub fn concurrent_loads(mut self, loads: usize) -> Self {
+        self.concurrent_loads = loads;
+        self
+    }
+
+    /// How long ended sessions are kept, at least a day. Default: 30 days.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// How often records past their retention are deleted. Default: 1 hour.
+    pub fn purge_interval(mut self, interval: Duration) -> Self {
+        self.purge_interval = interval;
+        self
+    }
+
+    /// Whether clients are told how their own sessions ended. Default: they are.
+    pub fn endings(mut self, endings: Endings) -> Self {
+        self.endings = endings;
+        self
+    }
+
+    /// The proxies whose word on a client's address is taken. Default: none; the address is the socket's peer.
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Where the time is read. Default: the system's clocks.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Adds a listener for events; closures that take `&SessionEvent` will do. Default: nobody listens.
+    pub fn on_event(mut self, listener: impl OnSessionEvent) -> Self {
+        self.listeners.add(Arc::new(listener));
+        self
+    }
+
+    /// Checks the settings, and makes the manager. It does no I/O and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, times out
+    /// of bounds, or an idle timeout that could pass between two records of activity.
+    pub fn build(self) -> Result<SessionManager, ConfigError> {
+        let timings = self.timings()?;
+        let tokens = match self.proof {
+            None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
+            Some(Proof::Keys(keys)) => {
+                let options = self.token_options.lasting(self.policy.absolute_timeout);
+                let verifier = TokenVerifier::new(keys.clone(), options.clone())?;
+                let issuer = if keys.signs() { Some(TokenIssuer::new(keys, options)?) } else { None };
+                Tokens { verifier: Verifier::Own(verifier), issuer }
+            }
+            Some(Proof::Application(verifier)) => Tokens { verifier: Verifier::Application(verifier), issuer: None },
+            Some(Proof::Upstream) => Tokens { verifier: Verifier::Upstream, issuer: None },
+        };
+        let inner = Inner {
+            store: self.store,
+            clock: SteadyClock::new(self.clock),
+            cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
+            refusals: Refusals::new(),
+            loads: Semaphore::new(self.concurrent_loads),
+            jitter: RandomState::new(),
+            tokens,
+            policy: self.policy,
+            limits: Vec::new(),
+            activity: ActivityQueue::new(MOST_WAITING),
+            listeners: self.listeners,
+            trusted_proxies: self.trusted_proxies,
+            timings,
+            endings: self.endings,
+            watchers: Arc::default(),
+            background: Background::new(),
+        };
+        Ok(SessionManager::from_inner(Arc::new(inner)))
+    }
+
+    fn timings(&self) -> Result<Timings, ConfigError> {
+        let SessionPolicy { absolute_timeout, idle_timeout } = self.policy;
+        let idle_timeout = idle_timeout.min(absolute_timeout);
+        let tenth = idle_timeout / 10;
+        let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));
+        let activity_interval = self.activity_interval.unwrap_or_else(|| tenth.min(Duration::from_secs(60)));
+        let flush_interval = self
+            .flush_interval
+            .unwrap_or_else(|| (activity_interval / 6).clamp(Duration::from_millis(1), Duration::from_secs(10)));
+
+        let second = Duration::from_secs(1);
+        let rules = [
+            (absolute_timeout.is_zero(), "the absolute timeout is zero"),
+            (absolute_timeout > SessionPolicy::LONGEST, "the absolute timeout is longer than 400 days"),
+            (idle_timeout.is_zero(), "the idle timeout is zero"),
+            (cache_ttl > 60 * second, "the cache's time to live is longer than 60 s"),
+            (self.cache_capacity == 0, "the cache's capacity is zero"),
+            (activity_interval.is_zero(), "the activity interval is zero"),
+            (flush_interval.is_zero(), "the flush interval is zero"),
+            (
+                activity_interval + cache_ttl >= idle_timeout / 2,
+                "the activity interval and the cache's time to live together are not shorter than half the idle timeout",
+            ),
+            (flush_interval > activity_interval, "the flush interval is longer than the activity interval"),
+            (self.store_deadline.is_zero(), "the store's deadline is zero"),
+            (self.store_deadline > 60 * second, "the store's deadline is longer than 60 s"),
+            (self.concurrent_loads == 0, "no concurrent loads are allowed"),
+            (self.concurrent_loads > Semaphore::MAX_PERMITS, "there are more concurrent loads than can be counted"),
+            (self.retention < 86_400 * second, "ended sessions are kept for less than a day"),
+            (self.purge_interval.is_zero(), "the purge interval is zero"),
+        ];
+        if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
+            return Err(invalid(message));
+        }
+        Ok(Timings {
+            cache_ttl,
+            activity_interval,
+            flush_interval,
+            store_deadline: self.store_deadline,
+            retention: self.retention,
+            purge_interval: self.purge_interval,
+        })
+    }
+}
+
+impl fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+fn invalid(message: &'static str) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::Setting, message)
+}
+
+/// How long the cache remembers a session that nobody asks for.
+const CACHE_FORGETS_AFTER: Duration = Duration::from_secs(300);
+
+/// How many sessions' activity may wait to be written.
+const MOST_WAITING: usize = 10_000;

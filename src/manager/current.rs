@@ -1,0 +1,122 @@
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    cache::Entry,
+    clock::Timestamp,
+    device::Device,
+    error::{Error, ErrorKind},
+    id::{SessionId, UserId},
+    manager::{Inner, SessionManager},
+    session::Session,
+    token::{VerifiedToken, claims_of},
+};
+
+/// The session of the current request.
+///
+/// In Axum handlers it is an extractor; elsewhere it is found in the request's extensions, where
+/// [`SessionLayer`](crate::SessionLayer) puts it. It shows the record as it was when it was last read from the store, a
+/// few seconds ago at most. Cloning is cheap.
+#[derive(Clone)]
+pub struct CurrentSession {
+    entry: Arc<Entry<Authenticated>>,
+}
+
+/// What the cache keeps beside a token.
+pub(crate) struct Authenticated {
+    pub(crate) session: Arc<Session>,
+    pub(crate) token: VerifiedToken,
+    pub(crate) claims: Claims,
+    pub(crate) manager: Weak<Inner>,
+}
+
+/// Where the token's claims are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claims {
+    /// In the token itself: it is a JWT.
+    InToken,
+    /// With whoever verified the token.
+    Elsewhere,
+}
+
+impl CurrentSession {
+    pub(crate) fn new(entry: Arc<Entry<Authenticated>>) -> Self {
+        Self { entry }
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
+        &self.entry
+    }
+
+    /// Whose session it is.
+    pub fn user_id(&self) -> &UserId {
+        &self.session().user_id
+    }
+
+    /// The session's public handle.
+    pub fn id(&self) -> SessionId {
+        self.session().id
+    }
+
+    /// The device the user signed in on.
+    pub fn device(&self) -> &Device {
+        &self.session().device
+    }
+
+    /// The whole record.
+    pub fn session(&self) -> &Session {
+        &self.entry.value().session
+    }
+
+    /// When the token of this request expires.
+    pub fn token_expires_at(&self) -> Timestamp {
+        self.entry.value().token.expires_at
+    }
+
+    /// The token's claims, or those among them that `T` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidClaims`] when they do not fit `T`, or when the token was not verified by this crate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{CurrentSession, Error};
+    /// #[derive(serde::Deserialize)]
+    /// struct Tenant {
+    ///     tenant: String,
+    /// }
+    ///
+    /// fn tenant_of(session: &CurrentSession) -> Result<String, Error> {
+    ///     Ok(session.claims::<Tenant>()?.tenant)
+    /// }
+    /// ```
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        match self.entry.value().claims {
+            Claims::InToken => {
+                claims_of(self.entry.token()).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))
+            }
+            Claims::Elsewhere => Err(Error::new(ErrorKind::InvalidClaims)),
+        }
+    }
+
+    /// The manager that accepted the session; `None` once it has been dropped.
+    pub fn manager(&self) -> Option<SessionManager> {
+        self.entry.value().manager.upgrade().map(SessionManager::from_inner)
+    }
+}
+
+impl fmt::Debug for CurrentSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentSession")
+            .field("user_id", self.user_id())
+            .field("id", &self.id())
+            .field("device", &self.device().name())
+            .finish_non_exhaustive()
+    }
+}

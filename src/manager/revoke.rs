@@ -1,0 +1,161 @@
+use std::sync::Arc;
+
+use crate::{
+    error::Error,
+    event::SessionEvent,
+    id::{SessionId, UserId},
+    manager::{CurrentSession, Inner, SessionManager},
+    session::{Actor, EndReason, Ending},
+    store::{EndOutcome, EndScope},
+};
+
+/// Who ends a session on purpose, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Revocation {
+    reason: EndReason,
+    actor: Actor,
+}
+
+impl Revocation {
+    /// The user ends it, from the session `through`.
+    pub fn by_user(through: SessionId) -> Self {
+        Self { reason: EndReason::RevokedByUser, actor: Actor::Session(through) }
+    }
+
+    /// An administrator ends it.
+    pub fn by_administrator(name: impl Into<Box<str>>) -> Self {
+        Self { reason: EndReason::RevokedByAdmin, actor: Actor::Administrator(name.into()) }
+    }
+
+    /// The application ends it on its own behalf.
+    pub fn by_application() -> Self {
+        Self { reason: EndReason::RevokedByAdmin, actor: Actor::Application }
+    }
+
+    /// A policy of the application ends it.
+    pub fn by_policy() -> Self {
+        Self { reason: EndReason::Policy, actor: Actor::Application }
+    }
+
+    /// A newer sign-in of the same client takes its place.
+    pub(super) fn replaced() -> Self {
+        Self { reason: EndReason::Replaced, actor: Actor::System }
+    }
+
+    fn sign_out(id: SessionId) -> Self {
+        Self { reason: EndReason::SignedOut, actor: Actor::Session(id) }
+    }
+}
+
+impl From<&CurrentSession> for Revocation {
+    /// The user ends it, from this session.
+    fn from(current: &CurrentSession) -> Self {
+        Self::by_user(current.id())
+    }
+}
+
+/// What became of an attempt to revoke one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Revoked {
+    /// It was active, and has ended now.
+    Now,
+    /// It had ended before.
+    Before,
+    /// The user has no such session.
+    NotFound,
+}
+
+/// # Revoking
+///
+/// When one of these has answered `Ok`, the ending is durable in the store, and no request that starts later on this
+/// node is accepted with a token of the session. Other nodes hear of it through the bus, and at the latest when their
+/// cached record expires.
+///
+/// # Errors
+///
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed twice or did not answer within its
+/// deadline. The session may then have ended or not; the call may be repeated.
+///
+/// # Cancellation
+///
+/// The change runs in a task of its own. Dropping the future does not stop it.
+impl SessionManager {
+    /// Signs the current session out.
+    pub async fn sign_out(&self, current: &CurrentSession) -> Result<(), Error> {
+        self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await.map(drop)
+    }
+
+    /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
+    pub async fn revoke(&self, user: &UserId, id: SessionId, by: impl Into<Revocation>) -> Result<Revoked, Error> {
+        let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
+        self.inner.detached(async move { inner.revoke_one(&user, id, &by).await }).await
+    }
+
+    /// Ends all sessions of the current session's user but the current one. Answers how many were active.
+    pub async fn revoke_others(&self, current: &CurrentSession) -> Result<u64, Error> {
+        self.revoke_scope(current.user_id(), EndScope::others(current.id()), current).await
+    }
+
+    /// Ends all sessions of a user. Answers how many were active.
+    pub async fn revoke_all(&self, user: &UserId, by: impl Into<Revocation>) -> Result<u64, Error> {
+        self.revoke_scope(user, EndScope::all(), by).await
+    }
+
+    /// Ends those sessions of a user that are in `scope`. Answers how many were active.
+    pub async fn revoke_scope(&self, user: &UserId, scope: EndScope, by: impl Into<Revocation>) -> Result<u64, Error> {
+        let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
+        self.inner.detached(async move { inner.revoke_many(&user, scope, &by).await }).await
+    }
+}
+
+impl Inner {
+    pub(super) async fn revoke_one(&self, user: &UserId, id: SessionId, by: &Revocation) -> Result<Revoked, Error> {
+        let ending = self.ending(by);
+        let allowance = self.timings.idle_allowance();
+        let outcome = self.twice_within_deadline("end", || self.store.end(user, id, &ending, allowance)).await;
+
+        // Also after an error: the store may have committed what it could not answer.
+        self.cache.revoke(user, id);
+        if outcome.is_err() {
+            self.watchers.make_due(id);
+        }
+        match outcome? {
+            EndOutcome::Ended => {
+                self.tell_ended(user, id, &ending);
+                Ok(Revoked::Now)
+            }
+            EndOutcome::AlreadyEnded(_) => Ok(Revoked::Before),
+            EndOutcome::NotFound => Ok(Revoked::NotFound),
+        }
+    }
+
+    async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
+        let ending = self.ending(by);
+        let allowance = self.timings.idle_allowance();
+        let outcome =
+            self.twice_within_deadline("end_all", || self.store.end_all(user, &scope, &ending, allowance)).await;
+
+        // Not only those that the store names: what was cached as active and had passed its deadline goes too.
+        self.cache.revoke_all(user, scope.keep);
+        if outcome.is_err() {
+            self.watchers.make_all_due(Some(user));
+        }
+        let ended = outcome?;
+        for &id in &ended {
+            self.tell_ended(user, id, &ending);
+        }
+        Ok(ended.len() as u64)
+    }
+
+    fn ending(&self, by: &Revocation) -> Ending {
+        Ending::new(by.reason, by.actor.clone(), self.clock.now())
+    }
+
+    pub(super) fn tell_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
+        self.watchers.tell(id, ending);
+        let event = SessionEvent::Ended { user_id: user.clone(), session_id: id, ending: ending.clone() };
+        self.listeners.tell(&event);
+    }
+}

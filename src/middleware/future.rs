@@ -1,0 +1,131 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::{
+    manager::{CurrentSession, Pending, SessionManager},
+    middleware::{OnDenied, service::admit},
+    policy::Denied,
+};
+
+pin_project! {
+    /// The future of [`SessionService`](crate::middleware::SessionService).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, R>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S::Future, S::Response, S, B, R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, Res, S, B, R> {
+        /// The inner service was called at once. It is the common state, and needs no allocation.
+        Inner { #[pin] future: F },
+        /// The request was denied at once.
+        Answered { response: Option<Res> },
+        /// The store, or the signature, is being asked.
+        Resolving { waiting: Option<Box<Waiting<S, B, R>>> },
+    }
+}
+
+/// A request that waits for its session.
+struct Waiting<S, B, R> {
+    resolution: Pin<Box<dyn Future<Output = Result<CurrentSession, Denied>> + Send>>,
+    manager: SessionManager,
+    service: S,
+    request: Request<B>,
+    on_denied: Arc<R>,
+}
+
+impl<S, B, R> ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    pub(super) fn answered(response: S::Response) -> Self {
+        Self { state: State::Answered { response: Some(response) } }
+    }
+
+    pub(super) fn resolving(
+        manager: SessionManager,
+        pending: Pending,
+        service: S,
+        request: Request<B>,
+        on_denied: Arc<R>,
+    ) -> Self {
+        let resolver = manager.clone();
+        let resolution = Box::pin(async move { resolver.resolve(pending).await });
+        let waiting = Box::new(Waiting { resolution, manager, service, request, on_denied });
+        Self { state: State::Resolving { waiting: Some(waiting) } }
+    }
+}
+
+impl<S, B, R, ResBody> Future for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    R: OnDenied<ResBody>,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProjection::Inner { future } => return future.poll(cx),
+                StateProjection::Answered { response } => {
+                    // Polled again after it was ready, it stays pending.
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
+                }
+                StateProjection::Resolving { waiting } => {
+                    let Some(pending) = waiting.as_mut() else {
+                        return Poll::Pending;
+                    };
+                    let resolved = ready!(pending.resolution.as_mut().poll(cx));
+                    let Some(pending) = waiting.take() else {
+                        return Poll::Pending;
+                    };
+                    state.set(pending.proceed(resolved));
+                }
+            }
+        }
+    }
+}
+
+impl<S, B, R, ResBody> Waiting<S, B, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    R: OnDenied<ResBody>,
+{
+    fn proceed(mut self, resolved: Result<CurrentSession, Denied>) -> State<S::Future, Response<ResBody>, S, B, R> {
+        match resolved {
+            Ok(current) => {
+                admit(&self.manager, current, &mut self.request);
+                State::Inner { future: self.service.call(self.request) }
+            }
+            Err(denied) => State::Answered { response: Some(self.on_denied.response(&denied, self.request.headers())) },
+        }
+    }
+}
+
+impl<S, B, R> fmt::Debug for ResponseFuture<S, B, R>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+use std::net::{IpAddr, SocketAddr};
+
+use http::{Extensions, HeaderMap};
+
+use crate::manager::SessionManager;
+
+/// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
+///
+/// In Axum applications `axum::extract::ConnectInfo<SocketAddr>` is read, which
+/// `into_make_service_with_connect_info::<SocketAddr>()` puts there. Others insert this type. Without either there is no
+/// address, and nothing that needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper around one value, to be built by servers")]
+pub struct PeerAddress(pub SocketAddr);
+
+/// The client's address: the peer's, or what a trusted proxy says.
+pub(crate) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+    let proxies = manager.trusted_proxies();
+    let lines = headers.get_all(proxies.header_name()).iter().map(http::HeaderValue::as_bytes);
+    proxies.client_ip(peer(extensions), lines)
+}
+
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let told = extensions.get::<PeerAddress>().map(|peer| peer.0.ip());
+    #[cfg(feature = "axum")]
+    let told = told.or_else(|| {
+        extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|axum::extract::ConnectInfo(peer)| peer.ip())
+    });
+    told
+}

@@ -1,0 +1,44 @@
+use std::any::Any;
+
+use bytes::Bytes;
+use http_body_util::Full;
+
+/// A body of type `B` that holds `text`, where `B` is one that can be told to.
+///
+/// The response's body type is the inner service's, and no trait of the field makes a body from text for all of them; so
+/// the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
+pub(super) fn body_with<B: Default + 'static>(text: String) -> B {
+    let mut body = B::default();
+    let slot: &mut dyn Any = &mut body;
+
+    if let Some(slot) = slot.downcast_mut::<String>() {
+        *slot = text;
+        return body;
+    }
+    let bytes = Bytes::from(text);
+    if let Some(slot) = slot.downcast_mut::<Full<Bytes>>() {
+        *slot = Full::new(bytes);
+        return body;
+    }
+    #[cfg(feature = "axum")]
+    if let Some(slot) = slot.downcast_mut::<axum_core::body::Body>() {
+        *slot = axum_core::body::Body::from(bytes);
+        return body;
+    }
+    if let Some(slot) = slot.downcast_mut::<Bytes>() {
+        *slot = bytes;
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_reaches_the_bodies_that_can_hold_it() {
+        assert_eq!(body_with::<String>("text".to_owned()), "text");
+        assert_eq!(body_with::<Bytes>("text".to_owned()), "text");
+        assert_eq!(body_with::<()>("text".to_owned()), ());
+    }
+}

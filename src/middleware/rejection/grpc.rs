@@ -1,0 +1,51 @@
+use http::{HeaderMap, HeaderValue, Response, header};
+
+use crate::policy::Denied;
+
+/// Whether a request is a gRPC call, by the content type that the protocol prescribes.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let rest = headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b'-')))
+}
+
+/// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
+pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
+    let (status, message) = match denied {
+        Denied::Missing => (UNAUTHENTICATED, "no credential"),
+        Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
+        Denied::Invalid => (UNAUTHENTICATED, "invalid session"),
+        Denied::TokenExpired => (UNAUTHENTICATED, "session expired"),
+        Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
+        Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
+    };
+    let mut response = Response::new(B::default());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static(status));
+    headers.insert("grpc-message", HeaderValue::from_static(message));
+    if let Denied::Ended(ending) = denied {
+        headers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
+    }
+    response
+}
+
+const UNAUTHENTICATED: &str = "16";
+const UNAVAILABLE: &str = "14";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_requests_are_known_by_their_content_type() {
+        let is = |value: &'static str| {
+            is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]))
+        };
+        assert!(is("application/grpc"));
+        assert!(is("application/grpc+proto"));
+        assert!(is("application/grpc-web+proto"));
+        assert!(!is("application/grpcish"));
+        assert!(!is("application/json"));
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,63 @@
+//! How requests without a session are answered.
+
+mod body;
+mod grpc;
+mod problem;
+
+pub(crate) use self::problem::{Problem, missing_layer};
+
+use http::{HeaderMap, Response};
+
+use crate::policy::Denied;
+
+/// Answers a request that is not accepted.
+///
+/// Closures from [`Denied`] and the request's headers to a response will do.
+pub trait OnDenied<B> {
+    /// The answer to a request with these headers.
+    fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B>;
+}
+
+impl<F, B> OnDenied<B> for F
+where
+    F: Fn(&Denied, &HeaderMap) -> Response<B>,
+{
+    fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B> {
+        self(denied, headers)
+    }
+}
+
+/// The answers of this crate.
+///
+/// - A gRPC request, known by its `content-type`, is answered by trailers alone: `grpc-status` 16 (`UNAUTHENTICATED`), or 14
+///   (`UNAVAILABLE`) when the store could not be asked.
+/// - Any other is answered by problem details (RFC 9457), with the status and the `WWW-Authenticate` of RFC 6750, and
+///   `Cache-Control: no-store`:
+///
+/// | why | status | `WWW-Authenticate` | `code` |
+/// | --- | --- | --- | --- |
+/// | no credential | 401 | `Bearer` | `credentials_missing` |
+/// | malformed or several credentials | 400 | `Bearer error="invalid_request"` | `invalid_request` |
+/// | a token that is not one of ours, or names no session | 401 | `Bearer error="invalid_token"` | `token_invalid` |
+/// | an expired token | 401 | `Bearer error="invalid_token"` | `session_expired` |
+/// | an ended session | 401 | `Bearer error="invalid_token"` | `session_revoked` and its kin |
+/// | the store could not be asked | 503 | none | `store_unavailable` |
+///
+/// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`), `http_body_util::Full<Bytes>`,
+/// `Bytes` and `String`. Others stay empty; status and headers say what matters.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct DefaultOnDenied {}
+
+impl DefaultOnDenied {
+    /// The answers of this crate.
+    pub fn new() -> Self {
+        Self {}
+    }
+}
+
+impl<B: Default + 'static> OnDenied<B> for DefaultOnDenied {
+    fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B> {
+        if grpc::is_grpc(headers) { grpc::response(denied) } else { Problem::from(denied).into_response() }
+    }
+}

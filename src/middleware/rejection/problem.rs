@@ -1,0 +1,174 @@
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::{
+    middleware::rejection::body::body_with,
+    policy::Denied,
+    session::{EndReason, Ending},
+};
+
+/// Problem details (RFC 9457) with a stable `code` for programs and a short `error` for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    error: &'static str,
+    /// Why the session ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+    #[serde(skip)]
+    retry_after: Option<&'static str>,
+}
+
+impl Problem {
+    /// A problem without a challenge.
+    pub(crate) fn new(status: StatusCode, code: &'static str, error: &'static str) -> Self {
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            error,
+            reason: None,
+            challenge: None,
+            retry_after: None,
+        }
+    }
+
+    /// The store could not be asked.
+    pub(crate) fn unavailable() -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "Try again in a moment");
+        Self { retry_after: Some("1"), ..problem }
+    }
+
+    fn unauthorized(code: &'static str, error: &'static str) -> Self {
+        let problem = Self::new(StatusCode::UNAUTHORIZED, code, error);
+        Self { challenge: Some("Bearer error=\"invalid_token\""), ..problem }
+    }
+
+    fn ended(ending: &Ending) -> Self {
+        let (code, error) = match ending.reason {
+            EndReason::SignedOut => ("session_revoked", "Signed out"),
+            EndReason::RevokedByUser => ("session_revoked", "Signed out from another device"),
+            EndReason::RevokedByAdmin => ("session_revoked", "Signed out by an administrator"),
+            EndReason::Policy => ("session_revoked", "Signed out by a security policy"),
+            EndReason::Evicted => ("session_evicted", "Signed out because of newer sign-ins"),
+            EndReason::Replaced => ("session_replaced", "Replaced by a newer sign-in"),
+            EndReason::Idle => ("session_idle", "Signed out after a time without activity"),
+            EndReason::Expired => ("session_expired", "Session expired"),
+            EndReason::CredentialsChanged => ("credentials_changed", "Credentials changed"),
+            EndReason::RefreshReused => ("refresh_reused", "Signed out for safety"),
+        };
+        Self { reason: Some(ending.reason.as_str()), ..Self::unauthorized(code, error) }
+    }
+
+    /// The response, with the body as far as `B` can hold it.
+    pub(crate) fn into_response<B: Default + 'static>(self) -> Response<B> {
+        // A problem is made of texts and one number; it cannot fail to serialize.
+        let text = serde_json::to_string(&self).unwrap_or_default();
+        let mut response = Response::new(body_with(text));
+        *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        response
+    }
+}
+
+impl From<&Denied> for Problem {
+    fn from(denied: &Denied) -> Self {
+        match denied {
+            Denied::Missing => {
+                let problem = Self::unauthorized("credentials_missing", "Not signed in");
+                Self { challenge: Some("Bearer"), ..problem }
+            }
+            Denied::Malformed => {
+                let error = "The request carries several credentials, or a malformed one";
+                let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error);
+                Self { challenge: Some("Bearer error=\"invalid_request\""), ..problem }
+            }
+            Denied::Invalid => Self::unauthorized("token_invalid", "Invalid session"),
+            Denied::TokenExpired => Self::unauthorized("session_expired", "Session expired"),
+            Denied::Ended(ending) => Self::ended(ending),
+            Denied::Unavailable => Self::unavailable(),
+        }
+    }
+}
+
+/// The developer has forgotten the layer.
+pub(crate) fn missing_layer() -> Problem {
+    let error = "SessionLayer is missing: add `.layer(SessionLayer::new(&sessions))` around this service";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "session_layer_missing", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Timestamp, session::Actor};
+
+    fn answer(denied: &Denied) -> Response<String> {
+        Problem::from(denied).into_response()
+    }
+
+    /// S76, S78.
+    #[test]
+    fn a_missing_credential_is_answered_by_a_bare_challenge() {
+        let response = answer(&Denied::Missing);
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.body(),
+            "{\"type\":\"about:blank\",\"title\":\"Unauthorized\",\"status\":401,\
+             \"code\":\"credentials_missing\",\"error\":\"Not signed in\"}"
+        );
+    }
+
+    /// S76.
+    #[test]
+    fn a_bad_credential_is_answered_by_invalid_token() {
+        let ending = Ending::new(EndReason::RevokedByUser, Actor::System, Timestamp::UNIX_EPOCH);
+        for denied in [Denied::Invalid, Denied::TokenExpired, Denied::Ended(ending)] {
+            let response = answer(&denied);
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
+        }
+    }
+
+    /// S76, S70.
+    #[test]
+    fn a_malformed_credential_is_a_bad_request() {
+        let response = answer(&Denied::Malformed);
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_request\"");
+    }
+
+    /// S79.
+    #[test]
+    fn an_outage_is_never_the_clients_fault() {
+        let response = answer(&Denied::Unavailable);
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
+        assert!(!response.headers().contains_key(header::SET_COOKIE));
+    }
+
+    #[test]
+    fn every_reason_has_a_code_and_a_text() {
+        for reason in EndReason::ALL {
+            let ending = Ending::new(reason, Actor::System, Timestamp::UNIX_EPOCH);
+            let body = answer(&Denied::Ended(ending)).into_body();
+            assert!(body.contains(&format!("\"reason\":\"{reason}\"")), "{body}");
+        }
+    }
+}

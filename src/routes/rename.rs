@@ -1,0 +1,57 @@
+use axum::{
+    Json,
+    extract::{
+        Path, State,
+        rejection::{JsonRejection, PathRejection},
+    },
+    response::Response,
+};
+use http::StatusCode;
+use serde::{Deserialize, Deserializer};
+
+use crate::{
+    device::DeviceName,
+    extract::json,
+    manager::{CurrentSession, SessionManager},
+    routes::{SessionView, bad_request, failed, not_found, session_id},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RenameBody {
+    /// Outer `None`: the member is missing. Inner `None`: it is `null`.
+    #[serde(default, alias = "name", deserialize_with = "present")]
+    device_name: Option<Option<String>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// `PATCH /sessions/{id}`.
+pub(super) async fn rename(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Json<RenameBody>, JsonRejection>,
+) -> Response {
+    let Some(id) = session_id(id) else {
+        return not_found();
+    };
+    let Ok(Json(RenameBody { device_name: Some(asked) })) = body else {
+        return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null");
+    };
+    let Ok(name) = asked.as_deref().map(DeviceName::try_from).transpose() else {
+        return bad_request("invalid_device_name", "A device name is 1 to 80 visible characters on one line");
+    };
+    match manager.rename(current.user_id(), id, name).await {
+        Ok(true) => {}
+        Ok(false) => return not_found(),
+        Err(error) => return failed(error),
+    }
+    match manager.find(current.user_id(), id).await {
+        Ok(Some(session)) => json(StatusCode::OK, &SessionView::new(&manager, &session, Some(current.id()))),
+        Ok(None) => not_found(),
+        Err(error) => failed(error),
+    }
+}

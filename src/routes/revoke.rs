@@ -1,0 +1,56 @@
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::{
+    extract::json,
+    manager::{CurrentSession, Revoked, SessionManager},
+    routes::{failed, not_found, session_id},
+    store::EndScope,
+};
+
+#[derive(Serialize)]
+struct RevokedView {
+    revoked: u64,
+}
+
+/// `DELETE /sessions/{id}`.
+pub(super) async fn revoke(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Some(id) = session_id(id) else {
+        return not_found();
+    };
+    let revoked = if id == current.id() {
+        manager.sign_out(&current).await.map(|()| Revoked::Now)
+    } else {
+        manager.revoke(current.user_id(), id, &current).await
+    };
+    match revoked {
+        Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Revoked::NotFound) => not_found(),
+        Err(error) => failed(error),
+    }
+}
+
+/// `DELETE /sessions/others`.
+pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+    counted(manager.revoke_others(&current).await)
+}
+
+/// `DELETE /sessions`.
+pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+    counted(manager.revoke_scope(current.user_id(), EndScope::all(), &current).await)
+}
+
+fn counted(revoked: Result<u64, crate::Error>) -> Response {
+    match revoked {
+        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
+        Err(error) => failed(error),
+    }
+}

@@ -1,0 +1,83 @@
+//! How a ring is put together.
+
+use super::{
+    KeyRing, SigningKey, VerifyingKey, jwk,
+    set::{KeySet, ring},
+};
+use crate::error::ConfigError;
+
+/// Puts a [`KeyRing`] together from several keys.
+///
+/// # Defaults
+///
+/// No key at all; a ring has at least one, and a ring without a signing key only verifies.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct KeyRingBuilder {
+    signing: Vec<SigningKey>,
+    verifying: Vec<VerifyingKey>,
+    unnamed: Vec<VerifyingKey>,
+    sets: Vec<Jwks>,
+}
+
+/// The text of a JWK set, which may turn out to hold private keys.
+#[derive(Clone)]
+struct Jwks(String);
+
+impl std::fmt::Debug for Jwks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Jwks")
+    }
+}
+
+impl KeyRingBuilder {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// The key that signs, and verifies; at most one. Default: none, the ring only verifies.
+    pub fn signing_key(mut self, key: SigningKey) -> Self {
+        self.signing.push(key);
+        self
+    }
+
+    /// A key that verifies; any number. Default: none.
+    pub fn verifying_key(mut self, key: impl Into<VerifyingKey>) -> Self {
+        self.verifying.push(key.into());
+        self
+    }
+
+    /// The key of the tokens that have no `kid`, beside keys with names; at most one. Default: none, so that a ring of
+    /// several keys refuses tokens without a `kid`.
+    ///
+    /// It is for a ring that began with one unnamed key: that key is kept here until its last token has expired.
+    pub fn unnamed_key(mut self, key: impl Into<VerifyingKey>) -> Self {
+        self.unnamed.push(key.into());
+        self
+    }
+
+    /// The public keys of a JWK set that are meant for verifying tokens; any number of sets. Default: none.
+    pub fn jwks(mut self, text: impl Into<String>) -> Self {
+        self.sets.push(Jwks(text.into()));
+        self
+    }
+
+    /// The ring.
+    ///
+    /// # Errors
+    ///
+    /// No key; several signing keys; a key without a name beside others; two keys of one name; keys of two algorithms; a
+    /// JWK set that is malformed or holds a private, symmetric or weak key, or none of use.
+    pub fn build(self) -> Result<KeyRing, ConfigError> {
+        let Self { mut signing, mut verifying, mut unnamed, sets } = self;
+        for Jwks(text) in &sets {
+            verifying.extend(jwk::set(text)?);
+        }
+        let (signing, unnamed) = match (signing.pop(), unnamed.pop()) {
+            _ if !signing.is_empty() => return Err(ring("a ring has one signing key: let the others only verify")),
+            _ if !unnamed.is_empty() => return Err(ring("a ring has at most one unnamed key")),
+            last => last,
+        };
+        KeySet::new(signing, verifying, unnamed).map(KeyRing::new)
+    }
+}

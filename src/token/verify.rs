@@ -1,0 +1,163 @@
+//! Verifying a token.
+//!
+//! 1. The gate: size, shape and alphabet.
+//! 2. The header: strict, and of the right type.
+//! 3. The key that its `kid` names, and the one algorithm of that key.
+//! 4. The signature.
+//! 5. Only then the claims (S12).
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    KeyRing, TokenOptions, TokenRejection, claims, gate, header,
+    keys::{Key, KeySet},
+};
+use crate::{SessionId, UserId, clock::Timestamp, error::ConfigError};
+
+/// What a verified token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifiedToken {
+    /// Whose session it is (`sub`).
+    pub user_id: UserId,
+    /// Which session it is.
+    pub session_id: SessionId,
+    /// When the token was issued (`iat`), in whole seconds.
+    pub issued_at: Timestamp,
+    /// When the token expires (`exp`), in whole seconds and without the leeway.
+    pub expires_at: Timestamp,
+    /// The generation of the session's tokens that this one belongs to (`gen`).
+    pub generation: Option<u32>,
+}
+
+impl VerifiedToken {
+    /// A token without a generation.
+    pub fn new(user_id: UserId, session_id: SessionId, issued_at: Timestamp, expires_at: Timestamp) -> Self {
+        Self { user_id, session_id, issued_at, expires_at, generation: None }
+    }
+
+    /// The generation of the session's tokens that this one belongs to. Default: none.
+    #[must_use]
+    pub fn generation(mut self, generation: u32) -> Self {
+        self.generation = Some(generation);
+        self
+    }
+}
+
+/// Verifies access tokens, for applications that bring their own verifier.
+///
+/// # Security
+///
+/// What an implementation accepts is a credential. It checks everything that makes the token one: signature, algorithm,
+/// issuer, audience, type, and the times against `now`; and it returns what the signed claims say. It says
+/// [`Expired`](TokenRejection::Expired) of tokens alone that are acceptable otherwise.
+pub trait VerifyToken: fmt::Debug + Send + Sync + 'static {
+    /// What `token` says, if it is acceptable at `now`.
+    ///
+    /// It is called on the request's own task, once per token and node while the session is cached: it neither blocks nor
+    /// panics. Calls with one token may be repeated and concurrent.
+    ///
+    /// # Errors
+    ///
+    /// Why the token is refused. The client is not told.
+    fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection>;
+
+    /// A number that differs whenever tokens accepted earlier may have become unacceptable, so that they are verified anew;
+    /// it never returns to an earlier value. Read on every request.
+    ///
+    /// Default: always 0.
+    fn revision(&self) -> u64 {
+        0
+    }
+}
+
+/// Verifies tokens with a ring of keys.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenVerifier {
+    keys: KeyRing,
+    options: TokenOptions,
+}
+
+impl TokenVerifier {
+    pub(crate) fn new(keys: KeyRing, options: TokenOptions) -> Result<Self, ConfigError> {
+        options.check()?;
+        Ok(Self { keys, options })
+    }
+
+    pub(crate) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        let parts = gate::pass(token)?;
+        let keys = self.keys.keys();
+        let key = self.key(&keys, parts.header)?;
+        let signature = gate::decode(parts.signature)?;
+        if !key.verifies(parts.message, &signature) {
+            return Err(TokenRejection::Signature);
+        }
+        claims::verify(&gate::decode(parts.claims)?, &self.options, now)
+    }
+
+    /// Until when a token that has been verified is good, the leeway included.
+    pub(crate) fn deadline(&self, verified: &VerifiedToken) -> Timestamp {
+        verified.expires_at.saturating_add(self.options.leeway)
+    }
+
+    /// Read before a token is verified, and compared later: see [`KeyRing::revision`].
+    pub(crate) fn revision(&self) -> u64 {
+        self.keys.revision()
+    }
+
+    fn key<'a>(&self, keys: &'a KeySet, encoded_header: &[u8]) -> Result<&'a Key, TokenRejection> {
+        // Most tokens bear, byte by byte, the header that we write ourselves: decoding it could say nothing new.
+        if self.options.writes_default_type()
+            && let Some(key) = keys.find_by_header(encoded_header)
+        {
+            return Ok(key);
+        }
+        let header = header::decode(encoded_header)?;
+        if !self.options.accepts_type(header.kind.as_deref()) {
+            return Err(TokenRejection::Type);
+        }
+        let key = keys.find(header.kid.as_deref()).ok_or(TokenRejection::UnknownKey)?;
+        if header.algorithm != key.algorithm().name() {
+            return Err(TokenRejection::Algorithm);
+        }
+        Ok(key)
+    }
+}
+
+impl VerifyToken for TokenVerifier {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        Self::verify(self, token.as_bytes(), now)
+    }
+
+    fn revision(&self) -> u64 {
+        Self::revision(self)
+    }
+}
+
+/// The claims of a token that has been verified, as the application's own type.
+///
+/// They are decoded from the token that the request carries anyway, when they are asked for, and not kept.
+pub(crate) fn claims_of<T: DeserializeOwned>(token: &[u8]) -> Result<T, ClaimsError> {
+    let parts = gate::pass(token).map_err(|rejection| ClaimsError(Box::new(rejection)))?;
+    let claims = gate::decode(parts.claims).map_err(|rejection| ClaimsError(Box::new(rejection)))?;
+    serde_json::from_slice(&claims).map_err(|error| ClaimsError(Box::new(error)))
+}
+
+/// The claims of a token are not what the application's type asks for.
+#[derive(Debug)]
+pub(crate) struct ClaimsError(Box<dyn std::error::Error + Send + Sync>);
+
+impl fmt::Display for ClaimsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the token's claims do not have the shape that was asked for")
+    }
+}
+
+impl std::error::Error for ClaimsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let Self(source) = self;
+        Some(&**source)
+    }
+}

@@ -1,0 +1,301 @@
+//! What the application may choose about a cookie, and which choices exclude each other.
+
+use std::fmt;
+
+use http::HeaderValue;
+
+use super::SessionCookie;
+use crate::transport::is_tchar;
+
+/// Says how the session cookie is named and which attributes it has.
+///
+/// The cookie is always `HttpOnly`: no script needs to read it. It is always `Secure`, but for
+/// [`insecure_localhost`](Self::insecure_localhost). How long a browser keeps it follows from the
+/// session.
+///
+/// The name carries the strongest prefix that the other options allow, because browsers enforce
+/// what a prefix promises: `__Host-` keeps sibling subdomains and plain-HTTP pages from planting a
+/// cookie of that name. A path of one's own or a domain excludes it and leaves `__Secure-`.
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`name`](Self::name) | `__Host-session`; with a domain or path `__Secure-session` |
+/// | [`same_site`](Self::same_site) | [`SameSite::Lax`] |
+/// | [`path`](Self::path) | `/` |
+/// | [`domain`](Self::domain) | none: only the host that set the cookie gets it back |
+/// | [`insecure_localhost`](Self::insecure_localhost) | off |
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{CookieOptions, SameSite};
+///
+/// // Set-Cookie: __Host-Http-app=…; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=…
+/// let strict = CookieOptions::new()
+///     .name("__Host-Http-app")
+///     .same_site(SameSite::Strict);
+/// # let _ = strict;
+/// ```
+///
+/// # Errors
+///
+/// The options are checked together when they are put to use, and what cannot work is a
+/// [`CookieError`] then: no option of a cookie can fail on a response.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct CookieOptions {
+    name: Name,
+    same_site: SameSite,
+    path: String,
+    domain: Option<String>,
+    scheme: Scheme,
+}
+
+impl CookieOptions {
+    /// Starts with the defaults.
+    pub fn new() -> Self {
+        Self {
+            name: Name::Strongest("session".to_owned()),
+            same_site: SameSite::Lax,
+            path: "/".to_owned(),
+            domain: None,
+            scheme: Scheme::Https,
+        }
+    }
+
+    /// Sets the whole name, prefix included. Default: `session` behind the strongest prefix.
+    ///
+    /// `__Host-Http-` may stand in place of `__Host-`; browsers that know it refuse cookies of that
+    /// name from scripts as well, to others it is a `__Host-` cookie.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Name::Exact(name.into());
+        self
+    }
+
+    /// Sets which cross-site requests carry the cookie. Default: [`SameSite::Lax`].
+    pub fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Sets the path below which browsers send the cookie. Default: `/`.
+    ///
+    /// A path separates nothing that matters for security: pages of the same origin reach the
+    /// cookie through a request anyway. Any but `/` excludes a `__Host-` name.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Shares the cookie with all subdomains of `domain`. Default: not shared.
+    ///
+    /// Excludes a `__Host-` name: each of those subdomains then sees, replaces and removes the
+    /// cookie.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Lets the cookie work over plain HTTP, for development on localhost. Default: off.
+    ///
+    /// The cookie is then not `Secure`, and its name loses its prefix, whichever
+    /// [`name`](Self::name) was set: browsers refuse `__Host-` and `__Secure-` names without
+    /// `Secure`.
+    ///
+    /// # Security
+    ///
+    /// Whoever is on the network path reads and plants such a cookie. Never turn this on in
+    /// production.
+    pub fn insecure_localhost(mut self) -> Self {
+        self.scheme = Scheme::InsecureHttp;
+        self
+    }
+
+    /// The same options for another cookie, named `base` behind the strongest prefix.
+    pub(crate) fn sibling(&self, base: &str) -> Self {
+        Self { name: Name::Strongest(base.to_owned()), ..self.clone() }
+    }
+
+    /// Checks the options together.
+    ///
+    /// # Errors
+    ///
+    /// The first [`CookieError`] that applies, in the order name, path, domain, combinations.
+    pub(crate) fn build(&self) -> Result<SessionCookie, CookieError> {
+        let name = self.full_name();
+        let (prefix, base) = split_prefix(&name);
+        let insecure = self.scheme == Scheme::InsecureHttp;
+
+        if base.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_tchar) {
+            return Err(CookieError::Name(name));
+        }
+        if !is_path(&self.path) {
+            return Err(CookieError::Path(self.path.clone()));
+        }
+        if let Some(domain) = self.domain.as_deref().filter(|domain| !is_domain(domain)) {
+            return Err(CookieError::Domain(domain.to_owned()));
+        }
+        if prefix.starts_with("__Host-") && self.domain.is_some() {
+            return Err(CookieError::PrefixWithDomain(name));
+        }
+        if prefix.starts_with("__Host-") && self.path != "/" {
+            return Err(CookieError::PrefixWithPath(name));
+        }
+        if insecure && self.domain.is_some() {
+            return Err(CookieError::InsecureWithDomain);
+        }
+        if insecure && self.same_site == SameSite::None {
+            return Err(CookieError::InsecureSameSiteNone);
+        }
+
+        let domain = self.domain.as_ref().map(|domain| format!("; Domain={domain}"));
+        let domain = domain.unwrap_or_default();
+        let secure = if insecure { "" } else { "; Secure" };
+        let (path, same_site) = (&self.path, self.same_site.as_str());
+        let attributes = format!("; Path={path}{domain}{secure}; HttpOnly; SameSite={same_site}");
+        let cleared = HeaderValue::try_from(format!("{name}={attributes}; Max-Age=0"))
+            .map_err(|_| CookieError::Name(name.clone()))?;
+        Ok(SessionCookie { name, attributes, cleared })
+    }
+
+    fn full_name(&self) -> String {
+        let sharable = self.domain.is_some() || self.path != "/";
+        match (&self.name, self.scheme) {
+            (Name::Exact(name), Scheme::Https) => name.clone(),
+            (Name::Exact(name), Scheme::InsecureHttp) => split_prefix(name).1.to_owned(),
+            (Name::Strongest(base), Scheme::Https) if sharable => format!("__Secure-{base}"),
+            (Name::Strongest(base), Scheme::Https) => format!("__Host-{base}"),
+            (Name::Strongest(base), Scheme::InsecureHttp) => base.clone(),
+        }
+    }
+}
+
+impl Default for CookieOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Which cross-site requests carry the cookie (the `SameSite` attribute).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Top-level navigations by a safe method, such as following a link. The default.
+    #[default]
+    Lax,
+    /// None at all: who follows a link from elsewhere arrives signed out.
+    Strict,
+    /// All, for a front end on another site. Against forged requests the CSRF check then stands
+    /// alone.
+    None,
+}
+
+impl SameSite {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+            Self::None => "None",
+        }
+    }
+}
+
+/// Why a cookie cannot be configured, or cannot be set.
+///
+/// No variant holds a cookie's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CookieError {
+    /// The name is empty behind its prefix, longer than 128 bytes, or has bytes that are not
+    /// allowed: controls, white space, separators, anything but ASCII.
+    Name(String),
+    /// The path does not begin with `/`, is longer than 1,024 bytes, or has a `;`, a control or a
+    /// byte that is not ASCII.
+    Path(String),
+    /// The domain is not a host name: labels of letters, digits and hyphens between single dots.
+    Domain(String),
+    /// A name with the prefix `__Host-` excludes a domain.
+    PrefixWithDomain(String),
+    /// A name with the prefix `__Host-` excludes any path but `/`.
+    PrefixWithPath(String),
+    /// A cookie for insecure localhost cannot have a domain.
+    InsecureWithDomain,
+    /// Browsers refuse `SameSite=None` without `Secure`.
+    InsecureSameSiteNone,
+    /// The value is empty or has bytes that would not be read back.
+    ValueSyntax,
+    /// Name and value have more than 4,096 bytes, so that browsers would drop the cookie.
+    TooLarge {
+        /// The bytes of name and value together.
+        size: usize,
+    },
+}
+
+impl fmt::Display for CookieError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "cookie name {name:?} is not allowed"),
+            Self::Path(path) => write!(f, "cookie path {path:?} is not allowed"),
+            Self::Domain(domain) => write!(f, "cookie domain {domain:?} is not a host name"),
+            Self::PrefixWithDomain(name) => write!(f, "cookie name {name:?} excludes a domain"),
+            Self::PrefixWithPath(name) => {
+                write!(f, "cookie name {name:?} excludes a path but \"/\"")
+            }
+            Self::InsecureWithDomain => f.write_str("an insecure localhost cookie excludes a domain"),
+            Self::InsecureSameSiteNone => f.write_str("an insecure localhost cookie excludes same-site none"),
+            Self::ValueSyntax => f.write_str("cookie value is not a token"),
+            Self::TooLarge { size } => {
+                write!(f, "cookie name and value have {size} bytes, browsers accept 4096")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CookieError {}
+
+#[derive(Clone, Debug)]
+enum Name {
+    Exact(String),
+    /// What stands behind the strongest prefix that the other options allow.
+    Strongest(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Https,
+    InsecureHttp,
+}
+
+/// Splits a name into the prefix that browsers know, in its proper case, and the rest.
+fn split_prefix(name: &str) -> (&'static str, &str) {
+    for prefix in ["__Host-Http-", "__Host-", "__Http-", "__Secure-"] {
+        // Newer browsers enforce a prefix in any case, so any case counts as the prefix.
+        if let Some((start, base)) = name.split_at_checked(prefix.len())
+            && start.eq_ignore_ascii_case(prefix)
+        {
+            return (prefix, base);
+        }
+    }
+    ("", name)
+}
+
+fn is_path(path: &str) -> bool {
+    let printable = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';
+    path.starts_with('/') && path.len() <= MAX_ATTRIBUTE_BYTES && path.bytes().all(printable)
+}
+
+fn is_domain(domain: &str) -> bool {
+    let label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(known)
+    };
+    domain.len() <= 253 && domain.split('.').all(label)
+}
+
+/// Far below what browsers accept, so that the cleared cookie always fits.
+const MAX_NAME_BYTES: usize = 128;
+
+/// Browsers ignore an attribute that is longer.
+const MAX_ATTRIBUTE_BYTES: usize = 1_024;

@@ -1,0 +1,180 @@
+//! Reads what a request presents: nothing, one token, or something that must not be guessed at.
+//!
+//! The rules, in the order in which the code applies them:
+//!
+//! 1. Only the transports that the application has chosen are looked at. A token in the URL, in the
+//!    body or in any other header field does not exist (RFC 6750 §2.3 and RFC 9700 §4.3.2 say why).
+//! 2. The `Authorization` field is read by the rules of `bearer`, all `Cookie` lines by those of
+//!    `cookie`.
+//! 3. A candidate longer than 8,192 bytes is refused for its length alone; its content is not
+//!    looked at.
+//! 4. A candidate that is not a `token68` (RFC 9110 §11.2) is refused. Nothing is decoded, trimmed
+//!    or repaired.
+//! 5. With both transports in use, a credential that is malformed in either refuses the request.
+//!    Two tokens that differ refuse it as well (RFC 6750 §2: one method per request). The same
+//!    token twice counts as bearer: a cross-site page cannot have set that header, so the request
+//!    needs no further proof of its origin.
+//!
+//! Reading works on header bytes, allocates nothing and takes time linear in the length of the two
+//! fields.
+//!
+//! # Security
+//!
+//! What comes out as a token is only well-formed. It proves nothing until its signature has been
+//! verified. Tokens are kept out of `Debug`.
+
+use std::fmt;
+
+use http::HeaderMap;
+
+use self::cookie::CookieReader;
+
+mod bearer;
+pub(crate) mod cookie;
+pub(crate) mod csrf;
+
+/// Where the token of a request may stand.
+#[derive(Clone, Debug)]
+pub(crate) enum Transport {
+    /// Only `Authorization: Bearer`. The default.
+    Bearer,
+    /// Only the session cookie.
+    Cookie(CookieReader),
+    /// Either of the two; a request in which they disagree is refused.
+    Both(CookieReader),
+}
+
+impl Transport {
+    /// Reads the one credential of a request by the rules of this module.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Credential<'a> {
+        match self {
+            Self::Bearer => bearer::read(headers),
+            Self::Cookie(cookie) => cookie.read(headers),
+            Self::Both(cookie) => reconcile(bearer::read(headers), cookie.read(headers)),
+        }
+    }
+}
+
+/// What a request carried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Credential<'a> {
+    /// Nothing: the request is anonymous and goes on.
+    Absent,
+    /// One well-formed token of at most 8,192 bytes, all of them ASCII. Nothing about it is
+    /// verified.
+    Token { token: &'a [u8], source: CredentialSource },
+    /// Something that cannot be read as one token. The request is refused.
+    Malformed(MalformedCredential),
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("Absent"),
+            Self::Token { source, .. } => f.debug_struct("Token").field("source", source).finish_non_exhaustive(),
+            Self::Malformed(reason) => f.debug_tuple("Malformed").field(reason).finish(),
+        }
+    }
+}
+
+/// Where in the request a credential stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialSource {
+    /// The `Authorization` field with the scheme `Bearer`.
+    Bearer,
+    /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
+    /// check.
+    Cookie,
+}
+
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer => "authorization field",
+            Self::Cookie => "session cookie",
+        })
+    }
+}
+
+/// Why what a request carried could not be read as one token.
+///
+/// All but [`TooLarge`](Self::TooLarge) are errors of the request itself, `invalid_request` in the
+/// words of RFC 6750 §3.1, answered with 400. Too large a token is a bad token, `invalid_token`,
+/// answered with 401.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MalformedCredential {
+    /// Two `Authorization` lines, or a header and a cookie that hold different tokens.
+    SeveralCredentials,
+    /// Two cookies of our name, even if they are equal: no browser stores two `__Host-` cookies of
+    /// one name.
+    AmbiguousCookie,
+    /// Bytes that no token has, or no token at all where one was announced.
+    BadSyntax(CredentialSource),
+    /// More than 8,192 bytes.
+    TooLarge(CredentialSource),
+}
+
+impl fmt::Display for MalformedCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SeveralCredentials => f.write_str("the request carries more than one credential"),
+            Self::AmbiguousCookie => f.write_str("the session cookie occurs more than once"),
+            Self::BadSyntax(source) => write!(f, "the {source} does not hold a well-formed token"),
+            Self::TooLarge(source) => write!(f, "the token in the {source} is larger than {MAX_TOKEN_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for MalformedCredential {}
+
+/// Rule 5: makes one credential of the two that were read.
+fn reconcile<'a>(bearer: Credential<'a>, cookie: Credential<'a>) -> Credential<'a> {
+    match (bearer, cookie) {
+        (Credential::Absent, other) | (other, Credential::Absent) => other,
+        (malformed @ Credential::Malformed(_), _) | (_, malformed @ Credential::Malformed(_)) => malformed,
+        (Credential::Token { token, .. }, Credential::Token { token: other, .. }) if token == other => bearer,
+        _ => Credential::Malformed(MalformedCredential::SeveralCredentials),
+    }
+}
+
+/// Rules 3 and 4: what a candidate is, whichever transport it came by.
+fn judge(candidate: &[u8], source: CredentialSource) -> Credential<'_> {
+    if candidate.len() > MAX_TOKEN_BYTES {
+        return Credential::Malformed(MalformedCredential::TooLarge(source));
+    }
+    if !is_token68(candidate) {
+        return Credential::Malformed(MalformedCredential::BadSyntax(source));
+    }
+    Credential::Token { token: candidate, source }
+}
+
+/// Tells whether all of `value` is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_token68(value: &[u8]) -> bool {
+    let Some(last) = value.iter().rposition(|&byte| byte != b'=') else {
+        return false;
+    };
+    // Every request pays for this loop. Without an early exit it compiles to vector instructions.
+    let invalid = value[..=last].iter().fold(0, |invalid, &byte| invalid | u8::from(!is_token68_byte(byte)));
+    invalid == 0
+}
+
+fn is_token68_byte(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // "-", "." and "/" stand right before the digits.
+    let digit_or_mark = byte.wrapping_sub(b'-') <= b'9' - b'-';
+    letter | digit_or_mark | (byte == b'_') | (byte == b'~') | (byte == b'+')
+}
+
+/// Tells whether `byte` is a `tchar`, of which schemes and cookie names are made (RFC 9110 §5.6.2).
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// The longest token that is looked at: far above what is issued, far below what would cost
+/// anything to refuse.
+const MAX_TOKEN_BYTES: usize = 8_192;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! Activity: throttled, batched, flushed on shutdown; idle and absolute timeouts.
+
+use std::time::Duration;
+
+use tower_device_sessions::{
+    SessionPolicy,
+    manager::ListOptions,
+    policy::Denied,
+    session::EndReason,
+    store::{Fault, StoreMethod},
+};
+
+use crate::support::{Kit, TestResult};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn short_lived() -> Kit {
+    Kit::with(|builder| {
+        let policy = SessionPolicy::new().idle_timeout(30 * MINUTE).absolute_timeout(120 * MINUTE);
+        builder.policy(policy).activity_interval(MINUTE)
+    })
+}
+
+/// DESIGN §8: at most one write per session and interval.
+#[tokio::test]
+async fn a_busy_session_is_written_once_per_interval() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    for _ in 0..600 {
+        kit.sessions.authenticate(started.token()).await?;
+        kit.clock.advance(Duration::from_millis(500));
+    }
+    // Five minutes: the sign-in counts as activity, so the writes are due after one, two, three and four.
+    let mut writes = 0;
+    while kit.store.calls(StoreMethod::Touch) == writes {
+        assert!(kit.sessions.flush_activity().await);
+        if kit.store.calls(StoreMethod::Touch) == writes {
+            break;
+        }
+        writes += 1;
+    }
+    assert_eq!(kit.store.calls(StoreMethod::Touch), 1, "what waited was coalesced into one write");
+    let record = kit.sessions.find(&started.session().user_id, started.session().id).await?.expect("a record");
+    assert_eq!(record.last_active_at, started.session().created_at.saturating_add(4 * MINUTE));
+    Ok(())
+}
+
+/// S51, S54, and DESIGN §5: not idle before the timeout, idle after it and the allowance.
+#[tokio::test]
+async fn a_session_is_idle_after_its_timeout_and_the_allowance() -> TestResult {
+    let kit = short_lived();
+    let started = kit.sign_in("ann").await;
+    kit.clock.advance(30 * MINUTE);
+    kit.sessions.authenticate(started.token()).await?;
+
+    kit.clock.advance(31 * MINUTE + Duration::from_secs(10));
+    let denied = kit.sessions.authenticate(started.token()).await;
+    assert!(matches!(denied, Err(Denied::Ended(ending)) if ending.reason == EndReason::Idle));
+    Ok(())
+}
+
+/// S51. The store knows nothing of the activity yet; this node does.
+#[tokio::test]
+async fn activity_that_is_not_written_yet_keeps_a_session_alive() -> TestResult {
+    let kit = short_lived();
+    let started = kit.sign_in("ann").await;
+    for _ in 0..3 {
+        kit.clock.advance(29 * MINUTE);
+        kit.sessions.authenticate(started.token()).await?;
+    }
+    assert_eq!(kit.store.calls(StoreMethod::Touch), 0);
+    Ok(())
+}
+
+/// DESIGN §6: working on one node must never sign a user out on another.
+#[tokio::test]
+async fn work_on_one_node_keeps_the_session_alive_on_the_other() -> TestResult {
+    let kit = short_lived();
+    let other = Kit::over(kit.store.clone(), kit.clock.clone(), |builder| {
+        let policy = SessionPolicy::new().idle_timeout(30 * MINUTE).absolute_timeout(120 * MINUTE);
+        builder.policy(policy).activity_interval(MINUTE)
+    });
+    let started = kit.sign_in("ann").await;
+    other.sessions.authenticate(started.token()).await?;
+    for _ in 0..100 {
+        kit.sessions.authenticate(started.token()).await?;
+        kit.sessions.flush_activity().await;
+        kit.clock.advance(MINUTE);
+    }
+    other.sessions.authenticate(started.token()).await?;
+    Ok(())
+}
+
+/// S52.
+#[tokio::test]
+async fn the_busiest_session_ends_at_its_absolute_timeout() -> TestResult {
+    let kit = short_lived();
+    let started = kit.sign_in("ann").await;
+    for _ in 0..119 {
+        kit.clock.advance(MINUTE);
+        kit.sessions.authenticate(started.token()).await?;
+    }
+    kit.clock.advance(MINUTE);
+    let denied = kit.sessions.authenticate(started.token()).await;
+    assert!(matches!(denied, Err(Denied::Ended(ending)) if ending.reason == EndReason::Expired));
+    Ok(())
+}
+
+/// R19.
+#[tokio::test]
+async fn shutdown_writes_the_activity_that_waits() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    kit.clock.advance(5 * MINUTE);
+    kit.sessions.authenticate(started.token()).await?;
+
+    let report = kit.sessions.shutdown(Duration::from_secs(5)).await;
+    assert_eq!((report.unwritten, report.dropped), (0, 0));
+    let record = kit.another_node().sessions.find(&started.session().user_id, started.session().id).await?;
+    assert_eq!(
+        record.map(|record| record.last_active_at),
+        Some(started.session().created_at.saturating_add(5 * MINUTE))
+    );
+    Ok(())
+}
+
+/// R19. A store that does not answer cannot hold up the shutdown, and the report says what is lost.
+#[tokio::test(start_paused = true)]
+async fn shutdown_reports_what_a_dead_store_did_not_take() -> TestResult {
+    let kit = Kit::new();
+    for user in ["ann", "bob", "cid"] {
+        let started = kit.sign_in(user).await;
+        kit.clock.advance(5 * MINUTE);
+        kit.sessions.authenticate(started.token()).await?;
+    }
+    kit.store.fail(StoreMethod::Touch, Fault::HangBefore);
+    let report = kit.sessions.shutdown(Duration::from_secs(5)).await;
+    assert_eq!(report.unwritten, 3);
+    Ok(())
+}
+
+/// R21. Requests do not notice a store that cannot write.
+#[tokio::test]
+async fn requests_do_not_wait_for_writes() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    kit.sessions.authenticate(started.token()).await?;
+    kit.store.fail(StoreMethod::Touch, Fault::HangBefore);
+    for _ in 0..10 {
+        kit.clock.advance(MINUTE);
+        kit.sessions.authenticate(started.token()).await?;
+    }
+    Ok(())
+}
+
+/// What could not be written is written later.
+#[tokio::test]
+async fn activity_survives_a_failed_write() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    kit.clock.advance(5 * MINUTE);
+    kit.sessions.authenticate(started.token()).await?;
+    kit.store.fail_next(StoreMethod::Touch, 1, Fault::FailBefore);
+    assert!(!kit.sessions.flush_activity().await);
+    assert!(kit.sessions.flush_activity().await);
+    assert_eq!(kit.store.calls(StoreMethod::Touch), 2);
+    Ok(())
+}
+
+/// R22. A session that was revoked meanwhile does not poison the batch, and is not brought back.
+#[tokio::test]
+async fn a_batch_with_a_revoked_session_is_written_without_it() -> TestResult {
+    let kit = Kit::new();
+    let (ann, bob) = (kit.sign_in("ann").await, kit.sign_in("bob").await);
+    kit.clock.advance(5 * MINUTE);
+    for started in [&ann, &bob] {
+        kit.sessions.authenticate(started.token()).await?;
+    }
+    let current = kit.sessions.authenticate(ann.token()).await?;
+    kit.sessions.sign_out(&current).await?;
+    assert!(kit.sessions.flush_activity().await);
+    assert!(kit.sessions.authenticate(ann.token()).await.is_err());
+    let bob = kit.sessions.find(&bob.session().user_id, bob.session().id).await?.expect("a record");
+    assert_eq!(bob.last_active_at, bob.created_at.saturating_add(5 * MINUTE));
+    Ok(())
+}
+
+/// The writer works by itself.
+#[tokio::test(start_paused = true)]
+async fn activity_is_written_in_the_background() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    kit.clock.advance(5 * MINUTE);
+    kit.sessions.authenticate(started.token()).await?;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(kit.store.calls(StoreMethod::Touch), 1);
+    Ok(())
+}
+
+/// R31. A writer that panics is started again, and loses nothing.
+#[tokio::test(start_paused = true)]
+async fn the_writer_is_restarted_after_a_panic() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    kit.store.fail_next(StoreMethod::Touch, 1, Fault::Panic);
+    for _ in 0..2 {
+        kit.clock.advance(5 * MINUTE);
+        kit.sessions.authenticate(started.token()).await?;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    assert_eq!(kit.store.calls(StoreMethod::Touch), 3, "the panic, what it was about, and the second activity");
+    let record = kit.sessions.find(&started.session().user_id, started.session().id).await?.expect("a record");
+    assert_eq!(record.last_active_at, record.created_at.saturating_add(10 * MINUTE));
+    Ok(())
+}
+
+/// S38. Old records go in the background, in batches; younger ones stay.
+#[tokio::test(start_paused = true)]
+async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
+    let kit = Kit::new();
+    let old = kit.sign_in("ann").await;
+    kit.sessions.sign_out(&kit.sessions.authenticate(old.token()).await?).await?;
+    kit.clock.advance(Duration::from_secs(31 * 86_400));
+    let young = kit.sign_in("ann").await;
+
+    // Both clocks move together, as they do when time passes.
+    assert_eq!(kit.sessions.purge().await?, 1);
+    let all = ListOptions::new().state(tower_device_sessions::store::SessionState::All);
+    let left = kit.sessions.list(&young.session().user_id, &all).await?;
+    assert_eq!(left.sessions.iter().map(|session| session.id).collect::<Vec<_>>(), [young.session().id]);
+
+    let calls = kit.store.calls(StoreMethod::Purge);
+    tokio::time::sleep(Duration::from_secs(3_601)).await;
+    assert!(kit.store.calls(StoreMethod::Purge) > calls, "the cleaner works by itself");
+    Ok(())
+}
+
+/// S38: in batches of a thousand, each a call of its own.
+#[tokio::test(start_paused = true)]
+async fn old_records_are_deleted_in_batches() -> TestResult {
+    let kit = Kit::new();
+    for number in 0..2_500 {
+        drop(kit.sign_in(&format!("user-{number}")).await);
+    }
+    // Past the absolute timeout and the retention.
+    kit.clock.advance(Duration::from_secs(61 * 86_400));
+    assert_eq!(kit.sessions.purge().await?, 2_500);
+    assert_eq!(kit.store.calls(StoreMethod::Purge), 3);
+    Ok(())
+}
+
+/// R11. A wall clock that jumps ahead by years deletes nothing, so correcting it heals.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_ahead_deletes_nothing() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    let now = started.session().created_at;
+    kit.sessions.authenticate(started.token()).await?;
+    kit.clock.set_wall(now.saturating_add(Duration::from_secs(10 * 365 * 86_400)));
+    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+    assert_eq!(kit.store.calls(StoreMethod::Purge), 0);
+
+    // Another process, with the clock set right.
+    kit.clock.set_wall(now.saturating_add(MINUTE));
+    kit.another_node().sessions.authenticate(started.token()).await?;
+    Ok(())
+}
+
+/// R10. A clock that steps back brings nothing back.
+#[tokio::test]
+async fn what_has_expired_stays_expired_when_the_clock_steps_back() -> TestResult {
+    let kit = short_lived();
+    let started = kit.sign_in("ann").await;
+    let now = started.session().created_at;
+    kit.clock.advance(119 * MINUTE);
+    kit.clock.advance(MINUTE);
+    assert!(kit.sessions.authenticate(started.token()).await.is_err());
+    kit.clock.set_wall(now);
+    kit.clock.advance(Duration::from_secs(3));
+    assert!(kit.sessions.authenticate(started.token()).await.is_err());
+    Ok(())
+}
