@@ -40,6 +40,11 @@ impl ActivityQueue {
         touches
     }
 
+    /// Takes what waits of one session.
+    pub(crate) fn take_one(&self, id: SessionId) -> Option<Touch> {
+        self.waiting().remove(&id)
+    }
+
     /// Puts back what could not be written.
     pub(crate) fn put_back(&self, touches: impl IntoIterator<Item = Touch>) {
         self.push_all(touches);

@@ -2,8 +2,9 @@
 //!
 //! - [`CurrentSession`] is the session of the request; without one the answer is 401. `Option<CurrentSession>` takes
 //!   anonymous requests too.
-//! - [`ClientInfo`] is what is known of the client, for a sign-in.
-//! - [`StartedSession`] is the answer to a sign-in, and [`Error`] one to a sign-in that failed.
+//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
+//!   site has caused is answered with 403: nobody is to be signed in to a stranger's account.
+//! - [`Error`] is the answer to what failed, and [`Denied`] to a request without a session.
 //!
 //! Where [`SessionLayer`](crate::SessionLayer) was forgotten, every extractor answers 500 and says so.
 
@@ -12,16 +13,16 @@ use axum_core::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{StatusCode, header, request::Parts};
 use serde::Serialize;
 
 use crate::{
-    clock::Timestamp,
-    device::{ClientHints, ClientInfo},
+    credentials::CredentialSource,
+    device::ClientInfo,
     error::{Error, ErrorKind},
-    id::SessionId,
-    manager::{CurrentSession, SessionManager, StartedSession},
-    middleware::{Anonymous, Problem, client_ip, missing_layer},
+    event::SessionEvent,
+    manager::{CurrentSession, SessionManager},
+    middleware::{Anonymous, Problem, client_info, missing_layer},
     policy::Denied,
 };
 
@@ -31,14 +32,14 @@ pub struct SessionRejection(Reason);
 
 #[derive(Debug)]
 enum Reason {
-    NotSignedIn,
+    Denied(Denied),
     NoLayer,
 }
 
 impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
         match self.0 {
-            Reason::NotSignedIn => Denied::Missing.into_response(),
+            Reason::Denied(denied) => denied.into_response(),
             Reason::NoLayer => missing_layer().into_response(),
         }
     }
@@ -50,8 +51,10 @@ impl<S: Sync> FromRequestParts<S> for CurrentSession {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
         match parts.extensions.get::<Self>() {
             Some(current) => Ok(current.clone()),
-            None if parts.extensions.get::<Anonymous>().is_some() => Err(SessionRejection(Reason::NotSignedIn)),
-            None => Err(SessionRejection(Reason::NoLayer)),
+            None => Err(SessionRejection(match parts.extensions.get::<Anonymous>() {
+                Some(anonymous) => Reason::Denied(anonymous.denied()),
+                None => Reason::NoLayer,
+            })),
         }
     }
 }
@@ -75,63 +78,31 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         let current = parts.extensions.get::<CurrentSession>();
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
 
-        let mut client =
-            Self::new().hints(client_hints(&parts.headers)).ip(client_ip(&manager, &parts.headers, &parts.extensions));
-        if let Some(user_agent) = parts.headers.get(header::USER_AGENT) {
-            client = client.user_agent(user_agent.as_bytes());
-        }
-        if let Some(current) = current {
-            client = client.held(current.user_id().clone(), current.id());
-        }
-        Ok(client)
+        check_origin(&manager, parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))?;
+        let client = client_info(&manager, &parts.headers, &parts.extensions);
+        Ok(match current {
+            Some(current) => client.held(current.user_id().clone(), current.id()),
+            None => client,
+        })
     }
+}
+
+/// S74: a sign-in brings no cookie, and yet gets one.
+fn check_origin(manager: &SessionManager, parts: &Parts) -> Result<(), Denied> {
+    let accepted = manager.credentials();
+    let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
+        return Ok(());
+    };
+    csrf.check(CredentialSource::Cookie, &parts.method, &parts.uri, &parts.headers).map_err(|why| {
+        manager.tell(&SessionEvent::CsrfDenied { why });
+        Denied::Forged(why)
+    })
 }
 
 fn manager_of(parts: &Parts) -> Option<SessionManager> {
     match parts.extensions.get::<CurrentSession>() {
         Some(current) => current.manager(),
         None => parts.extensions.get::<Anonymous>().map(|anonymous| anonymous.manager.clone()),
-    }
-}
-
-fn client_hints(headers: &HeaderMap) -> ClientHints {
-    let hint = |name: &str| {
-        let text = crate::text::clean(headers.get(name)?.as_bytes(), LONGEST_HINT);
-        (!text.is_empty()).then_some(text)
-    };
-    ClientHints {
-        brands: hint("sec-ch-ua"),
-        full_version_list: hint("sec-ch-ua-full-version-list"),
-        mobile: hint("sec-ch-ua-mobile"),
-        platform: hint("sec-ch-ua-platform"),
-        platform_version: hint("sec-ch-ua-platform-version"),
-        model: hint("sec-ch-ua-model"),
-        form_factors: hint("sec-ch-ua-form-factors"),
-    }
-}
-
-/// The longest client hint that is kept, in bytes.
-const LONGEST_HINT: usize = 256;
-
-/// What a sign-in answers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StartedView<'a> {
-    token: &'a str,
-    token_type: &'static str,
-    session_id: SessionId,
-    expires_at: Timestamp,
-}
-
-impl IntoResponse for StartedSession {
-    fn into_response(self) -> Response {
-        let view = StartedView {
-            token: self.token(),
-            token_type: "Bearer",
-            session_id: self.session().id,
-            expires_at: self.expires_at(),
-        };
-        json(StatusCode::OK, &view)
     }
 }
 
@@ -143,12 +114,15 @@ impl IntoResponse for Denied {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        if let Some(denied) = self.denied() {
+            return denied.clone().into_response();
+        }
         let problem = match self.kind() {
             ErrorKind::Unavailable => Problem::unavailable(),
             ErrorKind::TooManySessions => {
                 Problem::new(StatusCode::CONFLICT, "too_many_sessions", "Signed in on too many devices")
             }
-            ErrorKind::InvalidUserId | ErrorKind::InvalidClaims | ErrorKind::NoSigningKey => {
+            ErrorKind::InvalidUserId | ErrorKind::InvalidClaims | ErrorKind::NoSigningKey | ErrorKind::Denied => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
             }
         };

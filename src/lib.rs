@@ -34,7 +34,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // 0 domain: no I/O, no async, no HTTP.
+pub mod assurance;
 pub mod clock;
+mod denied;
 pub mod device;
 pub mod event;
 pub mod id;
@@ -47,6 +49,7 @@ mod text;
 mod activity;
 mod cache;
 pub mod client_ip;
+pub mod credentials;
 pub mod store;
 #[allow(clippy::cast_possible_truncation, reason = "what is cast there has been bounded on the line before")]
 pub mod token;
@@ -62,6 +65,8 @@ pub mod middleware;
 mod transport;
 
 // 4 axum.
+#[cfg(feature = "axum")]
+mod answer;
 #[cfg(feature = "axum")]
 mod extract;
 #[cfg(feature = "pages")]
@@ -83,7 +88,7 @@ pub use self::{
     device::ClientInfo,
     error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
-    manager::{CurrentSession, SessionManager, StartSession, StartedSession},
+    manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
     middleware::{RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,

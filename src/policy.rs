@@ -5,14 +5,16 @@
 //!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
 //! 3. A session that has an ending on record stays ended, whatever the clock says.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
     device::DeviceKind,
     id::{DeviceId, SessionId},
-    session::{Actor, EndReason, Ending, Session},
+    session::{Actor, EndReason, Ending, Session, TokenState},
 };
+
+pub use crate::denied::{CsrfDenied, Denied};
 
 /// How long sessions live.
 ///
@@ -91,6 +93,74 @@ impl Session {
     /// Whether the session has not ended by `now`.
     pub fn is_active(&self, now: Timestamp, allowance: Duration) -> bool {
         self.ending(now, allowance).is_none()
+    }
+}
+
+impl TokenState {
+    /// What becomes of a refresh token of generation `presented` at `now`.
+    ///
+    /// 1. The newest is used up, and has a successor then.
+    /// 2. The one before it is answered with that successor again, as long as that has not been seen in use, or is younger
+    ///    than `grace`: an answer was lost, or several tabs have asked at once.
+    /// 3. Anything older was used up long ago: two have the token, and one of them has stolen it.
+    pub(crate) fn succession(&self, presented: u32, now: Timestamp, grace: Duration) -> Succession {
+        if presented == self.generation {
+            return Succession::Next;
+        }
+        if presented > self.generation {
+            return Succession::Unknown;
+        }
+        if presented + 1 < self.generation {
+            return Succession::Reused(ReuseCause::Ancient);
+        }
+        let is_young = self.rotated_at.is_some_and(|rotated_at| now.duration_since(rotated_at) < grace);
+        if !self.newest_seen || is_young { Succession::Again } else { Succession::Reused(ReuseCause::Superseded) }
+    }
+
+    /// The oldest generation whose access tokens are accepted where only the latest are.
+    ///
+    /// Until the newest pair has been seen in use, its answer may have been lost.
+    pub(crate) fn latest_in_use(&self) -> u32 {
+        if self.newest_seen { self.generation } else { self.generation.saturating_sub(1) }
+    }
+}
+
+/// What becomes of a refresh token that was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Succession {
+    /// It is the newest: the session moves to the next generation.
+    Next,
+    /// Its successor is answered again.
+    Again,
+    /// It had been used up.
+    Reused(ReuseCause),
+    /// It is newer than the record, which must have been restored from a copy.
+    Unknown,
+}
+
+/// Why a refresh token that was presented counts as used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReuseCause {
+    /// Its successor has been seen in use, and the grace has passed.
+    Superseded,
+    /// Even its successor has been used up.
+    Ancient,
+}
+
+impl ReuseCause {
+    /// The name of the cause in logs and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded",
+            Self::Ancient => "ancient",
+        }
+    }
+}
+
+impl std::fmt::Display for ReuseCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -264,39 +334,6 @@ pub enum OverLimit {
     RevokeLeastRecent,
 }
 
-/// Why a request has no session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Denied {
-    /// It carried no credential.
-    Missing,
-    /// It carried several credentials, or one that does not follow the syntax.
-    Malformed,
-    /// Its token is not one of ours, or names no session of its user. Which of these is never told.
-    Invalid,
-    /// Its token is one of ours and has expired.
-    TokenExpired,
-    /// Its token is one of ours, and the session has ended.
-    Ended(Ending),
-    /// The store could not be asked. The credential may be as good as ever.
-    Unavailable,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("no credential"),
-            Self::Malformed => f.write_str("malformed or ambiguous credentials"),
-            Self::Invalid => f.write_str("invalid token"),
-            Self::TokenExpired => f.write_str("expired token"),
-            Self::Ended(ending) => write!(f, "ended session: {}", ending.reason),
-            Self::Unavailable => f.write_str("session store unavailable"),
-        }
-    }
-}
-
-impl std::error::Error for Denied {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +387,42 @@ mod tests {
         for after in [Duration::ZERO, 60 * MINUTE] {
             assert_eq!(reason(&ended, after, MINUTE), Some(EndReason::RevokedByUser));
         }
+    }
+
+    /// S43, S44: the retry matrix, rule by rule.
+    #[test]
+    fn only_the_newest_and_its_predecessor_are_answered() {
+        use ReuseCause::{Ancient, Superseded};
+        use Succession::{Again, Next, Reused, Unknown};
+
+        let grace = Duration::from_secs(30);
+        let state =
+            |newest_seen| TokenState { generation: 5, newest_seen, rotated_at: Some(start()), ..Default::default() };
+        let (within, after) = (grace - Duration::from_micros(1), grace);
+        let table = [
+            // Presented, the newest seen in use, age of the rotation.
+            (5, false, within, Next),
+            (5, true, after, Next),
+            (4, false, within, Again),
+            (4, false, after, Again),
+            (4, false, 100_000 * MINUTE, Again),
+            (4, true, within, Again),
+            (4, true, after, Reused(Superseded)),
+            (3, false, Duration::ZERO, Reused(Ancient)),
+            (3, false, after, Reused(Ancient)),
+            (3, true, Duration::ZERO, Reused(Ancient)),
+            (3, true, after, Reused(Ancient)),
+            (0, false, Duration::ZERO, Reused(Ancient)),
+            (6, false, Duration::ZERO, Unknown),
+            (u32::MAX, true, after, Unknown),
+        ];
+        for (presented, seen, age, expected) in table {
+            let found = state(seen).succession(presented, start().saturating_add(age), grace);
+            assert_eq!(found, expected, "{presented}, seen: {seen}, after {age:?}");
+        }
+        // Strict: no grace at all.
+        assert_eq!(state(true).succession(4, start(), Duration::ZERO), Reused(Superseded));
+        assert_eq!(state(false).succession(4, start(), Duration::ZERO), Again, "the answer may have been lost");
     }
 
     fn active(age: u64, rest: u64, kind: DeviceKind) -> ActiveSession {

@@ -1,9 +1,12 @@
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cache::{Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
+    credentials::CredentialSource,
+    device::ClientInfo,
     event::SessionEvent,
+    id::{SessionId, UserId},
     logging,
     manager::{
         CurrentSession, Endings, Inner, SessionManager, Verifier,
@@ -25,10 +28,18 @@ pub(crate) enum Checked {
 
 /// A token that the cache cannot answer for.
 pub(crate) struct Pending {
+    source: CredentialSource,
     token: Arc<[u8]>,
     key_revision: u64,
     verified: Option<VerifiedToken>,
     claims: Claims,
+}
+
+impl Pending {
+    /// Where the token stood.
+    pub(crate) fn source(&self) -> CredentialSource {
+        self.source
+    }
 }
 
 impl SessionManager {
@@ -45,27 +56,27 @@ impl SessionManager {
     ///
     /// Dropping the future loses nothing. A read of the store that others wait for goes on.
     pub async fn authenticate(&self, token: &str) -> Result<CurrentSession, Denied> {
-        let current = match self.check(token.as_bytes()) {
+        let current = match self.check(token.as_bytes(), CredentialSource::Bearer) {
             Checked::Accepted(current) => current,
             Checked::Pending(pending) => self.resolve(pending).await?,
         };
-        self.touch(&current, || None);
+        self.touch(&current, || Some(ClientInfo::new()));
         Ok(current)
     }
 
     /// Looks a token up in the cache. Never waits; the common request needs no more than this.
-    pub(crate) fn check(&self, token: &[u8]) -> Checked {
+    pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
         let inner = &self.inner;
         let key_revision = inner.tokens.verifier.key_revision();
         match inner.cache.get(token, inner.clock.ticks(), key_revision) {
-            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry)),
+            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, source)),
             Lookup::Stale(entry) => {
-                let verified = Some(entry.value().token.clone());
-                Checked::Pending(Pending { token: token.into(), key_revision, verified, claims: entry.value().claims })
+                let (verified, claims) = (Some(entry.value().token.clone()), entry.value().claims);
+                Checked::Pending(Pending { source, token: token.into(), key_revision, verified, claims })
             }
             Lookup::Miss => {
                 let claims = inner.tokens.verifier.claims();
-                Checked::Pending(Pending { token: token.into(), key_revision, verified: None, claims })
+                Checked::Pending(Pending { source, token: token.into(), key_revision, verified: None, claims })
             }
         }
     }
@@ -73,10 +84,15 @@ impl SessionManager {
     /// Looks up what an outer layer has verified.
     pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
         let inner = &self.inner;
+        // How the token came is the outer layer's business, and so is whether the request was forged.
+        let source = CredentialSource::Bearer;
         let key = upstream_key(verified);
         match inner.cache.get(&key, inner.clock.ticks(), 0) {
-            Lookup::Hit(entry) if entry.value().token == *verified => Checked::Accepted(CurrentSession::new(entry)),
+            Lookup::Hit(entry) if entry.value().token == *verified => {
+                Checked::Accepted(CurrentSession::new(entry, source))
+            }
             _ => Checked::Pending(Pending {
+                source,
                 token: key.into(),
                 key_revision: 0,
                 verified: Some(verified.clone()),
@@ -97,9 +113,10 @@ impl SessionManager {
             None => inner.verify(&pending.token, now).map_err(|why| self.denied_by_token(why))?,
         };
         if let Some(refusal) = inner.refusals.find(&verified, inner.clock.ticks()) {
-            return Err(self.denied_by_record(&verified, refusal));
+            return Err(inner.denied_by_record(&verified.user_id, verified.session_id, refusal));
         }
 
+        let mut reread = false;
         // Each round but the last means that the session was changed while it was read. The bound is for the case that
         // somebody does nothing else.
         for _ in 0..MOST_ROUNDS {
@@ -107,9 +124,22 @@ impl SessionManager {
                 Some(found) => found,
                 None => return Err(self.refuse(&verified, Refusal::Unknown)),
             };
+            // A record that is older than the token was read before another node has moved the session on.
+            if !reread && verified.generation > Some(fresh.session.tokens.generation) {
+                reread = true;
+                inner.cache.revoke(&verified.user_id, verified.session_id);
+                continue;
+            }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
                 inner.cache.revoke(&verified.user_id, verified.session_id);
                 return Err(self.refuse(&verified, refusal));
+            }
+            if inner.is_first_use(&verified, &fresh.session) {
+                inner.report_first_use(&verified, fresh.session.last_active_at).await;
+                if inner.refuses_older_tokens() {
+                    inner.cache.revoke(&verified.user_id, verified.session_id);
+                    continue;
+                }
             }
             if let Some(current) = inner.publish(&ticket, &fresh, &verified, &pending) {
                 return Ok(current);
@@ -120,26 +150,31 @@ impl SessionManager {
 
     /// Records that the session was active, when that is worth recording. Never waits and never fails.
     ///
-    /// `ip` is only asked when it is.
-    pub(crate) fn touch(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
+    /// `client` is only asked when it is. It answers nothing when the request is no activity.
+    pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
         let inner = &self.inner;
         let now = inner.clock.ticks();
         if !current.entry().is_touch_due(now) {
             return;
         }
+        let Some(client) = client() else {
+            return;
+        };
         let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
         let interval = ticks(inner.timings.activity_interval);
         if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
             let mut touch = Touch::new(user.clone(), id, at);
-            touch.ip = ip();
+            let client = client.parts();
+            touch.ip = client.ip;
             touch.generation = current.entry().value().token.generation;
             inner.activity.push(touch);
+            inner.notice(current.session(), &client);
         }
     }
 
     fn refuse(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
         self.inner.refusals.remember(verified, &refusal, self.inner.clock.ticks());
-        self.denied_by_record(verified, refusal)
+        self.inner.denied_by_record(&verified.user_id, verified.session_id, refusal)
     }
 
     fn denied_by_token(&self, why: TokenRejection) -> Denied {
@@ -149,13 +184,15 @@ impl SessionManager {
             _ => Denied::Invalid,
         }
     }
+}
 
-    fn denied_by_record(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
-        let (user_id, session_id) = (verified.user_id.clone(), verified.session_id);
+impl Inner {
+    pub(super) fn denied_by_record(&self, user: &UserId, session_id: SessionId, refusal: Refusal) -> Denied {
+        let user_id = user.clone();
         match refusal {
             Refusal::Unknown => {
                 logging::session_refused(session_id, "unknown");
-                self.tell(&SessionEvent::UnknownSession { user_id, session_id });
+                self.listeners.tell(&SessionEvent::UnknownSession { user_id, session_id });
                 Denied::Invalid
             }
             Refusal::Superseded => {
@@ -164,17 +201,15 @@ impl SessionManager {
             }
             Refusal::Ended(ending) => {
                 logging::session_refused(session_id, ending.reason.as_str());
-                self.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
-                match self.inner.endings {
+                self.listeners.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
+                match self.endings {
                     Endings::Told => Denied::Ended(ending),
                     Endings::Concealed => Denied::Invalid,
                 }
             }
         }
     }
-}
 
-impl Inner {
     fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
             Verifier::Own(verifier) => verifier.verify(token, now),
@@ -191,8 +226,7 @@ impl Inner {
         if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
-        let superseded = verified.generation.unwrap_or(0) < session.tokens.least_generation;
-        superseded.then_some(Refusal::Superseded)
+        self.is_superseded(verified.generation, session).then_some(Refusal::Superseded)
     }
 
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.
@@ -245,7 +279,7 @@ impl Inner {
             valid_until: fresh.until.min(now_ticks.saturating_add(ticks(left))),
             touch_due: now_ticks.saturating_add(ticks(touch_in)),
         };
-        self.cache.publish(ticket, publication).map(CurrentSession::new)
+        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source))
     }
 }
 

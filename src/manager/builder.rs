@@ -7,12 +7,19 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{Clock, SteadyClock, SystemClock},
+    credentials::{Credentials, CsrfPolicy, Transport},
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
-    manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
+    manager::{
+        Endings, Inner, RefreshPolicy, SessionManager, Timings, Tokens, Verifier,
+        background::Background,
+        notice::{MOST_NOTICED, NoticedBrowsers},
+        refresh::Refreshing,
+        refusals::Refusals,
+    },
     policy::SessionPolicy,
     store::SessionStore,
-    token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
+    token::{KeyRing, RefreshTokens, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
 };
 
 /// Builds a [`SessionManager`].
@@ -23,6 +30,10 @@ use crate::{
 /// | --- | --- |
 /// | [`keys`](Self::keys), [`verifier`](Self::verifier) or [`verified_upstream`](Self::verified_upstream) | none: one is required |
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
+/// | [`transport`](Self::transport) | [`Transport::Bearer`] |
+/// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
+/// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
+/// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
 /// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
 /// | [`cache_ttl`](Self::cache_ttl) | 10 s, or a tenth of the idle timeout when that is less |
 /// | [`cache_capacity`](Self::cache_capacity) | 64 MiB |
@@ -41,6 +52,9 @@ pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
     proof: Option<Proof>,
     token_options: TokenOptions,
+    transport: Transport,
+    origins: Origins,
+    refresh: Option<RefreshPolicy>,
     policy: SessionPolicy,
     cache_ttl: Option<Duration>,
     cache_capacity: u64,
@@ -56,6 +70,12 @@ pub struct SessionManagerBuilder {
     listeners: Listeners,
 }
 
+/// Where unsafe requests with a cookie may come from.
+enum Origins {
+    Own { and: Vec<String> },
+    Unchecked,
+}
+
 /// What proves a token.
 enum Proof {
     Keys(KeyRing),
@@ -69,6 +89,9 @@ impl SessionManagerBuilder {
             store,
             proof: None,
             token_options: TokenOptions::new(),
+            transport: Transport::Bearer,
+            origins: Origins::Own { and: Vec::new() },
+            refresh: None,
             policy: SessionPolicy::new(),
             cache_ttl: None,
             cache_capacity: 64 * 1_024 * 1_024,
@@ -111,6 +134,38 @@ impl SessionManagerBuilder {
     /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
+        self
+    }
+
+    /// How tokens travel. Default: in the `Authorization` field.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
+    /// it: `https://app.example.com`. Default: none.
+    pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
+        self
+    }
+
+    /// Leaves the defence against forged requests to the application. Default: unsafe requests with our cookie are checked
+    /// by `Sec-Fetch-Site` and `Origin`.
+    ///
+    /// # Security
+    ///
+    /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
+    /// does not prevent it.
+    pub fn insecure_without_csrf_check(mut self) -> Self {
+        self.origins = Origins::Unchecked;
+        self
+    }
+
+    /// Switches refresh tokens on. Default: off; access tokens live as long as their session, and are checked against it on
+    /// every request.
+    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
+        self.refresh = Some(policy);
         self
     }
 
@@ -198,10 +253,13 @@ impl SessionManagerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, times out
-    /// of bounds, or an idle timeout that could pass between two records of activity.
+    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, a cookie that
+    /// browsers would refuse, refresh tokens without a secret, times out of bounds, or an idle timeout that could pass
+    /// between two records of activity.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
+        let credentials = self.credentials()?;
+        let refreshing = self.refreshing()?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -221,10 +279,13 @@ impl SessionManagerBuilder {
             loads: Semaphore::new(self.concurrent_loads),
             jitter: RandomState::new(),
             tokens,
+            credentials,
+            refreshing,
             policy: self.policy,
             limits: Vec::new(),
             activity: ActivityQueue::new(MOST_WAITING),
             listeners: self.listeners,
+            noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),
             trusted_proxies: self.trusted_proxies,
             timings,
             endings: self.endings,
@@ -232,6 +293,29 @@ impl SessionManagerBuilder {
             background: Background::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
+    }
+
+    fn credentials(&self) -> Result<Credentials, ConfigError> {
+        let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
+        let csrf = match &self.origins {
+            Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
+            Origins::Unchecked => None,
+        };
+        let refresh_path = self.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
+        Credentials::new(&self.transport, refresh_path, csrf).map_err(|error| refused(&error.to_string()))
+    }
+
+    fn refreshing(&self) -> Result<Option<Refreshing>, ConfigError> {
+        let Some(policy) = &self.refresh else {
+            return Ok(None);
+        };
+        policy.check()?;
+        let Some(Proof::Keys(signing)) = &self.proof else {
+            return Err(invalid("refresh tokens need a manager that issues access tokens: call `keys`"));
+        };
+        let keys = policy.keys.as_ref().unwrap_or(signing);
+        let tokens = RefreshTokens::new(keys.clone(), &self.token_options)?;
+        Ok(Some(Refreshing::new(policy.clone(), tokens)))
     }
 
     fn timings(&self) -> Result<Timings, ConfigError> {
@@ -281,7 +365,12 @@ impl SessionManagerBuilder {
 
 impl fmt::Debug for SessionManagerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionManagerBuilder").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("SessionManagerBuilder")
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .field("transport", &self.transport)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
     }
 }
 

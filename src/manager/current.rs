@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     cache::Entry,
     clock::Timestamp,
+    credentials::CredentialSource,
     device::Device,
     error::{Error, ErrorKind},
     id::{SessionId, UserId},
@@ -24,6 +25,7 @@ use crate::{
 #[derive(Clone)]
 pub struct CurrentSession {
     entry: Arc<Entry<Authenticated>>,
+    source: CredentialSource,
 }
 
 /// What the cache keeps beside a token.
@@ -44,8 +46,8 @@ pub(crate) enum Claims {
 }
 
 impl CurrentSession {
-    pub(crate) fn new(entry: Arc<Entry<Authenticated>>) -> Self {
-        Self { entry }
+    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, source: CredentialSource) -> Self {
+        Self { entry, source }
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
@@ -70,6 +72,11 @@ impl CurrentSession {
     /// The whole record.
     pub fn session(&self) -> &Session {
         &self.entry.value().session
+    }
+
+    /// Where the token of this request stood.
+    pub fn credential_source(&self) -> CredentialSource {
+        self.source
     }
 
     /// When the token of this request expires.

@@ -4,6 +4,7 @@
 //!
 //! - `start`: a user signs in.
 //! - `authenticate`: a request arrives with a token.
+//! - `refresh`: a client asks for the next tokens.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
 //! - `watch`: long-lived connections hear of the end of their session.
@@ -20,9 +21,12 @@ mod builder;
 mod current;
 mod list;
 mod load;
+mod notice;
+mod refresh;
 mod refusals;
 mod revoke;
 mod start;
+mod started;
 mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
@@ -31,8 +35,10 @@ pub use self::{
     builder::SessionManagerBuilder,
     current::CurrentSession,
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
+    refresh::{OnReuse, RefreshPolicy},
     revoke::{Revocation, Revoked},
-    start::{StartSession, StartedSession},
+    start::StartSession,
+    started::{SignedOut, StartedSession},
 };
 
 use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
@@ -44,10 +50,14 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{SteadyClock, Timestamp},
+    credentials::Credentials,
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
+    manager::{
+        background::Background, current::Authenticated, notice::NoticedBrowsers, refresh::Refreshing,
+        refusals::Refusals, watch::Watchers,
+    },
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -92,10 +102,13 @@ pub(crate) struct Inner {
     loads: Semaphore,
     jitter: RandomState,
     tokens: Tokens,
+    credentials: Credentials,
+    refreshing: Option<Refreshing>,
     policy: SessionPolicy,
     limits: Vec<SessionLimit>,
     activity: ActivityQueue,
     listeners: Listeners,
+    noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
@@ -164,6 +177,11 @@ impl SessionManager {
     /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
     pub fn cached_sessions(&self) -> u64 {
         self.inner.cache.sessions() as u64
+    }
+
+    /// Which credentials are read, and how they are answered.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.

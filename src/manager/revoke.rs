@@ -4,7 +4,7 @@ use crate::{
     error::Error,
     event::SessionEvent,
     id::{SessionId, UserId},
-    manager::{CurrentSession, Inner, SessionManager},
+    manager::{CurrentSession, Inner, SessionManager, SignedOut},
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},
 };
@@ -41,6 +41,11 @@ impl Revocation {
     /// A newer sign-in of the same client takes its place.
     pub(super) fn replaced() -> Self {
         Self { reason: EndReason::Replaced, actor: Actor::System }
+    }
+
+    /// A refresh token of it that had been used up was presented.
+    pub(super) fn refresh_reused() -> Self {
+        Self { reason: EndReason::RefreshReused, actor: Actor::System }
     }
 
     fn sign_out(id: SessionId) -> Self {
@@ -83,8 +88,16 @@ pub enum Revoked {
 /// The change runs in a task of its own. Dropping the future does not stop it.
 impl SessionManager {
     /// Signs the current session out.
-    pub async fn sign_out(&self, current: &CurrentSession) -> Result<(), Error> {
-        self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await.map(drop)
+    ///
+    /// In Axum handlers the answer is a response that clears the cookies, if there are any.
+    pub async fn sign_out(&self, current: &CurrentSession) -> Result<SignedOut, Error> {
+        self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await?;
+        Ok(self.signed_out())
+    }
+
+    /// The response to a request whose session has been ended in another way than by [`sign_out`](Self::sign_out).
+    pub fn signed_out(&self) -> SignedOut {
+        SignedOut::new(self.clone())
     }
 
     /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
@@ -131,7 +144,7 @@ impl Inner {
         }
     }
 
-    async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
+    pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
         let outcome =
@@ -149,7 +162,7 @@ impl Inner {
         Ok(ended.len() as u64)
     }
 
-    fn ending(&self, by: &Revocation) -> Ending {
+    pub(super) fn ending(&self, by: &Revocation) -> Ending {
         Ending::new(by.reason, by.actor.clone(), self.clock.now())
     }
 

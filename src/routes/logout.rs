@@ -36,12 +36,16 @@ pub(super) async fn logout(
         return bad_request("invalid_query", "Use scope=local, others or global");
     };
     let ended = match scope {
-        LogoutScope::Local => manager.sign_out(&current).await,
-        LogoutScope::Others => manager.revoke_others(&current).await.map(drop),
-        LogoutScope::Global => manager.revoke_scope(current.user_id(), EndScope::all(), &current).await.map(drop),
+        LogoutScope::Local => manager.sign_out(&current).await.map(Some),
+        LogoutScope::Others => manager.revoke_others(&current).await.map(|_| None),
+        LogoutScope::Global => {
+            let revoked = manager.revoke_scope(current.user_id(), EndScope::all(), &current).await;
+            revoked.map(|_| Some(manager.signed_out()))
+        }
     };
     match ended {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(signed_out)) => signed_out.into_response(),
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => failed(error),
     }
 }

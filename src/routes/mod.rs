@@ -11,6 +11,11 @@
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
 //! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
+//! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
+//!
+//! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
+//! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
+//! `Origin`: browsers do.
 //!
 //! Somebody else's session is answered exactly like one that never was. Whatever fails is answered by problem details
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
@@ -18,6 +23,7 @@
 
 mod list;
 mod logout;
+mod refresh;
 mod rename;
 mod revoke;
 mod view;
@@ -26,13 +32,20 @@ pub use self::view::SessionView;
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, Request, State},
+    middleware::Next,
     response::{IntoResponse, Response},
     routing,
 };
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{id::SessionId, manager::SessionManager, middleware::Problem};
+use crate::{
+    event::SessionEvent,
+    id::SessionId,
+    manager::{CurrentSession, SessionManager},
+    middleware::Problem,
+    policy::Denied,
+};
 
 /// The endpoints of one manager, as a router to nest.
 ///
@@ -73,9 +86,30 @@ impl SessionRoutes {
             .route("/sessions/others", routing::delete(revoke::revoke_others))
             .route("/sessions/{id}", routing::delete(revoke::revoke).patch(rename::rename))
             .route("/logout", routing::post(logout::logout))
+            .layer(axum::middleware::from_fn_with_state(self.manager.clone(), declared))
+            .merge(self.refresh())
             .layer(axum::middleware::map_response(uncached))
             .with_state(self.manager)
     }
+
+    fn refresh(&self) -> Router<SessionManager> {
+        match self.manager.refreshes() {
+            true => Router::new().route("/refresh", routing::post(refresh::refresh)),
+            false => Router::new(),
+        }
+    }
+}
+
+/// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
+pub(crate) async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
+    if let (Some(current), Some(csrf)) = (request.extensions().get::<CurrentSession>(), &manager.credentials().csrf) {
+        let (source, csrf) = (current.credential_source(), csrf.clone().strict());
+        if let Err(why) = csrf.check(source, request.method(), request.uri(), request.headers()) {
+            manager.tell(&SessionEvent::CsrfDenied { why });
+            return Denied::Forged(why).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 async fn uncached(mut response: Response) -> Response {

@@ -26,12 +26,13 @@ pub(super) async fn revoke(
     let Some(id) = session_id(id) else {
         return not_found();
     };
-    let revoked = if id == current.id() {
-        manager.sign_out(&current).await.map(|()| Revoked::Now)
-    } else {
-        manager.revoke(current.user_id(), id, &current).await
-    };
-    match revoked {
+    if id == current.id() {
+        return match manager.sign_out(&current).await {
+            Ok(signed_out) => signed_out.into_response(),
+            Err(error) => failed(error),
+        };
+    }
+    match manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
         Ok(Revoked::NotFound) => not_found(),
         Err(error) => failed(error),
@@ -40,17 +41,16 @@ pub(super) async fn revoke(
 
 /// `DELETE /sessions/others`.
 pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    counted(manager.revoke_others(&current).await)
+    match manager.revoke_others(&current).await {
+        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
+        Err(error) => failed(error),
+    }
 }
 
 /// `DELETE /sessions`.
 pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    counted(manager.revoke_scope(current.user_id(), EndScope::all(), &current).await)
-}
-
-fn counted(revoked: Result<u64, crate::Error>) -> Response {
-    match revoked {
-        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
+    match manager.revoke_scope(current.user_id(), EndScope::all(), &current).await {
+        Ok(revoked) => (manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response(),
         Err(error) => failed(error),
     }
 }

@@ -6,6 +6,7 @@
 //! 3. Nothing a token says chooses how it is verified, except which of our keys to use.
 //! 4. [`TokenOptions`]: what tokens look like, and which ones are accepted.
 //! 5. [`VerifyToken`]: the way in for applications that verify tokens themselves.
+//! 6. Refresh tokens are something else: opaque, under a secret, and read by nobody but the manager (`refresh`).
 
 mod claims;
 mod crypto;
@@ -15,6 +16,7 @@ mod issue;
 mod json;
 mod keys;
 mod options;
+mod refresh;
 mod rejection;
 mod verify;
 
@@ -23,6 +25,7 @@ mod tests;
 
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},
+    refresh::{RefreshToken, RefreshTokens},
     verify::{TokenVerifier, claims_of},
 };
 pub use self::{

@@ -8,6 +8,7 @@ mod support;
 mod activity;
 mod cancellation;
 mod clients;
+mod cookies;
 mod equivalence;
 mod faults;
 mod floods;
@@ -20,6 +21,7 @@ mod nodes;
 #[cfg(feature = "pages")]
 mod pages;
 mod readme;
+mod refresh;
 mod rejections;
 mod routes;
 mod secrets;

@@ -15,6 +15,8 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
         Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
         Denied::Invalid => (UNAUTHENTICATED, "invalid session"),
         Denied::TokenExpired => (UNAUTHENTICATED, "session expired"),
+        Denied::Forged(_) => (UNAUTHENTICATED, "possibly forged request"),
+        Denied::StepUp(_) => (UNAUTHENTICATED, "the user has to authenticate again"),
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
     };

@@ -128,6 +128,10 @@ impl Connection {
 
     /// Runs scripts that may be repeated, as few round trips as it takes. Calls with the same routing key stand together.
     pub(super) async fn invoke_all(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
+        // The driver refuses to send nothing.
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
         match self {
             Self::Single(_) => self.invoke_pipeline(calls).await,
             Self::Cluster(_) => {

@@ -6,6 +6,8 @@
 //! | `tds:{7}:open:<user>` | a sorted set: the user's sessions without an ending, by last activity |
 //! | `tds:{7}:over:<user>` | a sorted set: those with an ending, by last activity |
 //! | `tds:{7}:ends` | a sorted set: the sessions of the whole shard, by when they ended or will at the latest |
+//! | `tds:{7}:device:<device>:<user>` | a hash: a device |
+//! | `tds:{7}:devices:<user>` | a sorted set: the user's devices, by when they were last seen |
 //!
 //! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's id
 //! alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be kept
@@ -14,7 +16,7 @@
 use std::sync::Arc;
 
 use crate::{
-    id::{SessionId, UserId},
+    id::{DeviceId, SessionId, UserId},
     store::{StoreError, StoreErrorKind},
 };
 
@@ -84,6 +86,14 @@ impl UserKeys<'_> {
 
     pub(super) fn ends(&self) -> String {
         format!("{}ends", self.base)
+    }
+
+    pub(super) fn device(&self, id: DeviceId) -> String {
+        format!("{}device:{id}:{}", self.base, self.user)
+    }
+
+    pub(super) fn devices(&self) -> String {
+        format!("{}devices:{}", self.base, self.user)
     }
 }
 

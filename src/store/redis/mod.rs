@@ -2,10 +2,12 @@
 
 mod admit;
 mod connection;
+mod devices;
 mod failure;
 mod keys;
 mod operations;
 mod record;
+mod scan;
 mod script;
 mod sweep;
 

@@ -92,4 +92,11 @@ scripts! {
     SET_DATA: include_str!("lua/prelude.lua"), include_str!("lua/set_data.lua");
     ROTATE: include_str!("lua/prelude.lua"), include_str!("lua/rotate.lua");
     PURGE: include_str!("lua/prelude.lua"), include_str!("lua/purge.lua");
+    SEE_DEVICE: include_str!("lua/prelude.lua"), include_str!("lua/see_device.lua");
+    DEVICES: include_str!("lua/prelude.lua"), include_str!("lua/devices.lua");
+    RENAME_DEVICE: include_str!("lua/prelude.lua"), include_str!("lua/rename_device.lua");
+    TRUST_DEVICE: include_str!("lua/prelude.lua"), include_str!("lua/trust_device.lua");
+    DISTRUST_DEVICES: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/distrust_devices.lua");
+    FORGET_DEVICE: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/forget_device.lua");
+    ERASE: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/erase.lua");
 }

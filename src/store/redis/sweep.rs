@@ -76,13 +76,17 @@ impl RedisStore {
 }
 
 fn change(entry: &str, at: f64) -> Result<Change, StoreError> {
-    let (id, user) =
-        entry.split_at_checked(SESSION_ID).ok_or_else(|| StoreError::corrupt("a name that is too short"))?;
-    let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
-    let id: SessionId = id.parse().map_err(StoreError::corrupt)?;
+    let (id, user) = split(entry)?;
     #[expect(clippy::cast_possible_truncation, reason = "a score is a whole number that was 64 bits wide")]
     let at = Timestamp::from_micros(at as i64);
     Ok(Change::new(user, id, at))
+}
+
+/// The session and the user of a name in a shard's list.
+pub(super) fn split(entry: &str) -> Result<(SessionId, UserId), StoreError> {
+    let (id, user) =
+        entry.split_at_checked(SESSION_ID).ok_or_else(|| StoreError::corrupt("a name that is too short"))?;
+    Ok((id.parse().map_err(StoreError::corrupt)?, UserId::try_from(user).map_err(StoreError::corrupt)?))
 }
 
 /// The bytes of a session's id as text.

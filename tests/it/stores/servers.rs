@@ -22,8 +22,8 @@ use tower_device_sessions::{
     clock::Timestamp,
     device::DeviceName,
     policy::{Admission, OverLimit, SessionLimit},
-    session::{Actor, EndReason, Ending},
-    store::{Rotation, SessionStore, StoreErrorKind, Touch},
+    session::{Actor, EndReason, Ending, Touch},
+    store::{Rotation, SessionStore, StoreErrorKind},
 };
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
