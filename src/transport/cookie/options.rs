@@ -29,7 +29,7 @@ use crate::transport::is_tchar;
 ///
 /// # Examples
 ///
-/// ```
+/// ```ignore
 /// use tower_device_sessions::{CookieOptions, SameSite};
 ///
 /// // Set-Cookie: __Host-Http-app=…; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=…
