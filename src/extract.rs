@@ -2,11 +2,15 @@
 //!
 //! - [`CurrentSession`] is the session of the request; without one the answer is 401. `Option<CurrentSession>` takes
 //!   anonymous requests too.
+//! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the answer is the
+//!   challenge of RFC 9470.
 //! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
 //!   site has caused is answered with 403: nobody is to be signed in to a stranger's account.
 //! - [`Error`] is the answer to what failed, and [`Denied`] to a request without a session.
 //!
 //! Where [`SessionLayer`](crate::SessionLayer) was forgotten, every extractor answers 500 and says so.
+
+use std::time::Duration;
 
 use axum_core::{
     body::Body,
@@ -17,6 +21,7 @@ use http::{StatusCode, header, request::Parts};
 use serde::Serialize;
 
 use crate::{
+    assurance::Requirement,
     credentials::CredentialSource,
     device::ClientInfo,
     error::{Error, ErrorKind},
@@ -67,6 +72,46 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
             Some(current) => Ok(Some(current.clone())),
             None if parts.extensions.get::<Anonymous>().is_some() => Ok(None),
             None => Err(SessionRejection(Reason::NoLayer)),
+        }
+    }
+}
+
+/// The session of a request whose user has authenticated within the last `SECONDS`.
+///
+/// Without a number it is the time that the policy says: [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for).
+/// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or whatever
+/// else it has, and calls [`SessionManager::reauthenticated`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::RecentAuth;
+///
+/// async fn change_password(RecentAuth(session): RecentAuth) -> String {
+///     format!("{} may", session.user_id())
+/// }
+///
+/// async fn transfer(RecentAuth(session): RecentAuth<60>) -> String {
+///     format!("{} has been here within the minute", session.user_id())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
+pub struct RecentAuth<const SECONDS: u64 = 0>(pub CurrentSession);
+
+impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuth<SECONDS> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
+        let requirement = match SECONDS {
+            0 => manager.policy().recent(),
+            seconds => Requirement::recent(Duration::from_secs(seconds)),
+        };
+        match current.meets(&requirement) {
+            Ok(()) => Ok(Self(current)),
+            Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
         }
     }
 }

@@ -43,7 +43,9 @@ pub mod event;
 pub mod id;
 pub mod location;
 pub mod policy;
+pub mod privacy;
 pub mod session;
+mod succession;
 mod text;
 
 // 1 mechanisms: they know the domain, never each other.
@@ -90,13 +92,16 @@ pub use self::{
     error::{ConfigError, Error, ErrorKind},
     id::{DeviceId, InvalidUserId, SessionId, UserId},
     manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
-    middleware::{RequireSessionLayer, SessionLayer},
+    middleware::{RequireRecentAuthLayer, RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,
     session::Session,
     token::KeyRing,
 };
 #[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
+pub use self::{
+    extract::{RecentAuth, SessionRejection},
+    routes::{AdminRoutes, SessionRoutes},
+};
 
 /// The README's code blocks, as tests.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]

@@ -8,13 +8,17 @@
 use std::time::Duration;
 
 use crate::{
+    assurance::Requirement,
     clock::Timestamp,
     device::DeviceKind,
     id::{DeviceId, SessionId},
-    session::{Actor, EndReason, Ending, Session, TokenState},
+    session::{Actor, EndReason, Ending, Session},
 };
 
-pub use crate::denied::{CsrfDenied, Denied};
+pub use crate::{
+    denied::{CsrfDenied, Denied},
+    succession::ReuseCause,
+};
 
 /// How long sessions live.
 ///
@@ -24,11 +28,35 @@ pub use crate::denied::{CsrfDenied, Denied};
 /// | --- | --- |
 /// | [`absolute_timeout`](Self::absolute_timeout) | 30 days |
 /// | [`idle_timeout`](Self::idle_timeout) | 7 days |
+/// | [`fresh_for`](Self::fresh_for) | 5 minutes |
+/// | [`ending_others`](Self::ending_others) | [`EndingOthers::Free`] |
+///
+/// The presets, which can be changed like the defaults:
+///
+/// | preset | absolute | idle | ending other sessions |
+/// | --- | --- | --- | --- |
+/// | [`aal1`](Self::aal1), the default | 30 days | 7 days | free |
+/// | [`aal2`](Self::aal2) | 24 hours | 1 hour | free |
+/// | [`aal3`](Self::aal3) | 12 hours | 15 minutes | free |
+/// | [`hardened`](Self::hardened) | 24 hours | 1 hour | after a recent authentication |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionPolicy {
     pub(crate) absolute_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) fresh_for: Duration,
+    pub(crate) ending_others: EndingOthers,
+}
+
+/// What a user has to have done to end sessions other than the current one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndingOthers {
+    /// Nothing: having a session is enough.
+    #[default]
+    Free,
+    /// Authenticated recently: see [`SessionPolicy::fresh_for`].
+    AfterRecentAuthentication,
 }
 
 impl SessionPolicy {
@@ -37,7 +65,31 @@ impl SessionPolicy {
 
     /// The default policy.
     pub fn new() -> Self {
-        Self { absolute_timeout: Duration::from_secs(30 * 86_400), idle_timeout: Duration::from_secs(7 * 86_400) }
+        Self::lasting(Duration::from_secs(30 * 86_400), Duration::from_secs(7 * 86_400))
+    }
+
+    /// For authenticator assurance level 1: 30 days overall (NIST SP 800-63B-4 §2.1.3), which is the default.
+    pub fn aal1() -> Self {
+        Self::new()
+    }
+
+    /// For authenticator assurance level 2: 24 hours overall, 1 hour idle (NIST SP 800-63B-4 §2.2.3).
+    pub fn aal2() -> Self {
+        Self::lasting(Duration::from_secs(24 * 3_600), Duration::from_secs(3_600))
+    }
+
+    /// For authenticator assurance level 3: 12 hours overall, 15 minutes idle (NIST SP 800-63B-4 §2.3.3).
+    pub fn aal3() -> Self {
+        Self::lasting(Duration::from_secs(12 * 3_600), Duration::from_secs(15 * 60))
+    }
+
+    /// The times of level 2, and other sessions are ended only after a recent authentication (OWASP ASVS 7.5.2).
+    pub fn hardened() -> Self {
+        Self::aal2().ending_others(EndingOthers::AfterRecentAuthentication)
+    }
+
+    fn lasting(absolute_timeout: Duration, idle_timeout: Duration) -> Self {
+        Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
     }
 
     /// The time after which a session ends, however busy it is. Default: 30 days.
@@ -50,6 +102,24 @@ impl SessionPolicy {
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
+    }
+
+    /// How long an authentication counts as recent, where no other age is asked for. Default: 5 minutes.
+    pub fn fresh_for(mut self, age: Duration) -> Self {
+        self.fresh_for = age;
+        self
+    }
+
+    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is always
+    /// free. Default: nothing.
+    pub fn ending_others(mut self, ending_others: EndingOthers) -> Self {
+        self.ending_others = ending_others;
+        self
+    }
+
+    /// What counts as a recent authentication.
+    pub fn recent(&self) -> Requirement {
+        Requirement::recent(self.fresh_for)
     }
 }
 
@@ -93,74 +163,6 @@ impl Session {
     /// Whether the session has not ended by `now`.
     pub fn is_active(&self, now: Timestamp, allowance: Duration) -> bool {
         self.ending(now, allowance).is_none()
-    }
-}
-
-impl TokenState {
-    /// What becomes of a refresh token of generation `presented` at `now`.
-    ///
-    /// 1. The newest is used up, and has a successor then.
-    /// 2. The one before it is answered with that successor again, as long as that has not been seen in use, or is younger
-    ///    than `grace`: an answer was lost, or several tabs have asked at once.
-    /// 3. Anything older was used up long ago: two have the token, and one of them has stolen it.
-    pub(crate) fn succession(&self, presented: u32, now: Timestamp, grace: Duration) -> Succession {
-        if presented == self.generation {
-            return Succession::Next;
-        }
-        if presented > self.generation {
-            return Succession::Unknown;
-        }
-        if presented + 1 < self.generation {
-            return Succession::Reused(ReuseCause::Ancient);
-        }
-        let is_young = self.rotated_at.is_some_and(|rotated_at| now.duration_since(rotated_at) < grace);
-        if !self.newest_seen || is_young { Succession::Again } else { Succession::Reused(ReuseCause::Superseded) }
-    }
-
-    /// The oldest generation whose access tokens are accepted where only the latest are.
-    ///
-    /// Until the newest pair has been seen in use, its answer may have been lost.
-    pub(crate) fn latest_in_use(&self) -> u32 {
-        if self.newest_seen { self.generation } else { self.generation.saturating_sub(1) }
-    }
-}
-
-/// What becomes of a refresh token that was presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Succession {
-    /// It is the newest: the session moves to the next generation.
-    Next,
-    /// Its successor is answered again.
-    Again,
-    /// It had been used up.
-    Reused(ReuseCause),
-    /// It is newer than the record, which must have been restored from a copy.
-    Unknown,
-}
-
-/// Why a refresh token that was presented counts as used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReuseCause {
-    /// Its successor has been seen in use, and the grace has passed.
-    Superseded,
-    /// Even its successor has been used up.
-    Ancient,
-}
-
-impl ReuseCause {
-    /// The name of the cause in logs and events.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Superseded => "superseded",
-            Self::Ancient => "ancient",
-        }
-    }
-}
-
-impl std::fmt::Display for ReuseCause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -355,6 +357,28 @@ mod tests {
         session.ending(start().saturating_add(after), allowance).map(|ending| ending.reason)
     }
 
+    /// S53, clause by clause.
+    #[test]
+    fn the_presets_have_the_numbers_of_the_standard() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let numbers = |policy: SessionPolicy| (policy.absolute_timeout, policy.idle_timeout);
+
+        // NIST SP 800-63B-4 §2.1.3: "… a definite reauthentication overall timeout … no more than 30 days".
+        assert_eq!(numbers(SessionPolicy::aal1()), (30 * 24 * HOUR, 7 * 24 * HOUR));
+        // §2.2.3: overall "no more than 24 hours", inactivity "no more than 1 hour".
+        assert_eq!(numbers(SessionPolicy::aal2()), (24 * HOUR, HOUR));
+        // §2.3.3: overall "no more than 12 hours" (SHALL), inactivity "no more than 15 minutes".
+        assert_eq!(numbers(SessionPolicy::aal3()), (12 * HOUR, 15 * MINUTE));
+        assert_eq!(SessionPolicy::new(), SessionPolicy::aal1());
+
+        // S57, OWASP ASVS 7.5.2.
+        assert_eq!(numbers(SessionPolicy::hardened()), numbers(SessionPolicy::aal2()));
+        assert_eq!(SessionPolicy::hardened().ending_others, EndingOthers::AfterRecentAuthentication);
+        for free in [SessionPolicy::aal1(), SessionPolicy::aal2(), SessionPolicy::aal3()] {
+            assert_eq!(free.ending_others, EndingOthers::Free);
+        }
+    }
+
     /// S51, S54.
     #[test]
     fn a_session_is_idle_only_after_the_allowance() {
@@ -387,42 +411,6 @@ mod tests {
         for after in [Duration::ZERO, 60 * MINUTE] {
             assert_eq!(reason(&ended, after, MINUTE), Some(EndReason::RevokedByUser));
         }
-    }
-
-    /// S43, S44: the retry matrix, rule by rule.
-    #[test]
-    fn only_the_newest_and_its_predecessor_are_answered() {
-        use ReuseCause::{Ancient, Superseded};
-        use Succession::{Again, Next, Reused, Unknown};
-
-        let grace = Duration::from_secs(30);
-        let state =
-            |newest_seen| TokenState { generation: 5, newest_seen, rotated_at: Some(start()), ..Default::default() };
-        let (within, after) = (grace - Duration::from_micros(1), grace);
-        let table = [
-            // Presented, the newest seen in use, age of the rotation.
-            (5, false, within, Next),
-            (5, true, after, Next),
-            (4, false, within, Again),
-            (4, false, after, Again),
-            (4, false, 100_000 * MINUTE, Again),
-            (4, true, within, Again),
-            (4, true, after, Reused(Superseded)),
-            (3, false, Duration::ZERO, Reused(Ancient)),
-            (3, false, after, Reused(Ancient)),
-            (3, true, Duration::ZERO, Reused(Ancient)),
-            (3, true, after, Reused(Ancient)),
-            (0, false, Duration::ZERO, Reused(Ancient)),
-            (6, false, Duration::ZERO, Unknown),
-            (u32::MAX, true, after, Unknown),
-        ];
-        for (presented, seen, age, expected) in table {
-            let found = state(seen).succession(presented, start().saturating_add(age), grace);
-            assert_eq!(found, expected, "{presented}, seen: {seen}, after {age:?}");
-        }
-        // Strict: no grace at all.
-        assert_eq!(state(true).succession(4, start(), Duration::ZERO), Reused(Superseded));
-        assert_eq!(state(false).succession(4, start(), Duration::ZERO), Again, "the answer may have been lost");
     }
 
     fn active(age: u64, rest: u64, kind: DeviceKind) -> ActiveSession {

@@ -227,7 +227,8 @@ impl fmt::Display for TrustedProxiesError {
 
 impl std::error::Error for TrustedProxiesError {}
 
-fn parse_range(item: &str) -> Option<IpNet> {
+/// The address or the range that `item` is.
+pub(crate) fn parse_range(item: &str) -> Option<IpNet> {
     // `IpNet`'s own parser accepts leading zeros in an address, which others read as octal.
     let range = match item.split_once('/') {
         Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {

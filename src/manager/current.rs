@@ -6,6 +6,7 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
+    assurance::Requirement,
     cache::Entry,
     clock::Timestamp,
     credentials::CredentialSource,
@@ -13,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::{SessionId, UserId},
     manager::{Inner, SessionManager},
+    policy::Denied,
     session::Session,
     token::{VerifiedToken, claims_of},
 };
@@ -110,6 +112,16 @@ impl CurrentSession {
             }
             Claims::Elsewhere => Err(Error::new(ErrorKind::InvalidClaims)),
         }
+    }
+
+    /// Whether the session has proven what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::StepUp`] when it has not, or when the manager has been dropped and nobody knows the time.
+    pub fn meets(&self, requirement: &Requirement) -> Result<(), Denied> {
+        let is_met = self.manager().is_some_and(|manager| requirement.is_met(self.session(), manager.now()));
+        if is_met { Ok(()) } else { Err(Denied::StepUp(requirement.clone())) }
     }
 
     /// The manager that accepted the session; `None` once it has been dropped.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     assurance,
     clock::Timestamp,
-    credentials::{CookieLifetime, Credentials, SessionCookie},
+    credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie},
     error::{Error, ErrorKind},
     manager::{Inner, SessionManager},
     session::Session,
@@ -76,6 +76,14 @@ impl StartedSession {
     pub fn in_cookie(mut self) -> Self {
         self.answer = Answer::InCookie;
         self
+    }
+
+    /// Answers the way the token came that this one succeeds.
+    pub(super) fn answering(self, source: CredentialSource) -> Self {
+        match source {
+            CredentialSource::Bearer => self.in_body(),
+            CredentialSource::Cookie => self.in_cookie(),
+        }
     }
 
     /// Whether the body of the answer is to show the tokens, rather than leave it to the cookies.

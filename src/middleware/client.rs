@@ -20,15 +20,15 @@ fn client_hints(headers: &HeaderMap) -> ClientHints {
         let text = crate::text::clean(headers.get(name)?.as_bytes(), LONGEST_HINT);
         (!text.is_empty()).then_some(text)
     };
-    let mut hints = ClientHints::default();
-    hints.brands = hint("sec-ch-ua");
-    hints.full_version_list = hint("sec-ch-ua-full-version-list");
-    hints.mobile = hint("sec-ch-ua-mobile");
-    hints.platform = hint("sec-ch-ua-platform");
-    hints.platform_version = hint("sec-ch-ua-platform-version");
-    hints.model = hint("sec-ch-ua-model");
-    hints.form_factors = hint("sec-ch-ua-form-factors");
-    hints
+    ClientHints {
+        brands: hint("sec-ch-ua"),
+        full_version_list: hint("sec-ch-ua-full-version-list"),
+        mobile: hint("sec-ch-ua-mobile"),
+        platform: hint("sec-ch-ua-platform"),
+        platform_version: hint("sec-ch-ua-platform-version"),
+        model: hint("sec-ch-ua-model"),
+        form_factors: hint("sec-ch-ua-form-factors"),
+    }
 }
 
 /// The longest client hint that is kept, in bytes.

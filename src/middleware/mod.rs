@@ -19,6 +19,7 @@ mod client;
 mod future;
 mod layer;
 mod peer;
+mod recent;
 mod rejection;
 mod require;
 mod service;
@@ -33,6 +34,7 @@ pub use self::{
     future::ResponseFuture,
     layer::SessionLayer,
     peer::PeerAddress,
+    recent::{RequireRecentAuthLayer, RequireRecentAuthService},
     rejection::{DefaultOnDenied, OnDenied},
     require::{RequireSessionLayer, RequireSessionService},
     service::SessionService,

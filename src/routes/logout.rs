@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     manager::{CurrentSession, SessionManager},
-    routes::{bad_request, failed},
+    routes::{bad_request, failed, may_end_others},
     store::EndScope,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct LogoutParameters {
     scope: LogoutScope,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LogoutScope {
     #[default]
@@ -35,6 +35,11 @@ pub(super) async fn logout(
     let Ok(Query(LogoutParameters { scope })) = parameters else {
         return bad_request("invalid_query", "Use scope=local, others or global");
     };
+    if scope != LogoutScope::Local
+        && let Err(challenge) = may_end_others(&manager, &current)
+    {
+        return challenge;
+    }
     let ended = match scope {
         LogoutScope::Local => manager.sign_out(&current).await.map(Some),
         LogoutScope::Others => manager.revoke_others(&current).await.map(|_| None),

@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::{
     extract::json,
     manager::{CurrentSession, Revoked, SessionManager},
-    routes::{failed, not_found, session_id},
+    routes::{failed, may_end_others, not_found, session_id},
     store::EndScope,
 };
 
 #[derive(Serialize)]
-struct RevokedView {
-    revoked: u64,
+pub(super) struct RevokedView {
+    pub(super) revoked: u64,
 }
 
 /// `DELETE /sessions/{id}`.
@@ -32,6 +32,9 @@ pub(super) async fn revoke(
             Err(error) => failed(error),
         };
     }
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
     match manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
         Ok(Revoked::NotFound) => not_found(),
@@ -41,6 +44,9 @@ pub(super) async fn revoke(
 
 /// `DELETE /sessions/others`.
 pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
     match manager.revoke_others(&current).await {
         Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
         Err(error) => failed(error),
@@ -49,6 +55,9 @@ pub(super) async fn revoke_others(State(manager): State<SessionManager>, current
 
 /// `DELETE /sessions`.
 pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
     match manager.revoke_scope(current.user_id(), EndScope::all(), &current).await {
         Ok(revoked) => (manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response(),
         Err(error) => failed(error),

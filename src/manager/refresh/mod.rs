@@ -12,9 +12,10 @@ use crate::{
     id::SessionId,
     logging,
     manager::{Endings, Inner, Revocation, SessionManager, StartedSession, refusals::Refusal, started::Carried},
-    policy::{Denied, ReuseCause, Succession},
+    policy::{Denied, ReuseCause},
     session::{Session, Touch},
     store::{EndScope, Rotation, RotationOutcome},
+    succession::Succession,
     token::{RefreshToken, RefreshTokens, VerifiedToken},
 };
 
@@ -97,7 +98,7 @@ impl Inner {
             match session.tokens.succession(presented.generation, now, self.grace()) {
                 Succession::Again => return Ok(Arc::new(session)),
                 Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
-                Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
+                Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
                 Succession::Next => {}
             }
             let rotation = Rotation::new(presented.generation, now, self.timings.idle_allowance());
