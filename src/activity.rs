@@ -12,7 +12,10 @@ use std::{
     },
 };
 
-use crate::{id::SessionId, session::Touch};
+use crate::{
+    id::{SessionId, UserId},
+    session::Touch,
+};
 
 /// Activity that waits to be written.
 #[derive(Debug)]
@@ -43,6 +46,14 @@ impl ActivityQueue {
     /// Takes what waits of one session.
     pub(crate) fn take_one(&self, id: SessionId) -> Option<Touch> {
         self.waiting().remove(&id)
+    }
+
+    /// Takes what waits of one user's sessions, sorted.
+    pub(crate) fn take_of(&self, user: &UserId) -> Vec<Touch> {
+        let mut touches: Vec<Touch> =
+            self.waiting().extract_if(|_, touch| touch.user_id == *user).map(|(_, touch)| touch).collect();
+        touches.sort_unstable_by_key(|touch| touch.id);
+        touches
     }
 
     /// Puts back what could not be written.

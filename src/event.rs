@@ -19,6 +19,12 @@ pub enum SessionEvent {
     Started {
         /// The new record.
         session: Arc<Session>,
+        /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a client
+        /// without a device id.
+        new_device: bool,
+        /// Whether no other session of the user that is still kept has come from this country and region. Always `false` when
+        /// the place is not known.
+        new_location: bool,
     },
     /// A session was ended on purpose: by a person, a limit or a rule.
     Ended {
@@ -74,6 +80,20 @@ pub enum SessionEvent {
         from: Box<str>,
         /// The browser now.
         to: Box<str>,
+    },
+    /// The credentials of a user have changed: but for one that may have been kept, all sessions have ended.
+    CredentialsChanged {
+        /// The user.
+        user_id: UserId,
+        /// The session that was kept, under new tokens.
+        kept: Option<SessionId>,
+    },
+    /// Everything about a user has been deleted.
+    Erased {
+        /// The user.
+        user_id: UserId,
+        /// How many sessions there were.
+        sessions: u64,
     },
     /// Somebody presented a validly signed token of a session that has ended.
     UsedAfterEnd {
@@ -137,6 +157,10 @@ pub(crate) struct Listeners(Vec<Arc<dyn OnSessionEvent>>);
 impl Listeners {
     pub(crate) fn add(&mut self, listener: Arc<dyn OnSessionEvent>) {
         self.0.push(listener);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn tell(&self, event: &SessionEvent) {

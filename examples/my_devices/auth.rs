@@ -9,9 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tower_device_sessions::{
-    ClientInfo, CurrentSession, Error, RecentAuth, SessionManager, SignedOut, manager::Revocation, store::EndScope,
-};
+use tower_device_sessions::{ClientInfo, CurrentSession, Error, RecentAuth, SessionManager, SignedOut};
 
 use crate::{App, problem, settings::SecondFactor};
 
@@ -101,7 +99,7 @@ struct NewPassword {
     new: String,
 }
 
-/// Everybody who knew the old password is signed out, but for the one who has just changed it.
+/// Everybody who knew the old password is signed out, but for the one who has just changed it: they get new tokens.
 async fn password(
     State(app): State<App>,
     RecentAuth(session): RecentAuth,
@@ -118,9 +116,11 @@ async fn password(
         return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password"));
     }
     app.accounts.change(user.as_str(), new).await;
-    let by = Revocation::credentials_changed(session.id());
-    app.sessions.revoke_scope(user, EndScope::others(session.id()), by).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let changed = app.sessions.credentials_changed(user, Some(&session)).await?;
+    Ok(match changed.kept {
+        Some(kept) => kept.into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 fn malformed(error: &str) -> Response {

@@ -164,7 +164,8 @@ impl SessionManager {
         let interval = ticks(inner.timings.activity_interval);
         if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
             let mut touch = Touch::new(user.clone(), id, at);
-            let client = client.parts();
+            let mut client = client.parts();
+            client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
             touch.ip = client.ip;
             touch.generation = current.entry().value().token.generation;
             inner.activity.push(touch);

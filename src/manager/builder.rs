@@ -13,11 +13,13 @@ use crate::{
     manager::{
         Endings, Inner, RefreshPolicy, SessionManager, Timings, Tokens, Verifier,
         background::Background,
+        limits::Limits,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refresh::Refreshing,
         refusals::Refusals,
     },
     policy::SessionPolicy,
+    privacy::AddressPrivacy,
     store::SessionStore,
     token::{KeyRing, RefreshTokens, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
 };
@@ -35,6 +37,9 @@ use crate::{
 /// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
 /// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
 /// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
+/// | [`max_sessions`](Self::max_sessions), [`limit`](Self::limit), [`limits_of`](Self::limits_of) | no limit |
+/// | [`same_device`](Self::same_device) | earlier sessions on the device stay |
+/// | [`addresses`](Self::addresses) | kept in full |
 /// | [`cache_ttl`](Self::cache_ttl) | 10 s, or a tenth of the idle timeout when that is less |
 /// | [`cache_capacity`](Self::cache_capacity) | 64 MiB |
 /// | [`activity_interval`](Self::activity_interval) | 60 s, or a tenth of the idle timeout when that is less |
@@ -56,6 +61,8 @@ pub struct SessionManagerBuilder {
     origins: Origins,
     refresh: Option<RefreshPolicy>,
     policy: SessionPolicy,
+    pub(super) limits: Limits,
+    pub(super) addresses: AddressPrivacy,
     cache_ttl: Option<Duration>,
     cache_capacity: u64,
     activity_interval: Option<Duration>,
@@ -93,6 +100,8 @@ impl SessionManagerBuilder {
             origins: Origins::Own { and: Vec::new() },
             refresh: None,
             policy: SessionPolicy::new(),
+            limits: Limits::default(),
+            addresses: AddressPrivacy::Full,
             cache_ttl: None,
             cache_capacity: 64 * 1_024 * 1_024,
             activity_interval: None,
@@ -258,6 +267,7 @@ impl SessionManagerBuilder {
     /// between two records of activity.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
+        self.limits.check()?;
         let credentials = self.credentials()?;
         let refreshing = self.refreshing()?;
         let tokens = match self.proof {
@@ -282,7 +292,8 @@ impl SessionManagerBuilder {
             credentials,
             refreshing,
             policy: self.policy,
-            limits: Vec::new(),
+            limits: self.limits,
+            addresses: self.addresses,
             activity: ActivityQueue::new(MOST_WAITING),
             listeners: self.listeners,
             noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),

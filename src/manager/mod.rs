@@ -2,12 +2,15 @@
 //!
 //! One file per use case, each a straight walk:
 //!
-//! - `start`: a user signs in.
+//! - `start`: a user signs in; `limits` says what makes room.
 //! - `authenticate`: a request arrives with a token.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
+//! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
+//! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
+//! - `incident`: sessions of all users are found, and ended, in an emergency.
 //! - `watch`: long-lived connections hear of the end of their session.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
 //!
@@ -16,10 +19,16 @@
 //! Every change runs in a task of its own that the caller awaits. Dropping the caller's future, as a server does when its
 //! client hangs up, lets the change run to its end.
 
+mod account;
 mod authenticate;
 mod background;
 mod builder;
+mod clients;
 mod current;
+mod devices;
+mod export;
+mod incident;
+mod limits;
 mod list;
 mod load;
 mod notice;
@@ -33,9 +42,11 @@ mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
+    account::CredentialsChanged,
     background::ShutdownReport,
     builder::SessionManagerBuilder,
     current::CurrentSession,
+    incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
     refresh::{OnReuse, RefreshPolicy},
     revoke::{Revocation, Revoked},
@@ -58,10 +69,11 @@ use crate::{
     event::{Listeners, SessionEvent},
     logging,
     manager::{
-        background::Background, current::Authenticated, notice::NoticedBrowsers, refresh::Refreshing,
+        background::Background, current::Authenticated, limits::Limits, notice::NoticedBrowsers, refresh::Refreshing,
         refusals::Refusals, watch::Watchers,
     },
-    policy::{SessionLimit, SessionPolicy},
+    policy::SessionPolicy,
+    privacy::AddressPrivacy,
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
 };
@@ -108,7 +120,8 @@ pub(crate) struct Inner {
     credentials: Credentials,
     refreshing: Option<Refreshing>,
     policy: SessionPolicy,
-    limits: Vec<SessionLimit>,
+    limits: Limits,
+    addresses: AddressPrivacy,
     activity: ActivityQueue,
     listeners: Listeners,
     noticed_browsers: NoticedBrowsers,

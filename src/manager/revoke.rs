@@ -38,9 +38,8 @@ impl Revocation {
         Self { reason: EndReason::Policy, actor: Actor::Application }
     }
 
-    /// The user has changed a credential, in the session `through`.
-    pub fn credentials_changed(through: SessionId) -> Self {
-        Self { reason: EndReason::CredentialsChanged, actor: Actor::Session(through) }
+    pub(super) fn new(reason: EndReason, actor: Actor) -> Self {
+        Self { reason, actor }
     }
 
     /// A newer sign-in of the same client takes its place.
@@ -116,7 +115,7 @@ impl SessionManager {
         self.revoke_scope(current.user_id(), EndScope::others(current.id()), current).await
     }
 
-    /// Ends all sessions of a user. Answers how many were active.
+    /// Ends all sessions of a user, and the trust in all their devices. Answers how many were active.
     pub async fn revoke_all(&self, user: &UserId, by: impl Into<Revocation>) -> Result<u64, Error> {
         self.revoke_scope(user, EndScope::all(), by).await
     }
@@ -163,6 +162,10 @@ impl Inner {
         let ended = outcome?;
         for &id in &ended {
             self.tell_ended(user, id, &ending);
+        }
+        // Last, so that no session is left that could trust its device again.
+        if scope == EndScope::all() {
+            self.distrust(user).await?;
         }
         Ok(ended.len() as u64)
     }

@@ -140,7 +140,8 @@ impl StartSession {
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (session, carried, held) = self.prepare(&inner)?;
+        let (mut session, carried, held) = self.prepare(&inner)?;
+        inner.recognise(&mut session).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
         let session = Arc::new(session);
@@ -159,7 +160,8 @@ impl StartSession {
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (session, _, held) = self.prepare(&inner)?;
+        let (mut session, _, held) = self.prepare(&inner)?;
+        inner.recognise(&mut session).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
         inner.detached(async move { admitted.admit(&record, held).await }).await?;
@@ -174,8 +176,8 @@ impl StartSession {
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
         session.device = client.device;
         session.device_id = client.device_id;
-        session.created_ip = client.ip;
-        session.last_ip = client.ip;
+        session.created_ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
+        session.last_ip = session.created_ip;
         session.location = client.location;
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
@@ -208,7 +210,7 @@ type Held = (UserId, crate::id::SessionId);
 impl Inner {
     async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
         let mut admission = Admission::new(session.created_at, self.timings.idle_allowance());
-        admission.limits.clone_from(&self.limits);
+        self.limits.apply_to(&mut admission, &session.user_id);
         let elsewhere = match held {
             Some((user, id)) if user == session.user_id => {
                 admission.supersedes = Some(id);
@@ -217,9 +219,10 @@ impl Inner {
             other_user => other_user,
         };
 
+        self.settle_activity(&admission, &session.user_id).await;
         let admitted = self.twice_within_deadline("insert", || self.store.insert(session, &admission)).await?;
         match admitted {
-            Admitted::Inserted(evictions) => self.tell_started(session, &evictions),
+            Admitted::Inserted(evictions) => self.tell_started(session, &evictions).await,
             Admitted::Refused(full) => {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
@@ -233,12 +236,13 @@ impl Inner {
         Ok(())
     }
 
-    fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
+    async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
         for eviction in evictions {
             self.cache.revoke(&session.user_id, eviction.id);
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
             self.tell_ended(&session.user_id, eviction.id, &ending);
         }
-        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session) });
+        let (new_device, new_location) = (self.note_device(session).await, self.is_new_place(session).await);
+        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
     }
 }

@@ -10,6 +10,9 @@
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
 //! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
+//! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
+//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": false}` ends its trust |
+//! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
 //! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
 //!
@@ -20,10 +23,14 @@
 //! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
 //! `Origin`: browsers do.
 //!
-//! Somebody else's session is answered exactly like one that never was. Whatever fails is answered by problem details
+//! [`AdminRoutes`] are for administrators, and apart.
+//!
+//! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem details
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
 //! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
 
+mod admin;
+mod devices;
 mod jwks;
 mod list;
 mod logout;
@@ -32,7 +39,12 @@ mod rename;
 mod revoke;
 mod view;
 
-pub use self::{jwks::JwksRoute, view::SessionView};
+pub use self::{
+    admin::{AdminName, AdminRoutes},
+    devices::KnownDeviceView,
+    jwks::JwksRoute,
+    view::SessionView,
+};
 
 use axum::{
     Router,
@@ -90,6 +102,8 @@ impl SessionRoutes {
             .route("/sessions/others", routing::delete(revoke::revoke_others))
             .route("/sessions/{id}", routing::delete(revoke::revoke).patch(rename::rename))
             .route("/logout", routing::post(logout::logout))
+            .route("/devices", routing::get(devices::list))
+            .route("/devices/{id}", routing::delete(devices::forget).patch(devices::change))
             .layer(axum::middleware::from_fn_with_state(self.manager.clone(), declared))
             .merge(self.refresh())
             .layer(axum::middleware::map_response(uncached))

@@ -13,8 +13,8 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct RevokedView {
-    revoked: u64,
+pub(super) struct RevokedView {
+    pub(super) revoked: u64,
 }
 
 /// `DELETE /sessions/{id}`.

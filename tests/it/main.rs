@@ -28,6 +28,7 @@ mod refresh;
 mod rejections;
 mod routes;
 mod secrets;
+mod servers;
 mod settings;
 mod step_up;
 mod stores;

@@ -174,16 +174,18 @@ fn a_new_password_ends_the_other_sessions() {
         (server.sign_in("demo@example.com", CHROME, &[]), server.sign_in("demo@example.com", IPHONE, &[]));
     let stranger = server.sign_in("other@example.com", CHROME, &[]);
     let path = "/api/auth/password";
-    let change = |current: &str, new: &str| post(&server, path, &laptop, &json!({ "current": current, "new": new })).0;
-    assert_eq!(change("wrong", "another good password"), 401);
-    assert_eq!(change(PASSWORD, "short"), 400);
+    let change = |current: &str, new: &str| post(&server, path, &laptop, &json!({ "current": current, "new": new }));
+    assert_eq!(change("wrong", "another good password").0, 401);
+    assert_eq!(change(PASSWORD, "short").0, 400);
     assert_eq!(server.with_token("GET", "/api/me", &phone).0, 200);
-    assert_eq!(change(PASSWORD, "another good password"), 204);
+    let (status, kept) = change(PASSWORD, "another good password");
+    assert_eq!((status, &kept["sessionId"]), (200, &laptop["sessionId"]));
     let (status, body) = server.with_token("GET", "/api/me", &phone);
     assert_eq!((status, &json_of(&body)["code"]), (401, &"credentials_changed".into()));
-    for survivor in [&laptop, &stranger] {
+    for survivor in [&kept, &stranger] {
         assert_eq!(server.with_token("GET", "/api/me", survivor).0, 200);
     }
+    assert_eq!(server.with_token("GET", "/api/me", &laptop).0, 401, "a copy of the old token is no way in");
     assert_eq!(server.call("POST", "/api/auth/login", &[], Some(&form())).0, 401, "the old password is gone");
 }
 

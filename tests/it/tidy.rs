@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "id",
             "location",
             "policy",
+            "privacy",
             "session",
             "succession",
             "text",

@@ -1,4 +1,5 @@
 mod connect;
+mod devices;
 mod migrate;
 mod statements;
 
@@ -16,13 +17,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -300,6 +301,49 @@ impl SessionStore for SqliteStore {
             let rows = query.bind(i64::from(limit)).fetch_all(&self.reader).await.map_err(failure)?;
             rows.iter().map(read_change).collect()
         })
+    }
+
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.known_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        let (store, user, name) = (self.clone(), user.clone(), name.cloned());
+        Box::pin(detached(async move { store.name_device(&user, id, name.as_ref()).await }))
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(detached(async move { store.erase_user(&user).await }))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
     }
 }
 
