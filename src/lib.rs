@@ -25,6 +25,7 @@
 //! | `mysql` | [`store::MySqlStore`], for MySQL and MariaDB | |
 //! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
 //! | `postgres` | [`store::PostgresStore`] | |
+//! | `redis` | [`store::RedisStore`], for Redis and Valkey | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
@@ -80,6 +81,10 @@ pub mod guide;
 
 #[cfg(feature = "pages")]
 pub use self::pages::DevicesPage;
+/// The Redis driver, in the version whose clients the crate takes.
+#[cfg(feature = "redis")]
+pub use redis;
+
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,

@@ -5,7 +5,7 @@ use tower_device_sessions::{
     policy::{OverLimit, SameDevice},
 };
 
-use crate::settings::text;
+use crate::settings::{one_of, text};
 
 pub struct Limits {
     /// 0: as many as they like.
@@ -21,17 +21,8 @@ impl Limits {
             max_sessions: max_sessions.parse().map_err(|_| {
                 format!("MAX_SESSIONS: {max_sessions:?} is not a number of sessions, or 0 for no limit")
             })?,
-            over: match text("OVER_LIMIT")?.as_deref() {
-                None | Some("reject") => OverLimit::RejectNew,
-                Some("oldest") => OverLimit::RevokeOldest,
-                Some("least_recent") => OverLimit::RevokeLeastRecent,
-                Some(other) => return Err(format!("OVER_LIMIT: {other:?} is not reject, oldest or least_recent")),
-            },
-            same_device: match text("SAME_DEVICE")?.as_deref() {
-                None | Some("keep") => SameDevice::Keep,
-                Some("replace") => SameDevice::Replace,
-                Some(other) => return Err(format!("SAME_DEVICE: {other:?} is not keep or replace")),
-            },
+            over: one_of("OVER_LIMIT", OVER_LIMITS)?.unwrap_or(OverLimit::RejectNew),
+            same_device: one_of("SAME_DEVICE", SAME_DEVICES)?.unwrap_or(SameDevice::Keep),
         })
     }
 
@@ -43,3 +34,11 @@ impl Limits {
         builder.max_sessions(self.max_sessions, self.over)
     }
 }
+
+const OVER_LIMITS: &[(&str, OverLimit)] = &[
+    ("reject", OverLimit::RejectNew),
+    ("oldest", OverLimit::RevokeOldest),
+    ("least_recent", OverLimit::RevokeLeastRecent),
+];
+
+const SAME_DEVICES: &[(&str, SameDevice)] = &[("keep", SameDevice::Keep), ("replace", SameDevice::Replace)];

@@ -70,7 +70,7 @@ mod hop;
 /// # let _ = proxies;
 /// let error = "10.0.0.0/8, 10.0.0.0/33".parse::<TrustedProxies>().unwrap_err();
 /// assert_eq!(error.item(), "10.0.0.0/33");
-/// # Ok::<(), tower_device_sessions::TrustedProxiesError>(())
+/// # Ok::<(), tower_device_sessions::client_ip::TrustedProxiesError>(())
 /// ```
 ///
 /// # Security

@@ -144,8 +144,8 @@ impl StartSession {
         inner.recognise(&mut session).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
-        let (session, now) = (Arc::new(session), inner.clock.now());
-        let started = inner.issue(Arc::clone(&session), &carried, now)?;
+        let session = Arc::new(session);
+        let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
         let admitted = Arc::clone(&inner);
         inner.detached(async move { admitted.admit(&session, held).await }).await?;
         Ok(started)

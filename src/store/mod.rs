@@ -20,6 +20,8 @@ mod failing;
 mod memory;
 #[cfg(feature = "testing")]
 mod method;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod values;
@@ -28,6 +30,8 @@ mod values;
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]
 pub use self::method::StoreMethod;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 #[cfg(feature = "mysql")]
 pub use self::sql::mysql::MySqlStore;
 #[cfg(feature = "postgres")]

@@ -23,6 +23,7 @@ mod layers;
 mod limits;
 mod live;
 mod my_devices;
+mod my_devices_life;
 mod naming;
 mod nodes;
 #[cfg(feature = "pages")]
@@ -32,6 +33,7 @@ mod refresh;
 mod rejections;
 mod routes;
 mod secrets;
+mod servers;
 mod settings;
 mod step_up;
 mod stores;

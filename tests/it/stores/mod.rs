@@ -6,6 +6,8 @@ mod embedded;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod servers;
 #[cfg(feature = "sqlite")]

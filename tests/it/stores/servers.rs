@@ -4,21 +4,26 @@ use std::{
     collections::BTreeSet,
     env,
     error::Error,
+    future::poll_fn,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
+    pin::Pin,
     process::{Command, Stdio},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use tower_device_sessions::{
     Session, SessionId, UserId,
     clock::Timestamp,
-    policy::Admission,
-    store::{SessionStore, StoreErrorKind},
+    device::DeviceName,
+    policy::{Admission, OverLimit, SessionLimit},
+    session::{Actor, EndReason, Ending, Touch},
+    store::{Rotation, SessionStore, StoreErrorKind},
 };
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
@@ -84,6 +89,75 @@ pub(crate) async fn ensure_schema_is_missed(store: &dyn SessionStore) {
     let error = store.find(&UserId::from(1), id).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Schema);
     assert!(error.source().is_some_and(|source| source.to_string().contains("migrate()")), "{error:?}");
+}
+
+/// Lets other tasks run until the condition holds.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Polls `future` so many times, when it wakes its task in between, and drops it.
+pub(crate) async fn drop_after<F: Future + Unpin>(polls: usize, mut future: F) {
+    let mut left = polls;
+    poll_fn(|context| {
+        left -= 1;
+        match Pin::new(&mut future).poll(context) {
+            Poll::Pending if left > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+/// Changes things through `store`, each of which `observer` must see at once. Answers a session that has ended.
+pub(crate) async fn ensure_writes_are_seen(store: &dyn SessionStore, observer: &dyn SessionStore) -> Session {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let session = Session::new(UserId::from(1), now, now.saturating_add(Duration::from_secs(60)));
+    let (user, id) = (&session.user_id, session.id);
+    let seen = async || observer.find(user, id).await.unwrap().unwrap();
+    let mut admission = Admission::new(now, Duration::ZERO);
+    admission.limits.push(SessionLimit::new(10, OverLimit::RevokeOldest));
+
+    store.insert(&session, &admission).await.unwrap();
+    assert!(seen().await.ended.is_none());
+    let name = DeviceName::try_from("phone").unwrap();
+    store.rename(user, id, Some(&name)).await.unwrap();
+    assert_eq!(seen().await.device.custom_name, Some(name));
+    store.touch(&[Touch::new(user.clone(), id, now.saturating_add(Duration::from_secs(1)))]).await.unwrap();
+    assert!(seen().await.last_active_at > now);
+    store.rotate(user, id, &Rotation::new(0, now, Duration::ZERO)).await.unwrap();
+    assert_eq!(seen().await.tokens.generation, 1);
+    let ending = Ending::new(EndReason::RevokedByUser, Actor::Application, now);
+    store.end(user, id, &ending, Duration::ZERO).await.unwrap();
+    assert_eq!(seen().await.ended, Some(ending));
+    session
+}
+
+pub(crate) async fn ensure_ended(observer: &dyn SessionStore, session: &Session) {
+    let found = observer.find(&session.user_id, session.id).await.unwrap().unwrap();
+    assert!(found.ended.is_some(), "an ending that had been acknowledged is gone");
+}
+
+/// Reads and ends sessions from 100 tasks at once.
+pub(crate) async fn serve_100_requests(store: impl SessionStore) {
+    let store = Arc::new(store);
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let mut requests = tokio::task::JoinSet::new();
+    for user in 0..100 {
+        let store = store.clone();
+        requests.spawn(async move {
+            let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
+            let ending = Ending::new(EndReason::SignedOut, Actor::Session(session.id), now);
+            store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+            store.end(&session.user_id, session.id, &ending, Duration::ZERO).await.unwrap();
+            ensure_ended(&*store, &session).await;
+        });
+    }
+    while let Some(request) = requests.join_next().await {
+        request.unwrap();
+    }
 }
 
 const ASSIGNMENT: &str = "TEST_STORE_ASSIGNMENT";
