@@ -22,6 +22,7 @@ mod keys;
 mod layers;
 mod limits;
 mod live;
+mod my_account;
 mod my_devices;
 mod my_devices_life;
 mod naming;
