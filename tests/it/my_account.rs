@@ -110,7 +110,7 @@ fn administrators_need_a_token_of_their_own() {
         let presented = ["", of_a_session, token];
         for (presented, expected) in presented.into_iter().zip(statuses) {
             let bearer = format!("Bearer {presented}");
-            let headers = [("authorization", bearer.as_str())];
+            let headers = if presented.is_empty() { vec![] } else { vec![("authorization", bearer.as_str())] };
             let (status, _) = server.call("GET", "/admin/users/demo/sessions", &headers, None);
             assert_eq!(status, expected, "{presented:?}");
         }
