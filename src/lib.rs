@@ -9,6 +9,7 @@ pub mod policy;
 pub mod session;
 
 mod activity;
+pub mod bus;
 mod cache;
 pub mod client_ip;
 pub mod store;

@@ -53,3 +53,15 @@ pub(crate) fn purged(sessions: u64) {
 pub(crate) fn clock_jumped(by: std::time::Duration) {
     tracing::warn!(?by, "the wall clock jumped ahead; nothing is deleted until the two clocks agree again");
 }
+
+pub(crate) fn bus_connected(bus: &'static str) {
+    tracing::info!(bus, "connected to the bus between nodes");
+}
+
+pub(crate) fn bus_unreachable(bus: &'static str, error: &(dyn Error + 'static)) {
+    tracing::warn!(bus, error, "the bus between nodes cannot be reached");
+}
+
+pub(crate) fn bus_gap(bus: &'static str, reason: &'static str) {
+    tracing::warn!(bus, reason, "messages of other nodes may have been missed; what is cached is read anew");
+}

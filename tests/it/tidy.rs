@@ -9,17 +9,18 @@ use std::{
 /// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
 const LAYERS: [(&str, &[&str]); 5] = [
     ("domain", &["clock", "device", "event", "id", "location", "policy", "session", "text"]),
-    ("mechanisms", &["activity", "cache", "client_ip", "store", "token"]),
+    ("mechanisms", &["activity", "bus", "cache", "client_ip", "store", "token"]),
     ("use cases", &["error", "logging", "manager"]),
     ("tower", &["middleware", "transport"]),
     ("axum", &["extract", "routes"]),
 ];
 
 /// Uses that the table forbids and that have a reason.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
     // Logging is the crate's only way to the log, from everywhere.
     ("event", "logging"),
     ("activity", "logging"),
+    ("bus", "logging"),
     // `ConfigError` is what a key ring that could not work is.
     ("token", "error"),
     // The error of a use case is an error of the store, and of the policy.
