@@ -58,6 +58,10 @@ pub(crate) fn bus_connected(bus: &'static str) {
     tracing::info!(bus, "connected to the bus between nodes");
 }
 
+pub(crate) fn bus_lost(bus: &'static str, error: &(dyn Error + 'static)) {
+    tracing::warn!(bus, error, "the connection to the bus between nodes was lost");
+}
+
 pub(crate) fn bus_unreachable(bus: &'static str, error: &(dyn Error + 'static)) {
     tracing::warn!(bus, error, "the bus between nodes cannot be reached");
 }

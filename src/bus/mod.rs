@@ -14,15 +14,27 @@
 //! | bus | carried by | needs |
 //! | --- | --- | --- |
 //! | [`LocalBus`] | memory | one process |
+//! | `PostgresBus` | `LISTEN` and `NOTIFY` | a connection to Postgres that no pooler shares |
+//! | `RedisBus` | publish and subscribe | Redis or Valkey, or a cluster of it; it may be another one than the store's |
 //! | [`PollingBus`] | the store itself | clocks that agree within half a minute |
 
 mod error;
 mod local;
 mod message;
 mod polling;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod reconnect;
+#[cfg(feature = "redis")]
+mod redis;
 mod subscription;
 mod tally;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresBus;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisBus;
 pub use self::{
     error::{BusError, BusErrorKind},
     local::LocalBus,
