@@ -5,6 +5,7 @@
 mod support;
 
 mod activity;
+mod bus;
 mod faults;
 mod guard;
 mod layers;
