@@ -156,6 +156,11 @@ impl SessionManager {
         &self.inner.trusted_proxies
     }
 
+    /// Whether clients are told how their sessions ended.
+    pub(crate) fn endings(&self) -> Endings {
+        self.inner.endings
+    }
+
     /// Whether an outer layer has verified the token, so that no header is read.
     pub(crate) fn is_verified_upstream(&self) -> bool {
         matches!(self.inner.tokens.verifier, Verifier::Upstream)

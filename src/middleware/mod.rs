@@ -6,9 +6,12 @@
 //! 4. A request that is not accepted is answered by [`OnDenied`], and never reaches the inner service.
 //! 5. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions.
 //!
-//! The type of neither body changes. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
+//! [`EndStreamsLayer`] ends the bodies that outlive their session.
+//!
+//! The type of neither body changes by a [`SessionLayer`]. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
 //! and around a `tonic` server; [`RequireSessionLayer`] behind it turns anonymous requests away.
 
+mod end_streams;
 mod future;
 mod layer;
 mod peer;
@@ -17,6 +20,7 @@ mod require;
 mod service;
 
 pub use self::{
+    end_streams::{EndStreamsBody, EndStreamsFuture, EndStreamsLayer, EndStreamsService, LastEvent},
     future::ResponseFuture,
     layer::SessionLayer,
     peer::PeerAddress,

@@ -15,5 +15,6 @@ mod naming;
 mod rejections;
 mod routes;
 mod stores;
+mod streams;
 mod tidy;
 mod tonic;

@@ -10,6 +10,14 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
 pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.headers_mut() = trailers(denied);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// What a call without a session ends with.
+pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
     let (status, message) = match denied {
         Denied::Missing => (UNAUTHENTICATED, "no credential"),
         Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
@@ -18,15 +26,13 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
     };
-    let mut response = Response::new(B::default());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from_static(status));
-    headers.insert("grpc-message", HeaderValue::from_static(message));
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static(status));
+    trailers.insert("grpc-message", HeaderValue::from_static(message));
     if let Denied::Ended(ending) = denied {
-        headers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
+        trailers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
     }
-    response
+    trailers
 }
 
 const UNAUTHENTICATED: &str = "16";

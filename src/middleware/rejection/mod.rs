@@ -4,6 +4,7 @@ mod body;
 mod grpc;
 mod problem;
 
+pub(super) use self::grpc::trailers as grpc_trailers;
 pub(crate) use self::problem::{Problem, missing_layer};
 
 use http::{HeaderMap, Response};
