@@ -1,6 +1,9 @@
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::policy::Denied;
+use crate::{
+    middleware::rejection::{Problem, details},
+    policy::Denied,
+};
 
 /// Whether a request is a gRPC call, by the content type that the protocol prescribes.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -27,16 +30,25 @@ pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
     };
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static(status));
+    trailers.insert("grpc-status", HeaderValue::from(status));
     trailers.insert("grpc-message", HeaderValue::from_static(message));
-    if let Denied::Ended(ending) = denied {
-        trailers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
+    let reason = match denied {
+        Denied::Ended(ending) => Some(ending.reason.as_str()),
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        trailers.insert("session-end-reason", HeaderValue::from_static(reason));
+    }
+    let details = details::encode(status, message, Problem::from(denied).code(), reason);
+    // Base64 is visible text.
+    if let Ok(details) = HeaderValue::try_from(details) {
+        trailers.insert("grpc-status-details-bin", details);
     }
     trailers
 }
 
-const UNAUTHENTICATED: &str = "16";
-const UNAVAILABLE: &str = "14";
+const UNAUTHENTICATED: u16 = 16;
+const UNAVAILABLE: u16 = 14;
 
 #[cfg(test)]
 mod tests {
