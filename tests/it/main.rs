@@ -6,6 +6,7 @@
 mod support;
 
 mod activity;
+mod examples;
 mod faults;
 mod guard;
 mod layers;
