@@ -21,7 +21,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::SessionId,
     manager::{CurrentSession, SessionManager, StartedSession},
-    middleware::{Anonymous, Problem, client_ip, missing_layer},
+    middleware::{Anonymous, Problem, client_ip, location, missing_layer},
     policy::Denied,
 };
 
@@ -75,8 +75,10 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         let current = parts.extensions.get::<CurrentSession>();
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
 
-        let mut client =
-            Self::new().hints(client_hints(&parts.headers)).ip(client_ip(&manager, &parts.headers, &parts.extensions));
+        let mut client = Self::new()
+            .hints(client_hints(&parts.headers))
+            .ip(client_ip(&manager, &parts.headers, &parts.extensions))
+            .location_by_proxy(location(&manager, &parts.headers, &parts.extensions));
         if let Some(user_agent) = parts.headers.get(header::USER_AGENT) {
             client = client.user_agent(user_agent.as_bytes());
         }

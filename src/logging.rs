@@ -22,6 +22,10 @@ pub(crate) fn listener_panicked() {
     tracing::error!("a listener for session events panicked");
 }
 
+pub(crate) fn locate_panicked() {
+    tracing::error!("finding the place of an address panicked");
+}
+
 pub(crate) fn token_refused(why: &'static str) {
     tracing::debug!(why, "token refused");
 }

@@ -9,6 +9,7 @@ use crate::{
     clock::{Clock, SteadyClock, SystemClock},
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
+    location::Locate,
     manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
     policy::SessionPolicy,
     store::SessionStore,
@@ -34,6 +35,7 @@ use crate::{
 /// | [`purge_interval`](Self::purge_interval) | 1 hour |
 /// | [`endings`](Self::endings) | told |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
+/// | [`locate`](Self::locate) | nobody knows places |
 /// | [`clock`](Self::clock) | the system's |
 /// | [`on_event`](Self::on_event) | nobody listens |
 #[must_use = "a builder does nothing until `build()` is called"]
@@ -52,6 +54,7 @@ pub struct SessionManagerBuilder {
     purge_interval: Duration,
     endings: Endings,
     trusted_proxies: TrustedProxies,
+    locate: Option<Arc<dyn Locate>>,
     clock: Arc<dyn Clock>,
     listeners: Listeners,
 }
@@ -80,6 +83,7 @@ impl SessionManagerBuilder {
             purge_interval: Duration::from_secs(3_600),
             endings: Endings::Told,
             trusted_proxies: TrustedProxies::none(),
+            locate: None,
             clock: Arc::new(SystemClock::new()),
             listeners: Listeners::default(),
         }
@@ -181,6 +185,13 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Who knows the place of an address; closures from `IpAddr` to `Option<Location>` will do. It is asked at sign-in and
+    /// never again. Default: nobody; sessions have no place unless a trusted proxy tells one.
+    pub fn locate(mut self, locate: impl Locate) -> Self {
+        self.locate = Some(Arc::new(locate));
+        self
+    }
+
     /// Where the time is read. Default: the system's clocks.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -225,6 +236,7 @@ impl SessionManagerBuilder {
             activity: ActivityQueue::new(MOST_WAITING),
             listeners: self.listeners,
             trusted_proxies: self.trusted_proxies,
+            locate: self.locate,
             timings,
             endings: self.endings,
             watchers: Arc::default(),

@@ -20,6 +20,7 @@ mod builder;
 mod current;
 mod list;
 mod load;
+mod locate;
 mod refusals;
 mod revoke;
 mod start;
@@ -46,6 +47,7 @@ use crate::{
     clock::SteadyClock,
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
+    location::Locate,
     logging,
     manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
     policy::{SessionLimit, SessionPolicy},
@@ -97,6 +99,7 @@ pub(crate) struct Inner {
     activity: ActivityQueue,
     listeners: Listeners,
     trusted_proxies: TrustedProxies,
+    locate: Option<Arc<dyn Locate>>,
     timings: Timings,
     endings: Endings,
     watchers: Arc<Watchers>,

@@ -162,7 +162,7 @@ impl StartSession {
         session.device_id = client.device_id;
         session.created_ip = client.ip;
         session.last_ip = client.ip;
-        session.location = client.location;
+        session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
         session.data = self.data;

@@ -30,7 +30,7 @@ pub use self::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use self::{
-    peer::client_ip,
+    peer::{client_ip, location},
     rejection::{Problem, missing_layer},
 };
 
