@@ -21,6 +21,7 @@
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
+//! | `geoip` | `geoip::GeoIp`: places from databases in MaxMind's format | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
@@ -42,6 +43,8 @@ mod text;
 mod activity;
 mod cache;
 pub mod client_ip;
+#[cfg(feature = "geoip")]
+pub mod geoip;
 pub mod store;
 pub mod token;
 

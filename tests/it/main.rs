@@ -11,8 +11,11 @@ mod faults;
 mod guard;
 mod layers;
 mod live;
+#[cfg(feature = "geoip")]
+mod mmdb;
 mod my_devices;
 mod naming;
+mod places;
 mod rejections;
 mod routes;
 mod stores;

@@ -9,7 +9,7 @@ use std::{
 /// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
 const LAYERS: [(&str, &[&str]); 5] = [
     ("domain", &["clock", "device", "event", "id", "location", "policy", "session", "text"]),
-    ("mechanisms", &["activity", "cache", "client_ip", "store", "token"]),
+    ("mechanisms", &["activity", "cache", "client_ip", "geoip", "store", "token"]),
     ("use cases", &["error", "logging", "manager"]),
     ("tower", &["middleware", "transport"]),
     ("axum", &["extract", "routes"]),
