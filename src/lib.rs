@@ -22,6 +22,7 @@
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `geoip` | `geoip::GeoIp`: places from databases in MaxMind's format | |
+//! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
@@ -52,6 +53,10 @@ pub mod token;
 pub mod error;
 mod logging;
 pub mod manager;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 
 // 3 tower.
 pub mod middleware;

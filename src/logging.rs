@@ -1,7 +1,8 @@
 //! What the crate logs, in one place, so that what must never be logged can be seen not to be.
 //!
 //! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed hash
-//! of its id, which is the same within one process and means nothing outside it.
+//! of its id, which is the same within one process and means nothing outside it. Applications put the same name into
+//! their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
 
 use std::{
     error::Error,
@@ -16,6 +17,21 @@ static CORRELATION: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 /// The name of a session in logs and spans.
 pub(crate) fn correlation(id: SessionId) -> String {
     format!("{:016x}", CORRELATION.hash_one(id))
+}
+
+/// What a sign-in is done in.
+pub(crate) fn starting(id: SessionId) -> tracing::Span {
+    tracing::debug_span!("start_session", session = correlation(id))
+}
+
+/// What the ending of one session is done in.
+pub(crate) fn revoking(id: SessionId) -> tracing::Span {
+    tracing::debug_span!("revoke_session", session = correlation(id))
+}
+
+/// What the ending of several sessions is done in.
+pub(crate) fn revoking_several() -> tracing::Span {
+    tracing::debug_span!("revoke_sessions")
 }
 
 pub(crate) fn listener_panicked() {

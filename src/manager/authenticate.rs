@@ -10,6 +10,7 @@ use crate::{
         current::{Authenticated, Claims},
         refusals::Refusal,
     },
+    metrics::{LookedUp, Outcome},
     policy::Denied,
     session::{Ending, Session, Touch},
     token::{TokenRejection, VerifiedToken},
@@ -45,10 +46,12 @@ impl SessionManager {
     ///
     /// Dropping the future loses nothing. A read of the store that others wait for goes on.
     pub async fn authenticate(&self, token: &str) -> Result<CurrentSession, Denied> {
-        let current = match self.check(token.as_bytes()) {
-            Checked::Accepted(current) => current,
-            Checked::Pending(pending) => self.resolve(pending).await?,
+        let resolved = match self.check(token.as_bytes()) {
+            Checked::Accepted(current) => Ok(current),
+            Checked::Pending(pending) => self.resolve(pending).await,
         };
+        self.metrics().request(resolved.as_ref().map_or_else(Outcome::from, |_| Outcome::Accepted));
+        let current = resolved?;
         self.touch(&current, || None);
         Ok(current)
     }
@@ -58,12 +61,17 @@ impl SessionManager {
         let inner = &self.inner;
         let key_revision = inner.tokens.verifier.key_revision();
         match inner.cache.get(token, inner.clock.ticks(), key_revision) {
-            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry)),
+            Lookup::Hit(entry) => {
+                inner.metrics.looked_up(LookedUp::Hit);
+                Checked::Accepted(CurrentSession::new(entry))
+            }
             Lookup::Stale(entry) => {
+                inner.metrics.looked_up(LookedUp::Stale);
                 let verified = Some(entry.value().token.clone());
                 Checked::Pending(Pending { token: token.into(), key_revision, verified, claims: entry.value().claims })
             }
             Lookup::Miss => {
+                inner.metrics.looked_up(LookedUp::Miss);
                 let claims = inner.tokens.verifier.claims();
                 Checked::Pending(Pending { token: token.into(), key_revision, verified: None, claims })
             }
@@ -75,13 +83,16 @@ impl SessionManager {
         let inner = &self.inner;
         let key = upstream_key(verified);
         match inner.cache.get(&key, inner.clock.ticks(), 0) {
-            Lookup::Hit(entry) if entry.value().token == *verified => Checked::Accepted(CurrentSession::new(entry)),
-            _ => Checked::Pending(Pending {
-                token: key.into(),
-                key_revision: 0,
-                verified: Some(verified.clone()),
-                claims: Claims::Elsewhere,
-            }),
+            Lookup::Hit(entry) if entry.value().token == *verified => {
+                inner.metrics.looked_up(LookedUp::Hit);
+                Checked::Accepted(CurrentSession::new(entry))
+            }
+            looked_up => {
+                let stale = matches!(looked_up, Lookup::Stale(_));
+                inner.metrics.looked_up(if stale { LookedUp::Stale } else { LookedUp::Miss });
+                let (verified, claims) = (Some(verified.clone()), Claims::Elsewhere);
+                Checked::Pending(Pending { token: key.into(), key_revision: 0, verified, claims })
+            }
         }
     }
 
@@ -134,6 +145,7 @@ impl SessionManager {
             touch.ip = ip();
             touch.generation = current.entry().value().token.generation;
             inner.activity.push(touch);
+            inner.metrics.activity_waiting(|| inner.activity.len());
         }
     }
 

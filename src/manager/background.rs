@@ -168,6 +168,7 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
 impl Inner {
     /// Writes what waits, in chunks. Answers whether nothing was left behind.
     async fn flush_activity(&self) -> bool {
+        self.metrics.activity_dropped(self.activity.dropped());
         let mut batch = Batch { queue: &self.activity, unwritten: self.activity.take() };
         while !batch.unwritten.is_empty() {
             let chunk = &batch.unwritten[..batch.unwritten.len().min(CHUNK)];
@@ -176,6 +177,8 @@ impl Inner {
                 return false;
             }
             batch.unwritten.drain(..written);
+            self.metrics.activity_written(written);
+            self.metrics.activity_waiting(|| self.activity.len() + batch.unwritten.len());
         }
         true
     }

@@ -11,6 +11,7 @@ use crate::{
     event::{Listeners, OnSessionEvent},
     location::Locate,
     manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
+    metrics::Metrics,
     policy::SessionPolicy,
     store::SessionStore,
     token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
@@ -241,6 +242,7 @@ impl SessionManagerBuilder {
             endings: self.endings,
             watchers: Arc::default(),
             background: Background::new(),
+            metrics: Metrics::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
     }

@@ -11,6 +11,7 @@ use crate::{
     device::Device,
     error::{Error, ErrorKind},
     id::{SessionId, UserId},
+    logging,
     manager::{Inner, SessionManager},
     session::Session,
     token::{VerifiedToken, claims_of},
@@ -70,6 +71,12 @@ impl CurrentSession {
     /// The whole record.
     pub fn session(&self) -> &Session {
         &self.entry.value().session
+    }
+
+    /// The session's name in logs and spans: a keyed hash of its id, the same for all requests of the session within this
+    /// process. Whoever reads the log cannot tell the id from it.
+    pub fn correlation_id(&self) -> String {
+        logging::correlation(self.id())
     }
 
     /// When the token of this request expires.

@@ -5,6 +5,7 @@ use crate::{
     clock::ticks,
     id::{SessionId, UserId},
     manager::Inner,
+    metrics::Loaded,
     policy::Denied,
     session::Session,
     store::StoreError,
@@ -51,11 +52,18 @@ impl Inner {
         let started = self.clock.ticks();
         match self.within_deadline("find", self.find_in_turn(user, id)).await {
             Ok(Some(session)) => {
+                self.metrics.loaded(Loaded::Found);
                 let until = started.saturating_add(ticks(self.jittered_ttl(id, started)));
                 LoadOutcome::Found(Fresh { session: Arc::new(session), until })
             }
-            Ok(None) => LoadOutcome::NotFound,
-            Err(_) => LoadOutcome::Failed,
+            Ok(None) => {
+                self.metrics.loaded(Loaded::NotFound);
+                LoadOutcome::NotFound
+            }
+            Err(_) => {
+                self.metrics.loaded(Loaded::Failed);
+                LoadOutcome::Failed
+            }
         }
     }
 

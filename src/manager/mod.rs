@@ -39,6 +39,7 @@ pub use self::{
 use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{
     activity::ActivityQueue,
@@ -50,6 +51,7 @@ use crate::{
     location::Locate,
     logging,
     manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
+    metrics::{Answered, Metrics, Stopwatch},
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -104,6 +106,7 @@ pub(crate) struct Inner {
     endings: Endings,
     watchers: Arc<Watchers>,
     background: Background,
+    metrics: Metrics,
 }
 
 /// Who verifies tokens, and who issues them.
@@ -169,6 +172,10 @@ impl SessionManager {
         matches!(self.inner.tokens.verifier, Verifier::Upstream)
     }
 
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
     pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
         Self { inner }
     }
@@ -195,7 +202,7 @@ impl Inner {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let task = tokio::spawn(change);
+        let task = tokio::spawn(change.in_current_span());
         match task.await {
             Ok(result) => result,
             Err(panicked) => {
@@ -217,17 +224,20 @@ impl Inner {
         operation: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(self.timings.store_deadline, answer).await {
-            Ok(Ok(value)) => Ok(value),
+        let since = Stopwatch::start(&self.clock);
+        let (answered, result) = match tokio::time::timeout(self.timings.store_deadline, answer).await {
+            Ok(Ok(value)) => (Answered::Ok, Ok(value)),
             Ok(Err(error)) => {
                 logging::store_failed(operation, &error);
-                Err(error.into())
+                (Answered::Error, Err(error.into()))
             }
             Err(elapsed) => {
                 logging::store_timed_out(operation);
-                Err(Error::with_source(ErrorKind::Unavailable, elapsed))
+                (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
             }
-        }
+        };
+        self.metrics.answered(operation, answered, since, &self.clock);
+        result
     }
 
     /// Asks for a change that may be repeated, and repeats it once should it fail: a connection may have been lost after

@@ -2,6 +2,7 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tracing::Instrument;
 
 use crate::{
     clock::Timestamp,
@@ -9,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::{InvalidUserId, UserId},
+    logging,
     manager::{Inner, Revocation, SessionManager},
     policy::{Admission, Eviction},
     session::{Actor, Ending, Session},
@@ -132,7 +134,8 @@ impl StartSession {
         let started = StartedSession { token, session: Arc::new(session) };
         let session = Arc::clone(&started.session);
         let admitted = Arc::clone(&inner);
-        inner.detached(async move { admitted.admit(&session, held).await }).await?;
+        let admission = async move { admitted.admit(&session, held).await };
+        inner.detached(admission).instrument(logging::starting(started.session.id)).await?;
         Ok(started)
     }
 
@@ -148,7 +151,8 @@ impl StartSession {
         let (session, _, held) = self.prepare(&inner)?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        inner.detached(async move { admitted.admit(&record, held).await }).await?;
+        let admission = async move { admitted.admit(&record, held).await };
+        inner.detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
 
@@ -239,6 +243,7 @@ impl Inner {
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
             self.tell_ended(&session.user_id, eviction.id, &ending);
         }
+        self.metrics.started();
         self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session) });
     }
 }

@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use crate::{
     manager::{CurrentSession, Pending, SessionManager},
+    metrics::Outcome,
     middleware::{OnDenied, service::admit},
     policy::Denied,
 };
@@ -116,7 +117,10 @@ where
                 admit(&self.manager, current, &mut self.request);
                 State::Inner { future: self.service.call(self.request) }
             }
-            Err(denied) => State::Answered { response: Some(self.on_denied.response(&denied, self.request.headers())) },
+            Err(denied) => {
+                self.manager.metrics().request(Outcome::from(&denied));
+                State::Answered { response: Some(self.on_denied.response(&denied, self.request.headers())) }
+            }
         }
     }
 }

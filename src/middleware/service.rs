@@ -10,6 +10,7 @@ use tower_service::Service;
 use crate::{
     event::SessionEvent,
     manager::{Checked, CurrentSession, Pending, SessionManager},
+    metrics::Outcome,
     middleware::{Anonymous, OnDenied, ResponseFuture, peer::client_ip},
     policy::Denied,
     token::VerifiedToken,
@@ -52,7 +53,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match judge(&self.manager, &mut request) {
             Verdict::Pass => ResponseFuture::inner(self.inner.call(request)),
-            Verdict::Deny(denied) => ResponseFuture::answered(self.on_denied.response(&denied, request.headers())),
+            Verdict::Deny(denied) => {
+                self.manager.metrics().request(Outcome::from(&denied));
+                ResponseFuture::answered(self.on_denied.response(&denied, request.headers()))
+            }
             Verdict::Resolve(pending) => {
                 // The service that was polled ready is the one to call; its clone has to be polled first.
                 let clone = self.inner.clone();
@@ -91,12 +95,14 @@ fn judge<B>(manager: &SessionManager, request: &mut Request<B>) -> Verdict {
 }
 
 fn pass_anonymous<B>(manager: &SessionManager, request: &mut Request<B>) -> Verdict {
+    manager.metrics().request(Outcome::Anonymous);
     request.extensions_mut().insert(Anonymous { manager: manager.clone() });
     Verdict::Pass
 }
 
 /// Records the activity, and hands the session to the inner service.
 pub(super) fn admit<B>(manager: &SessionManager, current: CurrentSession, request: &mut Request<B>) {
+    manager.metrics().request(Outcome::Accepted);
     manager.touch(&current, || client_ip(manager, request.headers(), request.extensions()));
     request.extensions_mut().insert(current);
 }

@@ -11,6 +11,9 @@ mod faults;
 mod guard;
 mod layers;
 mod live;
+mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "geoip")]
 mod mmdb;
 mod my_devices;

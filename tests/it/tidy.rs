@@ -10,7 +10,7 @@ use std::{
 const LAYERS: [(&str, &[&str]); 5] = [
     ("domain", &["clock", "device", "event", "id", "location", "policy", "session", "text"]),
     ("mechanisms", &["activity", "cache", "client_ip", "geoip", "store", "token"]),
-    ("use cases", &["error", "logging", "manager"]),
+    ("use cases", &["error", "logging", "manager", "metrics"]),
     ("tower", &["middleware", "transport"]),
     ("axum", &["extract", "routes"]),
 ];
