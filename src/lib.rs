@@ -23,6 +23,7 @@
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `geoip` | `geoip::GeoIp`: places from databases in MaxMind's format | |
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
+//! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!

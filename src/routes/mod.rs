@@ -18,6 +18,8 @@
 
 mod list;
 mod logout;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod rename;
 mod revoke;
 mod view;

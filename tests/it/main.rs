@@ -18,6 +18,8 @@ mod metrics;
 mod mmdb;
 mod my_devices;
 mod naming;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod places;
 mod rejections;
 mod routes;
