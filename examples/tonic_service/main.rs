@@ -16,6 +16,8 @@
 //! | 14 `UNAVAILABLE` | the store does not answer | the layers, and [`status`] |
 //! | 8 `RESOURCE_EXHAUSTED` | the user has as many sessions as they may | [`status`] |
 
+#![allow(unreachable_pub, reason = "an example is nobody's library")]
+
 mod messages;
 mod server;
 
