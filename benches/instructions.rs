@@ -1,0 +1,142 @@
+//! How many instructions a cached request costs, counted by valgrind's callgrind, against a committed limit.
+//!
+//! Unlike a time, the number does not depend on what else the machine does, so that CI can insist on it:
+//!
+//! ```text
+//! cargo bench --bench instructions
+//! ```
+//!
+//! Each case runs twice in a process of its own under callgrind, once with more requests than the other time. The
+//! difference is what the additional requests cost, without the start of the process. What is compared with
+//! `instructions.limit` is how much more that is than with a layer that does nothing, in the same place.
+
+#![expect(clippy::print_stdout, reason = "it reports to a terminal")]
+
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use axum::{Router, body::Body, routing::get};
+use http::{Request, Response, header};
+use tower::{ServiceExt, util::BoxCloneSyncService};
+use tower_device_sessions::{ClientInfo, KeyRing, SessionLayer, SessionManager, store::MemoryStore};
+
+mod support;
+
+use support::NoopLayer;
+
+type App = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
+
+/// What is counted: the layer inside `Router::layer`, and around the router, each beside a layer that does nothing.
+const CASES: [(&str, &str, &str); 2] =
+    [("inside Router::layer", "inner-noop", "inner-cached"), ("around the router", "outer-noop", "outer-cached")];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().collect();
+    let outcome = match arguments.iter().position(|argument| argument == "--count") {
+        Some(at) => serve(&arguments[at + 1..]).map(|()| true),
+        None => compare(),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Counts every case, and says whether all are within their limits.
+fn compare() -> Result<bool, Box<dyn Error>> {
+    let limits = limits()?;
+    let mut within = true;
+    println!("{:<22} {:>10} {:>10} {:>10} {:>10}", "instructions/request", "no-op", "cached", "added", "limit");
+    for (name, noop, cached) in CASES {
+        let limit = *limits.get(name).ok_or_else(|| format!("{LIMITS} has no limit for {name:?}"))?;
+        let (noop, cached) = (count(noop)?, count(cached)?);
+        let added = cached.saturating_sub(noop);
+        println!("{name:<22} {noop:>10} {cached:>10} {added:>10} {limit:>10}");
+        if added > limit {
+            within = false;
+            println!(
+                "A cached request {name} costs {added} instructions more than a layer that does nothing, and {limit} are \
+                 allowed. Make the path cheaper, or raise the limit in benches/{LIMITS} and say why in the commit."
+            );
+        }
+    }
+    println!();
+    Ok(within)
+}
+
+/// Instructions per request in one case.
+fn count(case: &str) -> Result<u64, Box<dyn Error>> {
+    let (few, many) = (run(case, FEW)?, run(case, MANY)?);
+    Ok(many.saturating_sub(few) / (MANY - FEW))
+}
+
+/// All the instructions of a process that serves so many requests.
+fn run(case: &str, requests: u64) -> Result<u64, Box<dyn Error>> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe()?)
+        .args(["--count", case, &requests.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind does not start: {error}. On Debian: apt-get install valgrind"))?;
+    let report = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("{case} failed under valgrind:\n{report}").into());
+    }
+    let collected = report.lines().find_map(|line| line.split_once("Collected : ")).ok_or("callgrind did not count")?;
+    Ok(collected.1.trim().parse()?)
+}
+
+/// The limits, by the names of the cases: lines of a name, a colon and a number.
+fn limits() -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(LIMITS);
+    let text = fs::read_to_string(path)?;
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(':'))
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, limit)| Ok((name.to_owned(), limit.trim().parse()?)))
+        .collect()
+}
+
+/// Serves so many requests with one of the applications.
+fn serve(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+    let [case, requests] = arguments else { return Err("`--count` takes a case and a number".into()) };
+    let requests: u64 = requests.parse()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let sessions = SessionManager::builder(MemoryStore::new())
+            .keys(KeyRing::hs256("a secret for benchmarks, long enough")?)
+            .cache_ttl(std::time::Duration::from_secs(60))
+            .build()?;
+        let token = sessions.start("demo@example.com", ClientInfo::new()).await?.token().to_owned();
+        let router = Router::new().route("/", get(async || "ok"));
+        let app: App = match case.as_str() {
+            "inner-noop" => BoxCloneSyncService::new(router.layer(NoopLayer)),
+            "inner-cached" => BoxCloneSyncService::new(router.layer(SessionLayer::new(&sessions))),
+            "outer-noop" => BoxCloneSyncService::new(tower::Layer::layer(&NoopLayer, router)),
+            "outer-cached" => BoxCloneSyncService::new(tower::Layer::layer(&SessionLayer::new(&sessions), router)),
+            _ => return Err(format!("{case:?} is no case").into()),
+        };
+        let bearer = header::HeaderValue::try_from(format!("Bearer {token}"))?;
+        for _ in 0..requests {
+            let mut request = Request::new(Body::empty());
+            request.headers_mut().insert(header::AUTHORIZATION, bearer.clone());
+            let response = app.clone().oneshot(request).await?;
+            assert_eq!(response.status(), 200);
+        }
+        Ok(())
+    })
+}
+
+const FEW: u64 = 1_000;
+const MANY: u64 = 3_000;
+const LIMITS: &str = "instructions.limit";
