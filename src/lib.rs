@@ -20,6 +20,7 @@
 //! | --- | --- | --- |
 //! | `axum` | extractors, responses, [`SessionRoutes`] | yes |
 //! | `aws_lc_rs` | signatures by `aws-lc-rs`; it wins when both are on | yes |
+//! | `pages` | [`DevicesPage`], the ready-made "My devices" page | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
@@ -57,11 +58,13 @@ mod transport;
 // 4 axum.
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "pages")]
+pub mod pages;
 #[cfg(feature = "axum")]
 pub mod routes;
 
-#[cfg(feature = "axum")]
-pub use self::{extract::SessionRejection, routes::SessionRoutes};
+#[cfg(feature = "pages")]
+pub use self::pages::DevicesPage;
 pub use self::{
     client_ip::TrustedProxies,
     clock::Timestamp,
@@ -74,6 +77,8 @@ pub use self::{
     session::Session,
     token::KeyRing,
 };
+#[cfg(feature = "axum")]
+pub use self::{extract::SessionRejection, routes::SessionRoutes};
 
 /// The README's code blocks, as tests.
 #[cfg(doctest)]

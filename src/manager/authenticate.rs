@@ -11,7 +11,7 @@ use crate::{
         refusals::Refusal,
     },
     policy::Denied,
-    session::{Session, Touch},
+    session::{Ending, Session, Touch},
     token::{TokenRejection, VerifiedToken},
 };
 
@@ -188,14 +188,29 @@ impl Inner {
 
     /// Why a record does not allow a request with this token, if so.
     fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
-        let seen_here = self.cache.last_activity(&session.user_id, session.id);
-        let last_active_at = seen_here.map_or(session.last_active_at, |at| at.max(session.last_active_at));
-        let now = self.clock.now();
-        if let Some(ending) = session.ending_after(last_active_at, now, self.timings.idle_allowance()) {
+        if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
         let superseded = verified.generation.unwrap_or(0) < session.tokens.least_generation;
         superseded.then_some(Refusal::Superseded)
+    }
+
+    /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.
+    pub(super) fn ending_here(&self, session: &Session) -> Option<Ending> {
+        let last_active_at = self.last_active_at(session);
+        session.ending_after(last_active_at, self.clock.now(), self.timings.idle_allowance())
+    }
+
+    /// The newest activity of a session that this node knows of.
+    pub(super) fn last_active_at(&self, session: &Session) -> Timestamp {
+        let seen_here = self.cache.last_activity(&session.user_id, session.id);
+        seen_here.map_or(session.last_active_at, |at| at.max(session.last_active_at))
+    }
+
+    /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
+    pub(super) fn is_current(&self, current: &CurrentSession) -> bool {
+        let key_revision = self.tokens.verifier.key_revision();
+        matches!(self.cache.get(current.entry().token(), self.clock.ticks(), key_revision), Lookup::Hit(_))
     }
 
     fn publish(

@@ -12,7 +12,7 @@ use crate::{
     activity::ActivityQueue,
     clock::Timestamp,
     logging,
-    manager::{Inner, SessionManager},
+    manager::{Inner, SessionManager, watch::watch_sessions},
     session::Touch,
 };
 
@@ -83,6 +83,7 @@ impl Background {
         let tasks = [
             supervise("activity writer", inner, self.stop.subscribe(), write_activity),
             supervise("cleaner", inner, self.stop.subscribe(), delete_old_records),
+            supervise("watcher", inner, self.stop.subscribe(), watch_sessions),
         ];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
@@ -125,7 +126,7 @@ fn must_stop(stop: &watch::Receiver<bool>) -> bool {
 }
 
 /// Waits for the interval; false when the task is to end.
-async fn next_round(interval: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+pub(super) async fn next_round(interval: Duration, stop: &mut watch::Receiver<bool>) -> bool {
     let waited = time::timeout(interval, stop.wait_for(|stop| *stop)).await;
     // What arrived within the interval is the word to stop, or the end of the manager.
     waited.is_err()

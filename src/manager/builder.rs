@@ -204,8 +204,9 @@ impl SessionManagerBuilder {
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
-                let verifier = TokenVerifier::new(keys.clone(), self.token_options.clone())?;
-                let issuer = if keys.signs() { Some(TokenIssuer::new(keys, self.token_options)?) } else { None };
+                let options = self.token_options.lasting(self.policy.absolute_timeout);
+                let verifier = TokenVerifier::new(keys.clone(), options.clone())?;
+                let issuer = if keys.signs() { Some(TokenIssuer::new(keys, options)?) } else { None };
                 Tokens { verifier: Verifier::Own(verifier), issuer }
             }
             Some(Proof::Application(verifier)) => Tokens { verifier: Verifier::Application(verifier), issuer: None },
@@ -226,6 +227,7 @@ impl SessionManagerBuilder {
             trusted_proxies: self.trusted_proxies,
             timings,
             endings: self.endings,
+            watchers: Arc::default(),
             background: Background::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))

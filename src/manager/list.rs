@@ -216,9 +216,7 @@ impl Inner {
     }
 
     fn add_unwritten_activity(&self, session: &mut Session) {
-        if let Some(at) = self.cache.last_activity(&session.user_id, session.id) {
-            session.last_active_at = session.last_active_at.max(at);
-        }
+        session.last_active_at = self.last_active_at(session);
     }
 }
 

@@ -6,6 +6,8 @@ use crate::{
     id::{SessionId, UserId},
     manager::Inner,
     policy::Denied,
+    session::Session,
+    store::StoreError,
     token::VerifiedToken,
 };
 
@@ -47,11 +49,7 @@ impl Inner {
     /// Reads a record within the deadline, which counts the wait for a free place among the loads.
     async fn read(&self, user: &UserId, id: SessionId) -> LoadOutcome {
         let started = self.clock.ticks();
-        let answer = async {
-            let _place = self.loads.acquire().await;
-            self.store.find(user, id).await
-        };
-        match self.within_deadline("find", answer).await {
+        match self.within_deadline("find", self.find_in_turn(user, id)).await {
             Ok(Some(session)) => {
                 let until = started.saturating_add(ticks(self.jittered_ttl(id, started)));
                 LoadOutcome::Found(Fresh { session: Arc::new(session), until })
@@ -59,6 +57,12 @@ impl Inner {
             Ok(None) => LoadOutcome::NotFound,
             Err(_) => LoadOutcome::Failed,
         }
+    }
+
+    /// Reads a record when there is a free place among the loads.
+    pub(super) async fn find_in_turn(&self, user: &UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let _place = self.loads.acquire().await;
+        self.store.find(user, id).await
     }
 
     /// The time to live, shortened by up to a tenth so that sessions that were read together are not read together

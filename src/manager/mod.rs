@@ -6,6 +6,7 @@
 //! - `authenticate`: a request arrives with a token.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
+//! - `watch`: long-lived connections hear of the end of their session.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
 //!
 //! # Cancellation
@@ -22,6 +23,7 @@ mod load;
 mod refusals;
 mod revoke;
 mod start;
+mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
@@ -41,11 +43,11 @@ use crate::{
     activity::ActivityQueue,
     cache::Cache,
     client_ip::TrustedProxies,
-    clock::SteadyClock,
+    clock::{SteadyClock, Timestamp},
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{background::Background, current::Authenticated, refusals::Refusals},
+    manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
     policy::{SessionLimit, SessionPolicy},
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
@@ -97,6 +99,7 @@ pub(crate) struct Inner {
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
+    watchers: Arc<Watchers>,
     background: Background,
 }
 
@@ -153,6 +156,11 @@ impl SessionManager {
         &self.inner.trusted_proxies
     }
 
+    /// The present, as the manager's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
     /// Whether an outer layer has verified the token, so that no header is read.
     pub(crate) fn is_verified_upstream(&self) -> bool {
         matches!(self.inner.tokens.verifier, Verifier::Upstream)
@@ -192,6 +200,12 @@ impl Inner {
                 Err(Error::with_source(ErrorKind::Unavailable, panicked))
             }
         }
+    }
+
+    /// Whether endings on other nodes are heard of by themselves.
+    #[expect(clippy::unused_self, reason = "the bus will know")]
+    fn hears_other_nodes(&self) -> bool {
+        false
     }
 
     /// Asks the store within the deadline.

@@ -118,6 +118,9 @@ impl Inner {
 
         // Also after an error: the store may have committed what it could not answer.
         self.cache.revoke(user, id);
+        if outcome.is_err() {
+            self.watchers.make_due(id);
+        }
         match outcome? {
             EndOutcome::Ended => {
                 self.tell_ended(user, id, &ending);
@@ -136,6 +139,9 @@ impl Inner {
 
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
         self.cache.revoke_all(user, scope.keep);
+        if outcome.is_err() {
+            self.watchers.make_all_due(Some(user));
+        }
         let ended = outcome?;
         for &id in &ended {
             self.tell_ended(user, id, &ending);
@@ -148,6 +154,7 @@ impl Inner {
     }
 
     pub(super) fn tell_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
+        self.watchers.tell(id, ending);
         let event = SessionEvent::Ended { user_id: user.clone(), session_id: id, ending: ending.clone() };
         self.listeners.tell(&event);
     }

@@ -23,6 +23,10 @@ mod sql;
 
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+#[cfg(feature = "mysql")]
+pub use self::sql::mysql::MySqlStore;
+#[cfg(feature = "postgres")]
+pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{

@@ -79,7 +79,8 @@ impl TokenOptions {
         self
     }
 
-    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days.
+    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days. A session
+    /// manager raises it to its policy's absolute timeout.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.max_lifetime = max_lifetime;
         self
@@ -106,6 +107,12 @@ impl TokenOptions {
     /// tokens), each of them becomes a credential here as soon as it has the required claims.
     pub fn accept_untyped_tokens(mut self) -> Self {
         self.untyped = Untyped::Accepted;
+        self
+    }
+
+    /// The same settings for tokens that may have to last this long.
+    pub(crate) fn lasting(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = self.max_lifetime.max(lifetime);
         self
     }
 

@@ -9,8 +9,11 @@ mod activity;
 mod faults;
 mod guard;
 mod layers;
+mod live;
 mod my_devices;
 mod naming;
+#[cfg(feature = "pages")]
+mod pages;
 mod rejections;
 mod routes;
 mod stores;

@@ -12,7 +12,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     ("mechanisms", &["activity", "cache", "client_ip", "store", "token"]),
     ("use cases", &["error", "logging", "manager"]),
     ("tower", &["middleware", "transport"]),
-    ("axum", &["extract", "routes"]),
+    ("axum", &["extract", "pages", "routes"]),
 ];
 
 /// Uses that the table forbids and that have a reason.

@@ -74,124 +74,132 @@ macro_rules! inserted_columns {
 /// Binds what [`inserted_columns!`] names to a query of any dialect.
 macro_rules! bind_session {
     ($query:expr, $session:expr) => {{
+        use crate::store::sql::columns as text;
         let session: &Session = $session;
-        let columns = crate::store::sql::columns::Columns::of(session)?;
-        let described = crate::store::sql::columns::DescribedColumns::of(session);
+        let described = &session.device.described;
+        let hints = &session.device.hints;
+        let place = session.location.as_ref();
+        let ended = session.ended.as_ref();
         $query
-            .bind(session.user_id.as_str().to_owned())
-            .bind(described.browser)
-            .bind(described.browser_version)
-            .bind(described.os)
-            .bind(described.os_version)
-            .bind(described.model)
+            .bind(session.user_id.as_str())
+            .bind(text::searchable(described.browser.as_deref()))
+            .bind(text::searchable(described.browser_version.as_deref()))
+            .bind(text::searchable(described.os.as_deref()))
+            .bind(text::searchable(described.os_version.as_deref()))
+            .bind(text::searchable(described.model.as_deref()))
             .bind(session.device.kind().as_str())
-            .bind(columns.id)
-            .bind(columns.device_id)
-            .bind(columns.user_agent)
-            .bind(columns.hints)
-            .bind(columns.custom_name)
-            .bind(columns.created_ip)
-            .bind(columns.last_ip)
-            .bind(columns.city)
-            .bind(columns.region)
-            .bind(columns.country_code)
-            .bind(columns.created_at)
-            .bind(columns.last_active_at)
-            .bind(columns.authenticated_at)
-            .bind(columns.expires_at)
-            .bind(columns.idle_timeout)
-            .bind(columns.methods)
-            .bind(columns.assurance_level)
-            .bind(columns.generation)
-            .bind(columns.least_generation)
-            .bind(columns.rotated_at)
-            .bind(columns.newest_seen)
-            .bind(columns.salt)
-            .bind(columns.ended_at)
-            .bind(columns.end_reason)
-            .bind(columns.end_actor)
-            .bind(columns.data)
+            .bind(*session.id.as_uuid())
+            .bind(session.device_id.map(uuid::Uuid::from))
+            .bind(session.device.user_agent.as_deref())
+            .bind((!hints.is_empty()).then(|| hints.to_compact()))
+            .bind(session.device.custom_name.as_ref().map(DeviceName::as_str))
+            .bind(session.created_ip.map(|ip| ip.to_string()))
+            .bind(session.last_ip.map(|ip| ip.to_string()))
+            .bind(place.and_then(|place| place.city.as_deref()))
+            .bind(place.and_then(|place| place.region.as_deref()))
+            .bind(place.and_then(|place| place.country_code.as_deref()))
+            .bind(session.created_at.as_micros())
+            .bind(session.last_active_at.as_micros())
+            .bind(session.authenticated_at.as_micros())
+            .bind(session.expires_at.as_micros())
+            .bind(text::micros(session.idle_timeout))
+            .bind(text::methods_text(&session.methods)?)
+            .bind(i64::from(session.assurance_level))
+            .bind(i64::from(session.tokens.generation))
+            .bind(i64::from(session.tokens.least_generation))
+            .bind(session.tokens.rotated_at.map(Timestamp::as_micros))
+            .bind(session.tokens.newest_seen)
+            .bind(session.tokens.salt.as_bytes().as_slice())
+            .bind(ended.map(|ending| ending.at.as_micros()))
+            .bind(ended.map(|ending| ending.reason.as_str()))
+            .bind(ended.map(|ending| ending.actor.to_stored()))
+            .bind(text::data_text(&session.data)?)
     }};
 }
 
-pub(super) use {bind_session, inserted_columns, read_columns, session_columns};
+/// Defines how the rows of one dialect are read.
+macro_rules! row_readers {
+    ($row:ty) => {
+        fn read_session(row: &$row, user: &UserId) -> Result<Session, StoreError> {
+            let columns = || -> Result<_, sqlx::Error> { Ok(crate::store::sql::columns::read_columns!(row)) };
+            columns().map_err(failure)?.into_session(user)
+        }
+
+        fn read_active(row: &$row) -> Result<ActiveSession, StoreError> {
+            let device_id: Option<uuid::Uuid> = row.try_get(1).map_err(failure)?;
+            Ok(ActiveSession {
+                id: SessionId::from_uuid(row.try_get(0).map_err(failure)?),
+                device_id: device_id.map(crate::id::DeviceId::from_uuid),
+                kind: crate::device::DeviceKind::from_name(row.try_get(2).map_err(failure)?),
+                created_at: Timestamp::from_micros(row.try_get(3).map_err(failure)?),
+                last_active_at: Timestamp::from_micros(row.try_get(4).map_err(failure)?),
+            })
+        }
+
+        /// The ending in three columns from this one on.
+        fn read_ending(row: &$row, from: usize) -> Result<Option<Ending>, StoreError> {
+            let at = row.try_get(from).map_err(failure)?;
+            let reason = row.try_get(from + 1).map_err(failure)?;
+            let actor = row.try_get(from + 2).map_err(failure)?;
+            Ok(crate::store::sql::columns::ending(at, reason, actor))
+        }
+
+        fn read_change(row: &$row) -> Result<Change, StoreError> {
+            let user: &str = row.try_get(0).map_err(failure)?;
+            let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
+            let id = SessionId::from_uuid(row.try_get(1).map_err(failure)?);
+            Ok(Change::new(user, id, Timestamp::from_micros(row.try_get(2).map_err(failure)?)))
+        }
+    };
+}
+
+pub(super) use {bind_session, inserted_columns, read_columns, row_readers, session_columns};
 
 /// One row, in types that every dialect has.
-pub(super) struct Columns {
+pub(super) struct Columns<'r> {
     pub(super) id: Uuid,
     pub(super) device_id: Option<Uuid>,
-    pub(super) user_agent: Option<String>,
-    pub(super) hints: Option<String>,
-    pub(super) custom_name: Option<String>,
-    pub(super) created_ip: Option<String>,
-    pub(super) last_ip: Option<String>,
-    pub(super) city: Option<String>,
-    pub(super) region: Option<String>,
-    pub(super) country_code: Option<String>,
+    pub(super) user_agent: Option<&'r str>,
+    pub(super) hints: Option<&'r str>,
+    pub(super) custom_name: Option<&'r str>,
+    pub(super) created_ip: Option<&'r str>,
+    pub(super) last_ip: Option<&'r str>,
+    pub(super) city: Option<&'r str>,
+    pub(super) region: Option<&'r str>,
+    pub(super) country_code: Option<&'r str>,
     pub(super) created_at: i64,
     pub(super) last_active_at: i64,
     pub(super) authenticated_at: i64,
     pub(super) expires_at: i64,
     pub(super) idle_timeout: i64,
-    pub(super) methods: String,
+    pub(super) methods: &'r str,
     pub(super) assurance_level: i64,
     pub(super) generation: i64,
     pub(super) least_generation: i64,
     pub(super) rotated_at: Option<i64>,
     pub(super) newest_seen: bool,
-    pub(super) salt: Vec<u8>,
+    pub(super) salt: &'r [u8],
     pub(super) ended_at: Option<i64>,
-    pub(super) end_reason: Option<String>,
-    pub(super) end_actor: Option<String>,
-    pub(super) data: String,
+    pub(super) end_reason: Option<&'r str>,
+    pub(super) end_actor: Option<&'r str>,
+    pub(super) data: &'r str,
 }
 
-impl Columns {
-    pub(super) fn of(session: &Session) -> Result<Self, StoreError> {
-        let place = session.location.as_ref();
-        let hints = &session.device.hints;
-        let ended = session.ended.as_ref();
-        Ok(Self {
-            id: *session.id.as_uuid(),
-            device_id: session.device_id.map(Uuid::from),
-            user_agent: session.device.user_agent.as_deref().map(str::to_owned),
-            hints: (!hints.is_empty()).then(|| hints.to_compact()),
-            custom_name: session.device.custom_name.as_ref().map(ToString::to_string),
-            created_ip: session.created_ip.map(|ip| ip.to_string()),
-            last_ip: session.last_ip.map(|ip| ip.to_string()),
-            city: place.and_then(|place| place.city.as_deref()).map(str::to_owned),
-            region: place.and_then(|place| place.region.as_deref()).map(str::to_owned),
-            country_code: place.and_then(|place| place.country_code.as_deref()).map(str::to_owned),
-            created_at: session.created_at.as_micros(),
-            last_active_at: session.last_active_at.as_micros(),
-            authenticated_at: session.authenticated_at.as_micros(),
-            expires_at: session.expires_at.as_micros(),
-            idle_timeout: micros(session.idle_timeout),
-            methods: methods_text(&session.methods)?,
-            assurance_level: i64::from(session.assurance_level),
-            generation: i64::from(session.tokens.generation),
-            least_generation: i64::from(session.tokens.least_generation),
-            rotated_at: session.tokens.rotated_at.map(Timestamp::as_micros),
-            newest_seen: session.tokens.newest_seen,
-            salt: session.tokens.salt.as_bytes().to_vec(),
-            ended_at: ended.map(|ending| ending.at.as_micros()),
-            end_reason: ended.map(|ending| ending.reason.as_str().to_owned()),
-            end_actor: ended.map(|ending| ending.actor.to_stored()),
-            data: data_text(&session.data)?,
-        })
-    }
-
+impl Columns<'_> {
     pub(super) fn into_session(self, user: &UserId) -> Result<Session, StoreError> {
-        let [city, region, country_code] = [self.city, self.region, self.country_code];
-        let location = Location::new(city.as_deref(), region.as_deref(), country_code.as_deref());
-        let hints = self.hints.as_deref().map(ClientHints::from_compact).unwrap_or_default();
-        let custom_name = self.custom_name.as_deref().map(DeviceName::try_from).transpose().map_err(corrupt)?;
-        let methods: BTreeMap<Box<str>, i64> = serde_json::from_str(&self.methods).map_err(corrupt)?;
+        let location = Location {
+            city: self.city.map(Box::from),
+            region: self.region.map(Box::from),
+            country_code: self.country_code.map(Box::from),
+        };
+        let hints = self.hints.map(ClientHints::from_compact).unwrap_or_default();
+        let custom_name = self.custom_name.map(DeviceName::try_from).transpose().map_err(corrupt)?;
+        let methods: BTreeMap<Box<str>, i64> = serde_json::from_str(self.methods).map_err(corrupt)?;
         Ok(Session {
             user_id: user.clone(),
             id: SessionId::from_uuid(self.id),
             device_id: self.device_id.map(DeviceId::from_uuid),
-            device: Device::new(self.user_agent.map(String::into_boxed_str), hints).custom_name(custom_name),
+            device: Device::new(self.user_agent.map(Box::from), hints).custom_name(custom_name),
             created_ip: address(self.created_ip)?,
             last_ip: address(self.last_ip)?,
             location: (!location.is_empty()).then_some(location),
@@ -209,33 +217,15 @@ impl Columns {
                 newest_seen: self.newest_seen,
                 salt: Salt::from_bytes(self.salt.try_into().map_err(|_| corrupt("a salt is 16 bytes"))?),
             },
-            ended: ending(self.ended_at, self.end_reason.as_deref(), self.end_actor.as_deref()),
-            data: serde_json::from_str(&self.data).map_err(corrupt)?,
+            ended: ending(self.ended_at, self.end_reason, self.end_actor),
+            data: serde_json::from_str(self.data).map_err(corrupt)?,
         })
     }
 }
 
-/// What a device is called, for searches; [`Columns::into_session`] makes it anew of the raw strings.
-pub(super) struct DescribedColumns<'a> {
-    pub(super) browser: Option<&'a str>,
-    pub(super) browser_version: Option<&'a str>,
-    pub(super) os: Option<&'a str>,
-    pub(super) os_version: Option<&'a str>,
-    pub(super) model: Option<&'a str>,
-}
-
-impl<'a> DescribedColumns<'a> {
-    pub(super) fn of(session: &'a Session) -> Self {
-        let described = &session.device.described;
-        let cut = |part: &'a str| text::cut(part, 255);
-        Self {
-            browser: described.browser.as_deref().map(cut),
-            browser_version: described.browser_version.as_deref().map(cut),
-            os: described.os.as_deref().map(cut),
-            os_version: described.os_version.as_deref().map(cut),
-            model: described.model.as_deref().map(cut),
-        }
-    }
+/// Part of what a device is called, for searches; the record is described anew by the raw strings when it is read.
+pub(super) fn searchable(part: Option<&str>) -> Option<&str> {
+    part.map(|part| text::cut(part, 255))
 }
 
 /// The ending that these columns tell of, if any.
@@ -268,12 +258,13 @@ pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-fn methods_text(methods: &BTreeMap<Box<str>, Timestamp>) -> Result<String, StoreError> {
+/// The methods as JSON, with their times in microseconds.
+pub(super) fn methods_text(methods: &BTreeMap<Box<str>, Timestamp>) -> Result<String, StoreError> {
     let micros: BTreeMap<&str, i64> = methods.iter().map(|(method, at)| (&**method, at.as_micros())).collect();
     serde_json::to_string(&micros).map_err(corrupt)
 }
 
-fn address(text: Option<String>) -> Result<Option<IpAddr>, StoreError> {
+fn address(text: Option<&str>) -> Result<Option<IpAddr>, StoreError> {
     text.map(|text| text.parse().map_err(corrupt)).transpose()
 }
 

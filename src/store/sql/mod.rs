@@ -8,13 +8,21 @@
 
 mod columns;
 mod failure;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod lease;
+#[cfg(feature = "mysql")]
+pub(super) mod mysql;
 mod names;
+#[cfg(feature = "postgres")]
+pub(super) mod postgres;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod retry;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 
 use crate::store::StoreError;
 
-/// Runs `work` to its end, also when the future of this call is dropped.
+/// Runs `work`, which is not to be cut in half, to its end, also when the future of this call is dropped.
 async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -211,11 +211,25 @@ fn the_issuer_is_exactly_ours() {
     }
 }
 
+#[test]
+fn any_issuer_is_accepted_when_none_is_configured() {
+    assert!(judge(&claims("\"iss\":\"https://a.example\""), &TokenOptions::new()).is_ok());
+}
+
+/// S15: the times of a token are whole seconds, so a limit with a fraction is rounded up.
+#[test]
+fn a_lifetime_limit_with_a_fraction_is_rounded_up() {
+    let options = TokenOptions::new().max_lifetime(Duration::from_millis(1_500));
+    assert!(judge(&claims(&format!("\"exp\":{}", NOW + 2)), &options).is_ok());
+    let longer = judge(&claims(&format!("\"exp\":{}", NOW + 3)), &options);
+    assert_eq!(longer.err(), Some(TokenRejection::Lifetime));
+}
+
 /// S08.
 #[test]
 fn the_audience_holds_us() {
     let ours = TokenOptions::new().audience("me");
-    for audience in ["\"me\"", "[\"me\"]", "[\"you\",\"me\"]", "[\"\\u006de\"]"] {
+    for audience in ["\"me\"", "[\"me\"]", "[\"you\",\"me\"]", "[\"me\",\"you\"]", "[\"\\u006de\"]"] {
         assert!(judge(&claims(&format!("\"aud\":{audience}")), &ours).is_ok(), "{audience}");
     }
     assert_eq!(judge(&claims(""), &ours).err(), Some(TokenRejection::Audience));

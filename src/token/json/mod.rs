@@ -102,13 +102,13 @@ impl<'a> Scanner<'a> {
             return Err(Invalid);
         }
         let outer_names = self.names.len();
-        self.expect(b'{')?;
+        self.require(b'{')?;
         self.white_space();
         if !self.take(b'}') {
             loop {
                 let name = self.string()?;
                 self.white_space();
-                self.expect(b':')?;
+                self.require(b':')?;
                 self.white_space();
                 let value = self.value(depth)?;
                 member(&name, value)?;
@@ -117,7 +117,7 @@ impl<'a> Scanner<'a> {
                 if self.take(b'}') {
                     break;
                 }
-                self.expect(b',')?;
+                self.require(b',')?;
                 self.white_space();
             }
         }
@@ -138,7 +138,7 @@ impl<'a> Scanner<'a> {
         if depth > MAX_DEPTH {
             return Err(Invalid);
         }
-        self.expect(b'[')?;
+        self.require(b'[')?;
         self.white_space();
         if !self.take(b']') {
             loop {
@@ -148,7 +148,7 @@ impl<'a> Scanner<'a> {
                 if self.take(b']') {
                     break;
                 }
-                self.expect(b',')?;
+                self.require(b',')?;
                 self.white_space();
             }
         }
@@ -158,7 +158,7 @@ impl<'a> Scanner<'a> {
 
     /// Reads a string. The bytes `"`, `\` and control characters are never part of another character in UTF-8.
     fn string(&mut self) -> Result<Cow<'a, str>, Invalid> {
-        self.expect(b'"')?;
+        self.require(b'"')?;
         let start = self.at;
         let special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
         let length = self.rest().iter().position(special).ok_or(Invalid)?;
@@ -202,8 +202,8 @@ impl<'a> Scanner<'a> {
         let code = match first {
             0 => return Err(Invalid),
             0xD800..=0xDBFF => {
-                self.expect(b'\\')?;
-                self.expect(b'u')?;
+                self.require(b'\\')?;
+                self.require(b'u')?;
                 let second = self.hexadecimal()?;
                 if !(0xDC00..=0xDFFF).contains(&second) {
                     return Err(Invalid);
@@ -276,7 +276,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Invalid> {
+    fn require(&mut self, byte: u8) -> Result<(), Invalid> {
         if self.take(byte) { Ok(()) } else { Err(Invalid) }
     }
 

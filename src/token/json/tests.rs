@@ -59,6 +59,9 @@ fn nesting_ends_at_sixteen() {
     assert!(accepts(&nested(16)));
     assert!(!accepts(&nested(17)));
     assert!(!accepts(&nested(3_000)));
+    let objects = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    assert!(accepts(&objects(16)));
+    assert!(!accepts(&objects(17)));
     assert!(!accepts(&"{\"a\":".repeat(4_000)));
 }
 

@@ -105,7 +105,7 @@ fn any_other_key_file_is_refused() {
     let relabelled = files::ED25519_PUBLIC.replace("PUBLIC", "PRIVATE");
     let cut = files::ED25519.replace("MC4CAQAw", "MC4CAQ");
     let unlike_ends = files::ED25519.replace("END PRIVATE", "END PUBLIC");
-    let files = [
+    let bad = [
         "",
         "x",
         "-----BEGIN PRIVATE KEY-----",
@@ -125,7 +125,7 @@ fn any_other_key_file_is_refused() {
         &cut,
         &unlike_ends,
     ];
-    for file in files {
+    for file in bad {
         for refused in [
             SigningKey::eddsa_pem(file).map(VerifyingKey::from),
             SigningKey::es256_pem(file).map(VerifyingKey::from),
@@ -136,6 +136,10 @@ fn any_other_key_file_is_refused() {
         ] {
             assert_eq!(kind(refused), Some(ConfigErrorKind::InvalidKey), "{file}");
         }
+    }
+    for file in [files::P384, files::P384_PUBLIC, files::SECP256K1, files::SECP256K1_PUBLIC] {
+        let error = VerifyingKey::es256_pem(file).unwrap_err();
+        assert_eq!(error.to_string(), "the key is on another curve than P-256");
     }
     assert!(SigningKey::eddsa_pem(b"\xff").is_err());
 }

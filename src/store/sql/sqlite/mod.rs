@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use self::statements::Statements;
 use super::{
-    columns::{bind_session, data_text, ending, idle_cutoff, proof_columns, read_columns},
+    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
     detached,
     failure::failure,
 };
 use crate::{
     clock::Timestamp,
-    device::{DeviceKind, DeviceName},
-    id::{DeviceId, SessionId, UserId},
+    device::DeviceName,
+    id::{SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, Ending, Session, Touch},
     store::{
@@ -83,8 +83,7 @@ impl SqliteStore {
         let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *transaction).await.map_err(failure)?;
-        let active: Vec<ActiveSession> =
-            active.iter().map(read_active).collect::<Result<_, sqlx::Error>>().map_err(failure)?;
+        let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
         let evictions = match admission.decide(&ActiveSession::from(session), &active) {
             Ok(evictions) => evictions,
             Err(full) => return Ok(Admitted::Refused(full)),
@@ -124,7 +123,7 @@ impl SqliteStore {
         let ended = query.fetch_all(connection).await.map_err(failure)?;
         let Some(row) = ended.first() else { return Ok(None) };
         let was_due: bool = row.try_get(0).map_err(failure)?;
-        let on_record = read_ending(row, 1).map_err(failure)?.filter(|_| was_due);
+        let on_record = read_ending(row, 1)?.filter(|_| was_due);
         Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
     }
 
@@ -214,7 +213,7 @@ impl SessionStore for SqliteStore {
             }
             let query = sqlx::query(self.sql.ending).bind(user.as_str()).bind(*id.as_uuid());
             let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
-            let on_record = row.map(|row| read_ending(&row, 0)).transpose().map_err(failure)?.flatten();
+            let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
             Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
         })
     }
@@ -304,29 +303,4 @@ impl SessionStore for SqliteStore {
     }
 }
 
-fn read_session(row: &SqliteRow, user: &UserId) -> Result<Session, StoreError> {
-    let columns = || -> Result<_, sqlx::Error> { Ok(read_columns!(row)) };
-    columns().map_err(failure)?.into_session(user)
-}
-
-fn read_active(row: &SqliteRow) -> Result<ActiveSession, sqlx::Error> {
-    Ok(ActiveSession {
-        id: SessionId::from_uuid(row.try_get(0)?),
-        device_id: row.try_get::<Option<Uuid>, _>(1)?.map(DeviceId::from_uuid),
-        kind: DeviceKind::from_name(row.try_get(2)?),
-        created_at: Timestamp::from_micros(row.try_get(3)?),
-        last_active_at: Timestamp::from_micros(row.try_get(4)?),
-    })
-}
-
-/// The ending in three columns from this one on.
-fn read_ending(row: &SqliteRow, from: usize) -> Result<Option<Ending>, sqlx::Error> {
-    Ok(ending(row.try_get(from)?, row.try_get(from + 1)?, row.try_get(from + 2)?))
-}
-
-fn read_change(row: &SqliteRow) -> Result<Change, StoreError> {
-    let user: &str = row.try_get(0).map_err(failure)?;
-    let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
-    let id = SessionId::from_uuid(row.try_get(1).map_err(failure)?);
-    Ok(Change::new(user, id, Timestamp::from_micros(row.try_get(2).map_err(failure)?)))
-}
+row_readers!(SqliteRow);

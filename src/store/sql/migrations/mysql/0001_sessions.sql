@@ -39,3 +39,14 @@ CREATE TABLE IF NOT EXISTS tds_sessions (
     PRIMARY KEY (user_id, id),
     KEY tds_sessions_ends_at (ends_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- A sign-in under a limit holds one of these rows while it counts: which one is decided by the user's id.
+
+CREATE TABLE IF NOT EXISTS tds_locks (
+    stripe INT    NOT NULL PRIMARY KEY,
+    uses   BIGINT NOT NULL
+) ENGINE = InnoDB;
+
+INSERT IGNORE INTO tds_locks (stripe, uses)
+WITH RECURSIVE stripes (stripe) AS (SELECT 0 UNION ALL SELECT stripe + 1 FROM stripes WHERE stripe < 255)
+SELECT stripe, 0 FROM stripes;

@@ -1,0 +1,22 @@
+// The page works without this script. With it, rename forms open one at a time and take the focus, and the page shows
+// what has changed when one comes back to it.
+(() => {
+  const forms = document.querySelectorAll(".tds-rename");
+  for (const details of forms) {
+    details.addEventListener("toggle", () => {
+      if (!details.open) return;
+      for (const other of forms) if (other !== details) other.open = false;
+      details.querySelector("input").focus();
+    });
+    details.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !details.open) return;
+      details.open = false;
+      details.querySelector("summary").focus();
+    });
+  }
+  let hiddenAt = 0;
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) hiddenAt = Date.now();
+    else if (hiddenAt && Date.now() - hiddenAt > 60000 && !document.querySelector(".tds-rename[open]")) location.reload();
+  });
+})();

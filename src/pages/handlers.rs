@@ -1,0 +1,260 @@
+use askama::Template;
+use axum::{
+    Form,
+    body::Body,
+    extract::{
+        Path, Query, State,
+        rejection::{FormRejection, PathRejection, QueryRejection},
+    },
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use crate::{
+    device::DeviceName,
+    extract::SessionRejection,
+    id::SessionId,
+    manager::{CurrentSession, Cursor, ListOptions, Revoked},
+    pages::{
+        DevicesPage,
+        view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem},
+    },
+    store::SessionState,
+};
+
+/// The session of a page's visitor, or what to answer without one.
+type Visitor = Result<Option<CurrentSession>, SessionRejection>;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct PageParameters {
+    cursor: Option<String>,
+    done: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct RenameForm {
+    name: String,
+}
+
+/// `GET /`.
+pub(super) async fn page(
+    State(page): State<DevicesPage>,
+    visitor: Visitor,
+    parameters: Result<Query<PageParameters>, QueryRejection>,
+) -> Response {
+    let current = match signed_in(&page, visitor) {
+        Ok(current) => current,
+        Err(elsewhere) => return elsewhere,
+    };
+    // A query that makes no sense shows the first page: it is somebody's stale bookmark.
+    let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
+    let texts = &*page.settings.texts;
+    let notice = match parameters.done.as_deref() {
+        Some("signed-out") => Some(texts.was_signed_out()),
+        Some("others-signed-out") => Some(texts.others_were_signed_out()),
+        Some("renamed") => Some(texts.was_renamed()),
+        _ => None,
+    };
+    let cursor = parameters.cursor.and_then(|text| text.parse::<Cursor>().ok());
+    show(&page, &current, StatusCode::OK, notice.map(Into::into), None, cursor).await
+}
+
+/// `GET /sign-out-others`.
+pub(super) async fn ask(State(page): State<DevicesPage>, visitor: Visitor) -> Response {
+    if let Err(elsewhere) = signed_in(&page, visitor) {
+        return elsewhere;
+    }
+    let settings = &*page.settings;
+    let template =
+        ConfirmTemplate { texts: &*settings.texts, base: &settings.base, stylesheet: settings.stylesheet.as_deref() };
+    html(StatusCode::OK, &template)
+}
+
+/// `POST /sign-out-others`.
+pub(super) async fn sign_out_others(State(page): State<DevicesPage>, visitor: Visitor) -> Response {
+    let current = match signed_in(&page, visitor) {
+        Ok(current) => current,
+        Err(elsewhere) => return elsewhere,
+    };
+    match page.manager.revoke_others(&current).await {
+        Ok(_) => back(&page, "others-signed-out"),
+        Err(_) => unavailable(&page, &current).await,
+    }
+}
+
+/// `POST /{id}/sign-out`.
+pub(super) async fn sign_out(
+    State(page): State<DevicesPage>,
+    visitor: Visitor,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let current = match signed_in(&page, visitor) {
+        Ok(current) => current,
+        Err(elsewhere) => return elsewhere,
+    };
+    let Some(id) = session_id(id) else {
+        return absent(&page, &current).await;
+    };
+    if id == current.id() {
+        return match page.manager.sign_out(&current).await {
+            Ok(()) => Redirect::to(&page.settings.sign_in_path).into_response(),
+            Err(_) => unavailable(&page, &current).await,
+        };
+    }
+    match page.manager.revoke(current.user_id(), id, &current).await {
+        Ok(Revoked::Now | Revoked::Before) => back(&page, "signed-out"),
+        Ok(Revoked::NotFound) => absent(&page, &current).await,
+        Err(_) => unavailable(&page, &current).await,
+    }
+}
+
+/// `POST /{id}/rename`.
+pub(super) async fn rename(
+    State(page): State<DevicesPage>,
+    visitor: Visitor,
+    id: Result<Path<String>, PathRejection>,
+    form: Result<Form<RenameForm>, FormRejection>,
+) -> Response {
+    let current = match signed_in(&page, visitor) {
+        Ok(current) => current,
+        Err(elsewhere) => return elsewhere,
+    };
+    let Some(id) = session_id(id) else {
+        return absent(&page, &current).await;
+    };
+    let asked = form.map(|Form(form)| form.name).ok();
+    // An empty field takes the name away.
+    let name = match asked.as_deref().map(str::trim) {
+        Some("") => Some(None),
+        Some(text) => DeviceName::try_from(text).ok().map(Some),
+        None => None,
+    };
+    let Some(name) = name else {
+        let problem = page.settings.texts.bad_name().into_owned();
+        return show(&page, &current, StatusCode::BAD_REQUEST, None, Some(problem), None).await;
+    };
+    match page.manager.rename(current.user_id(), id, name).await {
+        Ok(true) => back(&page, "renamed"),
+        Ok(false) => absent(&page, &current).await,
+        Err(_) => unavailable(&page, &current).await,
+    }
+}
+
+/// `GET /assets/devices.css`.
+pub(super) async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("devices.css"))
+}
+
+/// `GET /assets/devices.js`.
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("devices.js"))
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
+}
+
+/// The visitor's session, or the way to the sign-in form.
+fn signed_in(page: &DevicesPage, visitor: Visitor) -> Result<CurrentSession, Response> {
+    match visitor {
+        Ok(Some(current)) => Ok(current),
+        Ok(None) => Err(Redirect::to(&page.settings.sign_in_path).into_response()),
+        Err(no_layer) => Err(no_layer.into_response()),
+    }
+}
+
+fn session_id(path: Result<Path<String>, PathRejection>) -> Option<SessionId> {
+    path.ok().and_then(|Path(text)| text.parse().ok())
+}
+
+/// Back to the page by a GET, so that reloading it repeats nothing.
+fn back(page: &DevicesPage, done: &str) -> Response {
+    Redirect::to(&format!("{}?done={done}", page.settings.base)).into_response()
+}
+
+async fn absent(page: &DevicesPage, current: &CurrentSession) -> Response {
+    let problem = page.settings.texts.no_such_device().into_owned();
+    show(page, current, StatusCode::NOT_FOUND, None, Some(problem), None).await
+}
+
+async fn unavailable(page: &DevicesPage, current: &CurrentSession) -> Response {
+    let problem = page.settings.texts.unavailable().into_owned();
+    show(page, current, StatusCode::SERVICE_UNAVAILABLE, None, Some(problem), None).await
+}
+
+/// The page, as far as the store can be asked.
+async fn show(
+    page: &DevicesPage,
+    current: &CurrentSession,
+    status: StatusCode,
+    notice: Option<String>,
+    problem: Option<String>,
+    cursor: Option<Cursor>,
+) -> Response {
+    let settings = &*page.settings;
+    let (manager, texts) = (&page.manager, &*settings.texts);
+    let active = ListOptions::new().first(current.id()).cursor(cursor);
+    let ended = ListOptions::new().state(SessionState::Ended).limit(RECENTLY_ENDED);
+    let lists = tokio::try_join!(manager.list(current.user_id(), &active), manager.list(current.user_id(), &ended),);
+    let mut template = DevicesTemplate {
+        texts,
+        base: &settings.base,
+        stylesheet: settings.stylesheet.as_deref(),
+        attribution: settings.attribution.as_deref(),
+        notice,
+        problem,
+        current: None,
+        others: Vec::new(),
+        more: None,
+        ended: Vec::new(),
+    };
+    let Ok((active, ended)) = lists else {
+        template.problem = Some(texts.unavailable().into_owned());
+        return html(StatusCode::SERVICE_UNAVAILABLE, &template);
+    };
+    let now = manager.now();
+    let is_current = |id: SessionId| id == current.id();
+    template.current = Some(DeviceItem::new(texts, current.session(), now, true));
+    let (this, others): (Vec<_>, Vec<_>) = active.sessions.iter().partition(|session| is_current(session.id));
+    if let Some(session) = this.first() {
+        template.current = Some(DeviceItem::new(texts, session, now, true));
+    }
+    template.others = others.into_iter().map(|session| DeviceItem::new(texts, session, now, false)).collect();
+    template.more = active.next.map(|cursor| cursor.to_string());
+    template.ended = EndedItem::all(texts, manager, &ended.sessions, now);
+    html(status, &template)
+}
+
+fn html(status: StatusCode, template: &impl Template) -> Response {
+    let Ok(text) = template.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// How many of the sessions that ended are shown.
+const RECENTLY_ENDED: u32 = 10;

@@ -1,0 +1,42 @@
+use sqlx::{MySqlConnection, Row};
+
+use super::{MySqlStore, statements::MIGRATIONS};
+use crate::store::{
+    StoreError, StoreErrorKind,
+    sql::{failure::failure, names::under_prefix},
+};
+
+impl MySqlStore {
+    /// Applies what is missing of the schema. A change of the schema commits by itself here, so a lock on the server keeps
+    /// other processes out meanwhile, and each step can be repeated.
+    pub(super) async fn apply_migrations(&self) -> Result<(), StoreError> {
+        // Closing the connection gives the lock back, however this ends.
+        let mut connection = self.pool.acquire().await.map_err(failure)?;
+        connection.close_on_drop();
+        // Without the right to change the schema, one that is complete is still good enough.
+        let applied = self.applied(&mut connection).await;
+        if applied.is_ok_and(|applied| MIGRATIONS.iter().all(|(version, _)| applied.contains(version))) {
+            return Ok(());
+        }
+
+        let schema = |error: sqlx::Error| StoreError::new(StoreErrorKind::Schema, error);
+        let lock =
+            sqlx::query("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), 30)").bind(format!("{}migrations", self.prefix));
+        let locked = lock.fetch_one(&mut *connection).await.and_then(|row| row.try_get::<Option<i64>, _>(0));
+        if locked.map_err(schema)? != Some(1) {
+            return Err(StoreError::unavailable("another process has been changing the schema for 30 seconds"));
+        }
+        sqlx::raw_sql(self.sql.create_migrations).execute(&mut *connection).await.map_err(schema)?;
+        let applied = self.applied(&mut connection).await.map_err(schema)?;
+        for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
+            sqlx::raw_sql(under_prefix(statements, &self.prefix)).execute(&mut *connection).await.map_err(schema)?;
+            sqlx::query(self.sql.record_migration).bind(version).execute(&mut *connection).await.map_err(schema)?;
+        }
+        Ok(())
+    }
+
+    async fn applied(&self, connection: &mut MySqlConnection) -> Result<Vec<i64>, sqlx::Error> {
+        let rows = sqlx::query(self.sql.applied_migrations).fetch_all(connection).await?;
+        rows.iter().map(|row| row.try_get(0)).collect()
+    }
+}

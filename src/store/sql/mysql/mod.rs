@@ -1,0 +1,382 @@
+mod connect;
+mod migrate;
+mod statements;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use sqlx::{
+    MySql, MySqlConnection, MySqlPool, Row,
+    mysql::{MySqlArguments, MySqlRow},
+    query::Query,
+};
+use uuid::Uuid;
+
+use self::{connect::Access, statements::Statements};
+use super::{
+    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    detached,
+    failure::failure,
+    retry::retrying,
+};
+use crate::{
+    clock::Timestamp,
+    device::DeviceName,
+    id::{SessionId, UserId},
+    policy::{ActiveSession, Admission, Eviction},
+    session::{Actor, Ending, Session, Touch},
+    store::{
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
+        SessionStore, StoreError, StoreErrorKind, StoreFuture,
+    },
+};
+
+/// The most touches in one statement: their rows are locked while it runs.
+const TOUCHES: usize = 1_000;
+
+/// The number of rows among which the locks of sign-ins are spread, as the migration makes them.
+const STRIPES: u64 = 256;
+
+/// A store in a MySQL or MariaDB database: MySQL from 8.0, MariaDB from 10.6.
+///
+/// Reads and most writes are prepared statements that commit on their own. What takes several is a short transaction
+/// under `READ COMMITTED`; a sign-in under a limit holds one of 256 lock rows meanwhile, chosen by its user. What loses
+/// a conflict with another transaction is tried again a few times. The binary log, if there is one, must be in `ROW` or
+/// `MIXED` format, as it is by default.
+///
+/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`table_prefix`](Self::table_prefix) | `tds_` |
+/// | connections | up to 10 |
+/// | wait for a free connection | 1 s |
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_device_sessions::store::{MySqlStore, SessionStore, StoreError};
+///
+/// # async fn open() -> Result<(), StoreError> {
+/// let store = MySqlStore::connect("mysql://app@db.internal/app").await?;
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MySqlStore {
+    pool: MySqlPool,
+    sql: Arc<Statements>,
+    prefix: Arc<str>,
+    access: Access,
+}
+
+impl MySqlStore {
+    /// Inserts under a condition, in a transaction that no other such insert for the same user can come between.
+    async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
+        let user = session.user_id.as_str();
+        let mut lease = self.atomically().await?;
+        let lock = sqlx::query(self.sql.lock_stripe).bind(stripe_of(user));
+        if lock.execute(&mut *lease).await.map_err(failure)?.rows_affected() != 1 {
+            return Err(StoreError::new(StoreErrorKind::Schema, "a row of the table of locks is missing"));
+        }
+
+        let exists = sqlx::query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
+        if exists.fetch_optional(&mut *lease).await.map_err(failure)?.is_some() {
+            lease.finish().await?;
+            return Ok(Admitted::Inserted(Vec::new()));
+        }
+        let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
+        let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
+        let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
+        let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
+        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+            Ok(evictions) => evictions,
+            Err(full) => {
+                lease.finish().await?;
+                return Ok(Admitted::Refused(full));
+            }
+        };
+        for Eviction { id, reason } in &evictions {
+            let ending = Ending::new(*reason, Actor::System, admission.now);
+            self.put_ending(&mut lease, user, *id, &ending, admission.idle_allowance).await?;
+        }
+        self.put(&mut lease, session).await?;
+        lease.finish().await?;
+        Ok(Admitted::Inserted(evictions))
+    }
+
+    async fn put(&self, connection: &mut MySqlConnection, session: &Session) -> Result<(), StoreError> {
+        let insert = bind_session!(sqlx::query(self.sql.insert), session);
+        insert.execute(connection).await.map_err(failure)?;
+        Ok(())
+    }
+
+    /// Ends a session that has not ended; `false` when there is none.
+    async fn put_ending(
+        &self,
+        connection: &mut MySqlConnection,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<bool, StoreError> {
+        let query = bind_ending(sqlx::query(self.sql.end), asked, allowance).bind(user).bind(*id.as_uuid());
+        Ok(query.execute(connection).await.map_err(failure)?.rows_affected() > 0)
+    }
+
+    async fn end_one(
+        &self,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<EndOutcome, StoreError> {
+        let mut lease = self.connection().await?;
+        let ended_now = self.put_ending(&mut lease, user, id, asked, allowance).await?;
+        // No later change can falsify this answer: an ending is final, and so are the deadlines of what has ended.
+        let query = sqlx::query(self.sql.ending)
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(user)
+            .bind(*id.as_uuid());
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
+        let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
+        match on_record {
+            Some(ending) if !ended_now || was_due != 0 => Ok(EndOutcome::AlreadyEnded(ending)),
+            _ if ended_now => Ok(EndOutcome::Ended),
+            _ => Ok(EndOutcome::NotFound),
+        }
+    }
+
+    async fn end_scope(
+        &self,
+        user: &str,
+        scope: &EndScope,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let device_id = scope.device_id.map(Uuid::from);
+        let mut lease = self.atomically().await?;
+        let to_end = sqlx::query(self.sql.to_end)
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(user)
+            .bind(scope.keep.map(Uuid::from))
+            .bind(device_id)
+            .bind(device_id);
+        let (mut all, mut ended) = (Vec::new(), Vec::new());
+        for row in to_end.fetch_all(&mut *lease).await.map_err(failure)? {
+            let was_due: i64 = row.try_get(0).map_err(failure)?;
+            let id: Uuid = row.try_get(1).map_err(failure)?;
+            all.push(id.simple());
+            if was_due == 0 {
+                ended.push(SessionId::from_uuid(id));
+            }
+        }
+        if !all.is_empty() {
+            let all = serde_json::to_string(&all).map_err(StoreError::corrupt)?;
+            let query = bind_ending(sqlx::query(self.sql.end_all).bind(all), asked, allowance).bind(user);
+            query.execute(&mut *lease).await.map_err(failure)?;
+        }
+        lease.finish().await?;
+        Ok(ended)
+    }
+
+    async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
+        let rows: Vec<_> = chunk
+            .iter()
+            .map(|touch| {
+                let (id, ip) = (touch.id.as_uuid().simple(), touch.ip.map(|ip| ip.to_string()));
+                (&touch.user_id, id, touch.at.as_micros(), ip, touch.generation)
+            })
+            .collect();
+        let rows = serde_json::to_string(&rows).map_err(StoreError::corrupt)?;
+        self.change(sqlx::query(self.sql.touch).bind(rows)).await
+    }
+
+    async fn advance(&self, user: &UserId, id: SessionId, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
+        if let Some(next) = rotation.from.checked_add(1) {
+            let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+            let at = rotation.at.as_micros();
+            let query = sqlx::query(self.sql.rotate)
+                .bind(i64::from(next))
+                .bind(at)
+                .bind(at)
+                .bind(rotation.refuse_older)
+                .bind(i64::from(next))
+                .bind(rotation.proof.as_ref().map(|_| at))
+                .bind(methods)
+                .bind(level)
+                .bind(user.as_str())
+                .bind(*id.as_uuid())
+                .bind(i64::from(rotation.from))
+                .bind(at)
+                .bind(idle_cutoff(rotation.at, rotation.idle_allowance));
+            let mut lease = self.atomically().await?;
+            let rotated = query.execute(&mut *lease).await.map_err(failure)?.rows_affected() > 0;
+            let find = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let row = if rotated { find.fetch_optional(&mut *lease).await.map_err(failure)? } else { None };
+            lease.finish().await?;
+            if let Some(row) = row {
+                return Ok(RotationOutcome::Rotated(Box::new(read_session(&row, user)?)));
+            }
+        }
+        let unchanged = self.find(user, id).await?.map(Box::new);
+        Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
+    }
+
+    /// Executes a change of one statement, and answers how many rows it applied to.
+    async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
+        let mut lease = self.connection().await?;
+        Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())
+    }
+}
+
+impl SessionStore for MySqlStore {
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn migrate(&self) -> StoreFuture<'_, ()> {
+        let store = self.clone();
+        Box::pin(detached(async move { store.apply_migrations().await }))
+    }
+
+    fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
+        if !admission.is_unconditional() {
+            return Box::pin(async move { retrying!(self.admit(session, admission)) });
+        }
+        Box::pin(async move {
+            retrying!(async {
+                let mut lease = self.connection().await?;
+                self.put(&mut lease, session).await
+            })?;
+            Ok(Admitted::Inserted(Vec::new()))
+        })
+    }
+
+    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+        Box::pin(async move {
+            let mut lease = self.connection().await?;
+            let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+            row.map(|row| read_session(&row, user)).transpose()
+        })
+    }
+
+    fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
+        Box::pin(async move {
+            let after = query
+                .after
+                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
+            let rows = sqlx::query(self.sql.list)
+                .bind(user.as_str())
+                .bind(query.now.as_micros())
+                .bind(idle_cutoff(query.now, query.idle_allowance))
+                .bind(query.state != SessionState::Ended)
+                .bind(query.state != SessionState::Active)
+                .bind(query.except.map(Uuid::from))
+                .bind(after.last_active_at.as_micros())
+                .bind(*after.id.as_uuid())
+                .bind(i64::from(query.limit));
+            let mut lease = self.connection().await?;
+            let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;
+            rows.iter().map(|row| read_session(row, user)).collect()
+        })
+    }
+
+    fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut touched = 0;
+            for chunk in Touch::coalesce(touches).chunks(TOUCHES) {
+                touched += retrying!(self.flush(chunk))?;
+            }
+            Ok(touched)
+        })
+    }
+
+    fn end<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, EndOutcome> {
+        Box::pin(async move { retrying!(self.end_one(user.as_str(), id, ending, idle_allowance)) })
+    }
+
+    fn end_all<'a>(
+        &'a self,
+        user: &'a UserId,
+        scope: &'a EndScope,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(async move { retrying!(self.end_scope(user.as_str(), scope, ending, idle_allowance)) })
+    }
+
+    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let query = || sqlx::query(self.sql.rename).bind(name.map(DeviceName::as_str));
+            Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+        })
+    }
+
+    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let data = data_text(data)?;
+            let query = || sqlx::query(self.sql.set_data).bind(&data);
+            Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+        })
+    }
+
+    fn rotate<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        rotation: &'a Rotation,
+    ) -> StoreFuture<'a, RotationOutcome> {
+        Box::pin(async move { retrying!(self.advance(user, id, rotation)) })
+    }
+
+    fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let query = || sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
+            retrying!(self.change(query()))
+        })
+    }
+
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(async move {
+            let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
+            let mut lease = self.connection().await?;
+            let rows = query.bind(i64::from(limit)).fetch_all(&mut *lease).await.map_err(failure)?;
+            rows.iter().map(read_change).collect()
+        })
+    }
+}
+
+/// Binds the nine parameters of an ending.
+fn bind_ending<'q>(
+    query: Query<'q, MySql, MySqlArguments>,
+    asked: &Ending,
+    allowance: Duration,
+) -> Query<'q, MySql, MySqlArguments> {
+    let (at, cutoff) = (asked.at.as_micros(), idle_cutoff(asked.at, allowance));
+    let query = query.bind(at).bind(cutoff).bind(at);
+    let query = query.bind(at).bind(cutoff).bind(asked.reason.as_str());
+    query.bind(at).bind(cutoff).bind(asked.actor.to_stored())
+}
+
+/// Which of the locks keeps the sign-ins of this user apart.
+fn stripe_of(user: &str) -> i64 {
+    let digest = Sha256::digest(user);
+    (u64::from(digest[0]) % STRIPES).cast_signed()
+}
+
+row_readers!(MySqlRow);

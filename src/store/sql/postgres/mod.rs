@@ -1,0 +1,368 @@
+mod connect;
+mod migrate;
+mod statements;
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+use uuid::Uuid;
+
+use self::{connect::Access, statements::Statements};
+use super::{
+    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    detached,
+    failure::failure,
+    retry::retrying,
+};
+use crate::{
+    clock::Timestamp,
+    device::DeviceName,
+    id::{SessionId, UserId},
+    policy::{ActiveSession, Admission, Eviction},
+    session::{Actor, Ending, Session, Touch},
+    store::{
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
+        SessionStore, StoreError, StoreFuture,
+    },
+};
+
+/// The most touches in one statement: their rows are locked while it runs.
+const TOUCHES: usize = 1_000;
+
+/// A store in a Postgres database.
+///
+/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user for
+/// the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
+///
+/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`table_prefix`](Self::table_prefix) | `tds_` |
+/// | [`transaction_pooler`](Self::transaction_pooler) | off |
+/// | connections | up to 10 |
+/// | wait for a free connection | 1 s |
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_device_sessions::store::{PostgresStore, SessionStore, StoreError};
+///
+/// # async fn open() -> Result<(), StoreError> {
+/// let store = PostgresStore::connect("postgres://app@db.internal/app").await?;
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+    sql: Arc<Statements>,
+    prefix: Arc<str>,
+    access: Access,
+}
+
+impl PostgresStore {
+    fn query<'q>(&self, statement: &'static str) -> Query<'q, Postgres, PgArguments> {
+        // Behind a pooler the next call may reach another server, which does not know what this one prepared.
+        sqlx::query(statement).persistent(self.access != Access::TransactionPooler)
+    }
+
+    /// Inserts under a condition, in a transaction that no other such insert for the same user can come between.
+    async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
+        let user = session.user_id.as_str();
+        let mut lease = self.atomically().await?;
+        let lock = self.query(self.sql.lock_user).bind(lock_key(&self.prefix, user));
+        lock.execute(&mut *lease).await.map_err(failure)?;
+
+        let exists = self.query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
+        if exists.fetch_optional(&mut *lease).await.map_err(failure)?.is_some() {
+            lease.finish().await?;
+            return Ok(Admitted::Inserted(Vec::new()));
+        }
+        let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
+        let active = self.query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
+        let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
+        let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
+        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+            Ok(evictions) => evictions,
+            Err(full) => {
+                lease.finish().await?;
+                return Ok(Admitted::Refused(full));
+            }
+        };
+        for Eviction { id, reason } in &evictions {
+            let ending = Ending::new(*reason, Actor::System, admission.now);
+            self.put_ending(&mut lease, user, *id, &ending, admission.idle_allowance).await?;
+        }
+        self.put(&mut lease, session).await?;
+        lease.finish().await?;
+        Ok(Admitted::Inserted(evictions))
+    }
+
+    async fn put(&self, connection: &mut PgConnection, session: &Session) -> Result<(), StoreError> {
+        let insert = bind_session!(self.query(self.sql.insert), session);
+        insert.execute(connection).await.map_err(failure)?;
+        Ok(())
+    }
+
+    /// Ends a session that has not ended; `None` when there is none.
+    async fn put_ending(
+        &self,
+        connection: &mut PgConnection,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Option<EndOutcome>, StoreError> {
+        let query = self
+            .query(self.sql.end)
+            .bind(user)
+            .bind(*id.as_uuid())
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored());
+        let ended = query.fetch_all(connection).await.map_err(failure)?;
+        let Some(row) = ended.first() else { return Ok(None) };
+        let was_due: bool = row.try_get(0).map_err(failure)?;
+        let on_record = read_ending(row, 1)?.filter(|_| was_due);
+        Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
+    }
+
+    async fn end_one(
+        &self,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<EndOutcome, StoreError> {
+        let mut lease = self.writing().await?;
+        if let Some(outcome) = self.put_ending(&mut lease, user, id, asked, allowance).await? {
+            lease.finish().await?;
+            return Ok(outcome);
+        }
+        let query = self.query(self.sql.ending).bind(user).bind(*id.as_uuid());
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
+        Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
+    }
+
+    async fn end_scope(
+        &self,
+        user: &str,
+        scope: &EndScope,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let query = self
+            .query(self.sql.end_all)
+            .bind(user)
+            .bind(scope.keep.map(Uuid::from))
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored())
+            .bind(scope.device_id.map(Uuid::from));
+        let mut ended = Vec::new();
+        for row in self.rows(query).await? {
+            let was_due: bool = row.try_get(0).map_err(failure)?;
+            if !was_due {
+                ended.push(SessionId::from_uuid(row.try_get(1).map_err(failure)?));
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
+        let query = self
+            .query(self.sql.touch)
+            .bind(chunk.iter().map(|touch| touch.user_id.as_str()).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|touch| *touch.id.as_uuid()).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|touch| touch.at.as_micros()).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|touch| touch.ip.map(|ip| ip.to_string())).collect::<Vec<_>>())
+            .bind(chunk.iter().map(|touch| touch.generation.map(i64::from)).collect::<Vec<_>>());
+        self.change(query).await
+    }
+
+    async fn advance(&self, user: &UserId, id: SessionId, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
+        let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+        let query = self
+            .query(self.sql.rotate)
+            .bind(user.as_str())
+            .bind(*id.as_uuid())
+            .bind(rotation.at.as_micros())
+            .bind(idle_cutoff(rotation.at, rotation.idle_allowance))
+            .bind(i64::from(rotation.from))
+            .bind(rotation.refuse_older)
+            .bind(methods)
+            .bind(level);
+        if let Some(row) = self.rows(query).await?.first() {
+            return Ok(RotationOutcome::Rotated(Box::new(read_session(row, user)?)));
+        }
+        let unchanged = self.find(user, id).await?.map(Box::new);
+        Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
+    }
+
+    /// Executes a change, and answers how many rows it applied to.
+    async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
+        let mut lease = self.writing().await?;
+        let done = query.execute(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Executes a change, and answers the rows that it returns.
+    async fn rows(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
+        let mut lease = self.writing().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        Ok(rows)
+    }
+}
+
+impl SessionStore for PostgresStore {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn migrate(&self) -> StoreFuture<'_, ()> {
+        let store = self.clone();
+        Box::pin(detached(async move { retrying!(store.apply_migrations()) }))
+    }
+
+    fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
+        if !admission.is_unconditional() {
+            return Box::pin(async move { retrying!(self.admit(session, admission)) });
+        }
+        Box::pin(async move {
+            retrying!(async {
+                let mut lease = self.writing().await?;
+                self.put(&mut lease, session).await?;
+                lease.finish().await
+            })?;
+            Ok(Admitted::Inserted(Vec::new()))
+        })
+    }
+
+    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+        Box::pin(async move {
+            let query = self.query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let mut lease = self.reading().await?;
+            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
+            row.map(|row| read_session(&row, user)).transpose()
+        })
+    }
+
+    fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
+        Box::pin(async move {
+            let after = query
+                .after
+                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
+            let rows = self
+                .query(self.sql.list)
+                .bind(user.as_str())
+                .bind(query.now.as_micros())
+                .bind(idle_cutoff(query.now, query.idle_allowance))
+                .bind(query.state != SessionState::Ended)
+                .bind(query.state != SessionState::Active)
+                .bind(query.except.map(Uuid::from))
+                .bind(after.last_active_at.as_micros())
+                .bind(*after.id.as_uuid())
+                .bind(i64::from(query.limit));
+            let mut lease = self.reading().await?;
+            let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
+            rows.iter().map(|row| read_session(row, user)).collect()
+        })
+    }
+
+    fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut touched = 0;
+            for chunk in Touch::coalesce(touches).chunks(TOUCHES) {
+                touched += retrying!(self.flush(chunk))?;
+            }
+            Ok(touched)
+        })
+    }
+
+    fn end<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, EndOutcome> {
+        Box::pin(async move { retrying!(self.end_one(user.as_str(), id, ending, idle_allowance)) })
+    }
+
+    fn end_all<'a>(
+        &'a self,
+        user: &'a UserId,
+        scope: &'a EndScope,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(async move { retrying!(self.end_scope(user.as_str(), scope, ending, idle_allowance)) })
+    }
+
+    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let query = || self.query(self.sql.rename).bind(user.as_str()).bind(*id.as_uuid());
+            Ok(retrying!(self.change(query().bind(name.map(DeviceName::as_str))))? > 0)
+        })
+    }
+
+    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let data = data_text(data)?;
+            let query = || self.query(self.sql.set_data).bind(user.as_str()).bind(*id.as_uuid());
+            Ok(retrying!(self.change(query().bind(&data)))? > 0)
+        })
+    }
+
+    fn rotate<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        rotation: &'a Rotation,
+    ) -> StoreFuture<'a, RotationOutcome> {
+        Box::pin(async move { retrying!(self.advance(user, id, rotation)) })
+    }
+
+    fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
+        Box::pin(async move {
+            let query = || self.query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
+            retrying!(self.change(query()))
+        })
+    }
+
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(async move {
+            let query = self.query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
+            let mut lease = self.reading().await?;
+            let rows = query.bind(i64::from(limit)).fetch_all(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
+            rows.iter().map(read_change).collect()
+        })
+    }
+}
+
+/// The number of an advisory lock for `what` of the store with this prefix.
+fn lock_key(prefix: &str, what: &str) -> i64 {
+    let digest = Sha256::new().chain_update(prefix).chain_update([0]).chain_update(what).finalize();
+    digest[..8].iter().fold(0, |key, &byte| key << 8 | i64::from(byte))
+}
+
+row_readers!(PgRow);

@@ -1,0 +1,119 @@
+//! What is said to Postgres.
+
+use crate::store::sql::{
+    columns::{inserted_columns, session_columns},
+    names::statements,
+};
+
+/// Whether a session is past a deadline at `$3`, with the idle cutoff at `$4`.
+macro_rules! is_due {
+    () => {
+        "(s.expires_at <= $3 OR s.last_active_at <= $4 - s.idle_timeout)"
+    };
+}
+
+/// Puts the ending on record: the deadline that had passed by `$3`, else the one asked for, `$5` by `$6`.
+macro_rules! set_ending {
+    () => {
+        "ended_at = CASE WHEN s.expires_at <= $3 THEN s.expires_at \
+                         WHEN s.last_active_at <= $4 - s.idle_timeout THEN s.last_active_at + s.idle_timeout ELSE $3 END, \
+         end_reason = CASE WHEN s.expires_at <= $3 THEN 'expired' \
+                           WHEN s.last_active_at <= $4 - s.idle_timeout THEN 'idle' ELSE $5::text END, \
+         end_actor = CASE WHEN s.expires_at <= $3 OR s.last_active_at <= $4 - s.idle_timeout THEN 'system' \
+                          ELSE $6::text END"
+    };
+}
+
+statements! {
+    /// 33 columns, as `bind_session!` binds them.
+    insert: concat!(
+        "INSERT INTO tds_sessions (", inserted_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) \
+         ON CONFLICT (user_id, id) DO NOTHING"
+    ),
+
+    /// a number that stands for the user
+    lock_user: "SELECT pg_advisory_xact_lock($1)",
+
+    /// user, id
+    exists: "SELECT 1 FROM tds_sessions WHERE user_id = $1 AND id = $2",
+
+    /// user, now, idle cutoff; none of them can end before the transaction does
+    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
+             WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_active_at > $3 - idle_timeout \
+             ORDER BY id FOR NO KEY UPDATE",
+
+    /// user, id
+    find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 AND id = $2"),
+
+    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
+    list: concat!(
+        "SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 \
+         AND (ended_at IS NULL AND expires_at > $2 AND last_active_at > $3 - idle_timeout) IN ($4, NOT $5) \
+         AND id IS DISTINCT FROM $6 AND (last_active_at, id) < ($7, $8) \
+         ORDER BY last_active_at DESC, id DESC LIMIT $9"
+    ),
+
+    /// users, ids, times, addresses, generations; locks in the order of the keys, as every batch does
+    touch: "WITH touched AS (\
+                SELECT s.user_id, s.id, t.at, t.ip, t.generation \
+                FROM UNNEST($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::bigint[]) AS t (user_id, id, at, ip, generation) \
+                JOIN tds_sessions AS s ON s.user_id = t.user_id COLLATE \"C\" AND s.id = t.id \
+                WHERE s.ended_at IS NULL ORDER BY s.user_id, s.id FOR NO KEY UPDATE OF s) \
+            UPDATE tds_sessions AS s SET \
+            last_ip = CASE WHEN s.last_active_at <= t.at THEN COALESCE(t.ip, s.last_ip) ELSE s.last_ip END, \
+            last_active_at = GREATEST(s.last_active_at, t.at), \
+            newest_seen = s.newest_seen OR t.generation IS NOT DISTINCT FROM s.generation \
+            FROM touched AS t WHERE s.user_id = t.user_id AND s.id = t.id AND s.ended_at IS NULL",
+
+    /// user, id, at, idle cutoff, reason, actor
+    end: concat!(
+        "UPDATE tds_sessions AS s SET ", set_ending!(), " WHERE s.user_id = $1 AND s.id = $2 AND s.ended_at IS NULL \
+         RETURNING ", is_due!(), ", s.ended_at, s.end_reason, s.end_actor"
+    ),
+
+    /// user, id
+    ending: "SELECT ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = $1 AND id = $2",
+
+    /// user, except, at, idle cutoff, reason, actor, device
+    end_all: concat!(
+        "WITH ending AS (\
+            SELECT id FROM tds_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL \
+            AND ($7::uuid IS NULL OR device_id = $7) ORDER BY id FOR NO KEY UPDATE) \
+         UPDATE tds_sessions AS s SET ", set_ending!(), " FROM ending \
+         WHERE s.user_id = $1 AND s.id = ending.id AND s.ended_at IS NULL RETURNING ", is_due!(), ", s.id"
+    ),
+
+    /// user, id, name
+    rename: "UPDATE tds_sessions SET custom_name = $3 WHERE user_id = $1 AND id = $2",
+
+    /// user, id, data
+    set_data: "UPDATE tds_sessions SET data = $3 WHERE user_id = $1 AND id = $2 AND ended_at IS NULL",
+
+    /// user, id, at, idle cutoff, from, whether to refuse older ones, methods, level
+    rotate: concat!(
+        "UPDATE tds_sessions AS s SET generation = $5 + 1, rotated_at = $3, newest_seen = FALSE, \
+         last_active_at = GREATEST(last_active_at, $3), \
+         least_generation = CASE WHEN $6 THEN $5 + 1 ELSE least_generation END, \
+         methods = COALESCE($7, methods), assurance_level = COALESCE($8, assurance_level), \
+         authenticated_at = CASE WHEN $7 IS NULL THEN authenticated_at ELSE $3 END \
+         WHERE user_id = $1 AND id = $2 AND generation = $5 AND generation < 4294967295 AND ended_at IS NULL \
+         AND NOT ", is_due!(), " RETURNING ", session_columns!()
+    ),
+
+    /// ended before, limit; what another purge has in hand is left to it
+    purge: "WITH due AS (SELECT user_id, id FROM tds_sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2 \
+                         FOR UPDATE SKIP LOCKED) \
+            DELETE FROM tds_sessions AS s USING due WHERE s.user_id = due.user_id AND s.id = due.id",
+
+    /// since, until, limit
+    ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= $1 AND ends_at < $2 \
+                    ORDER BY ends_at, user_id, id LIMIT $3",
+
+    create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",
+    applied_migrations: "SELECT version FROM tds_migrations",
+    record_migration: "INSERT INTO tds_migrations (version) VALUES ($1)",
+}
+
+/// The steps of the schema, in their order, each once and for all: what has been released is never edited.
+pub(super) const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/postgres/0001_sessions.sql"))];

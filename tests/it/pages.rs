@@ -1,0 +1,257 @@
+//! The "My devices" page, as a browser without JavaScript gets it.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, header},
+};
+use tower_device_sessions::{
+    ClientInfo, DevicesPage, SessionLayer,
+    device::DeviceName,
+    location::Location,
+    manager::Revocation,
+    pages::PageTexts,
+    store::{Fault, StoreMethod},
+};
+
+use crate::support::{Answer, CHROME, IPHONE, Kit, TestResult, get_with, request, send};
+
+fn app(kit: &Kit) -> Router {
+    let page = DevicesPage::new(&kit.sessions, "/devices").sign_in_path("/login").attribution("Places by nobody");
+    Router::new().nest("/devices", page.into_router()).layer(SessionLayer::new(&kit.sessions))
+}
+
+fn form(path: &str, token: &str, body: &str) -> Request<Body> {
+    let mut asked = request(Method::POST, path, token).map(|_| Body::from(body.to_owned()));
+    asked.headers_mut().insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().expect("visible"));
+    asked
+}
+
+/// Follows the redirect of a form, as a browser does.
+async fn submit(app: &Router, path: &str, token: &str, body: &str) -> Answer {
+    let answer = send(app, form(path, token, body)).await;
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let next = answer.header("location").expect("a place to go").to_owned();
+    get_with(app, &next, token).await
+}
+
+#[tokio::test]
+async fn the_page_shows_this_device_the_others_and_those_that_ended() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let gone = kit.sessions.start("ann", ClientInfo::new().user_agent("curl/8.5.0")).await?;
+    kit.sessions.revoke(&gone.session().user_id, gone.session().id, Revocation::by_administrator("eve")).await?;
+    let place = Location::new(Some("Berlin"), None, Some("DE"));
+    let phone = ClientInfo::new().user_agent(IPHONE).location(Some(place)).ip("203.0.113.9".parse().ok());
+    drop(kit.sessions.start("ann", phone).await?);
+    kit.clock.advance(Duration::from_secs(2 * 3_600));
+    let laptop = kit.sessions.start("ann", ClientInfo::new().user_agent(CHROME)).await?;
+
+    let page = get_with(&app, "/devices", laptop.token()).await;
+    assert_eq!(page.status, 200);
+    let order: Vec<usize> = ["Chrome on Windows", "Safari on iPhone", "Recently signed out", "curl"]
+        .iter()
+        .map(|text| page.body.find(text).unwrap_or_else(|| panic!("{text}: {}", page.body)))
+        .collect();
+    assert!(order.is_sorted(), "{order:?}");
+    for text in
+        ["Berlin, DE", "2 hours ago", "Active now", "203.0.113.9", "Signed out by an administrator", "Places by nobody"]
+    {
+        assert!(page.body.contains(text), "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_device_is_signed_out_by_a_form() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let (laptop, phone) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    let page = submit(&app, &format!("/devices/{}/sign-out", phone.session().id), laptop.token(), "").await;
+    assert!(page.body.contains("The device was signed out."));
+    assert!(page.body.contains("You are not signed in anywhere else."));
+    assert!(kit.sessions.authenticate(phone.token()).await.is_err());
+    assert!(kit.sessions.authenticate(laptop.token()).await.is_ok());
+    Ok(())
+}
+
+#[tokio::test]
+async fn all_others_are_signed_out_after_a_question() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let laptop = kit.sign_in("ann").await;
+    let others = [kit.sign_in("ann").await, kit.sign_in("ann").await];
+    let question = get_with(&app, "/devices/sign-out-others", laptop.token()).await;
+    assert!(question.body.contains("You stay signed in here"));
+    assert!(kit.sessions.authenticate(others[0].token()).await.is_ok(), "asking changes nothing");
+
+    let page = submit(&app, "/devices/sign-out-others", laptop.token(), "").await;
+    assert!(page.body.contains("All other devices were signed out."));
+    for other in &others {
+        assert!(kit.sessions.authenticate(other.token()).await.is_err());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_device_is_renamed_and_its_name_taken_away_by_a_form() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let started = kit.sign_in("ann").await;
+    let path = format!("/devices/{}/rename", started.session().id);
+    let page = submit(&app, &path, started.token(), "name=Kitchen+box").await;
+    assert!(page.body.contains("Kitchen box") && page.body.contains("The name was saved."));
+    let page = submit(&app, &path, started.token(), "name=").await;
+    assert!(!page.body.contains("Kitchen box"));
+
+    let refused = send(&app, form(&path, started.token(), "name=a%0Ab")).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("role=\"alert\"") && refused.body.contains("1 to 80"));
+    Ok(())
+}
+
+/// Signing this device out leads to the sign-in form.
+#[tokio::test]
+async fn signing_this_device_out_leads_to_the_sign_in_form() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let started = kit.sign_in("ann").await;
+    let answer = send(&app, form(&format!("/devices/{}/sign-out", started.session().id), started.token(), "")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")));
+    assert!(kit.sessions.authenticate(started.token()).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_visitor_without_a_session_is_sent_to_the_sign_in_form() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    for (method, path) in [
+        (Method::GET, "/devices"),
+        (Method::GET, "/devices/sign-out-others"),
+        (Method::POST, "/devices/sign-out-others"),
+    ] {
+        let answer = send(&app, Request::builder().method(method).uri(path).body(Body::empty())?).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")), "{path}");
+    }
+    Ok(())
+}
+
+/// Markup in anything that came from outside is text on the page.
+#[tokio::test]
+async fn nothing_from_outside_becomes_markup() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let evil = "<script>alert(1)</script>\"'><img src=x>";
+    let place = Location::new(Some(evil), Some(evil), Some(evil));
+    let client = ClientInfo::new().user_agent(format!("{evil}/1.0")).location(Some(place));
+    let started = kit.sessions.start("ann", client).await?;
+    let (user, id) = (started.session().user_id.clone(), started.session().id);
+    kit.sessions.rename(&user, id, Some(DeviceName::try_from(evil)?)).await?;
+    for _ in 0..2 {
+        let page = get_with(&app, "/devices", started.token()).await;
+        assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"), "{}", page.body);
+        kit.sessions.rename(&user, id, None).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_page_allows_nothing_inline_and_no_framing() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let started = kit.sign_in("ann").await;
+    let page = get_with(&app, "/devices", started.token()).await;
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+    assert!(!policy.contains("unsafe"));
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(!page.body.contains(" style=") && !page.body.contains("<style") && !page.body.contains(" onclick"));
+    for (asset, kind) in [("devices.css", "text/css"), ("devices.js", "text/javascript")] {
+        let path = format!("/devices/assets/{asset}");
+        assert!(page.body.contains(&path));
+        let answer = get_with(&app, &path, started.token()).await;
+        assert!(answer.header("content-type").is_some_and(|found| found.starts_with(kind)));
+    }
+    Ok(())
+}
+
+/// R01: an outage is said, changes nothing, and signs nobody out.
+#[tokio::test]
+async fn an_outage_is_a_page_that_says_so() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let (started, other) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    assert_eq!(get_with(&app, "/devices", started.token()).await.status, 200);
+    kit.store.fail_all(Fault::FailBefore);
+    let page = get_with(&app, "/devices", started.token()).await;
+    assert_eq!((page.status.as_u16(), page.header("retry-after")), (503, Some("1")));
+    assert!(page.body.contains("role=\"alert\""));
+    let path = format!("/devices/{}/sign-out", other.session().id);
+    assert_eq!(send(&app, form(&path, started.token(), "")).await.status, 503);
+    kit.store.heal();
+    assert!(kit.sessions.authenticate(other.token()).await.is_ok());
+    Ok(())
+}
+
+/// S81: somebody else's device is no device.
+#[tokio::test]
+async fn somebody_elses_device_is_no_device_on_the_page() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let (ann, bob) = (kit.sign_in("ann").await, kit.sign_in("bob").await);
+    for action in ["sign-out", "rename"] {
+        for id in [bob.session().id.to_string(), "nonsense".to_owned()] {
+            let answer = send(&app, form(&format!("/devices/{id}/{action}"), ann.token(), "name=mine")).await;
+            assert_eq!(answer.status, 404, "{action} {id}");
+            assert!(answer.body.contains("There is no such device."));
+        }
+    }
+    assert!(kit.sessions.authenticate(bob.token()).await.is_ok());
+    assert_eq!(kit.store.calls(StoreMethod::Rename), 1, "only the well-formed id was asked for");
+    Ok(())
+}
+
+struct German;
+
+impl PageTexts for German {
+    fn language(&self) -> Cow<'_, str> {
+        "de".into()
+    }
+
+    fn title(&self) -> Cow<'_, str> {
+        "Meine Geräte & <mehr>".into()
+    }
+}
+
+#[tokio::test]
+async fn the_texts_can_be_translated() -> TestResult {
+    let kit = Kit::new();
+    let page = DevicesPage::new(&kit.sessions, "/devices").texts(German).stylesheet("/own.css");
+    let app = Router::new().nest("/devices", page.into_router()).layer(SessionLayer::new(&kit.sessions));
+    let started = kit.sign_in("ann").await;
+    let page = get_with(&app, "/devices", started.token()).await.body;
+    assert!(page.contains("<html lang=\"de\">") && page.contains("href=\"/own.css\""));
+    assert!(page.contains("Meine Geräte") && !page.contains("<mehr>"));
+    Ok(())
+}
+
+/// A long list goes on on the next page.
+#[tokio::test]
+async fn a_long_list_goes_on_on_the_next_page() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit);
+    let started = kit.sign_in("ann").await;
+    for _ in 0..60 {
+        kit.clock.advance(Duration::from_secs(1));
+        drop(kit.sign_in("ann").await);
+    }
+    let first = get_with(&app, "/devices", started.token()).await.body;
+    let link = first.split("href=\"/devices?cursor=").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
+    let second = get_with(&app, &format!("/devices?cursor={link}"), started.token()).await.body;
+    assert_eq!(first.matches("id=\"device-").count() + second.matches("id=\"device-").count(), 50 + 12);
+    assert!(get_with(&app, "/devices?cursor=nonsense", started.token()).await.status.is_success());
+    Ok(())
+}
