@@ -1,7 +1,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
-    cache::{Fresh, Lookup, Publication, Ticket},
+    cache::{Entry, Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
     event::SessionEvent,
     logging,
@@ -31,6 +31,14 @@ pub(crate) struct Pending {
     claims: Claims,
 }
 
+impl Pending {
+    /// A token that was accepted under this revision of the keys, and is to go on being accepted.
+    pub(super) fn again(entry: &Entry<Authenticated>, key_revision: u64) -> Self {
+        let (token, claims) = (Arc::clone(entry.token()), entry.value().claims);
+        Self { token, key_revision, verified: Some(entry.value().token.clone()), claims }
+    }
+}
+
 impl SessionManager {
     /// Finds the live session of an access token.
     ///
@@ -53,15 +61,25 @@ impl SessionManager {
         Ok(current)
     }
 
-    /// Looks a token up in the cache. Never waits; the common request needs no more than this.
+    /// The session of a token that the cache knows. Never waits; the common request needs no more than this.
+    ///
+    /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
+    pub(crate) fn known(&self, token: &[u8]) -> Option<CurrentSession> {
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        match inner.cache.get(token, now, inner.tokens.verifier.key_revision()) {
+            Lookup::Hit(entry) => Some(CurrentSession::new(entry, now)),
+            Lookup::Stale(_) | Lookup::Miss => None,
+        }
+    }
+
+    /// Looks a token up in the cache, and says what is left to be done. Never waits.
     pub(crate) fn check(&self, token: &[u8]) -> Checked {
-        let inner = &self.inner;
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
         let key_revision = inner.tokens.verifier.key_revision();
-        match inner.cache.get(token, inner.clock.ticks(), key_revision) {
-            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry)),
+        match inner.cache.get(token, now, key_revision) {
+            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, now)),
             Lookup::Stale(entry) => {
-                let verified = Some(entry.value().token.clone());
-                Checked::Pending(Pending { token: token.into(), key_revision, verified, claims: entry.value().claims })
+                Checked::Pending(Pending::again(&entry, key_revision))
             }
             Lookup::Miss => {
                 let claims = inner.tokens.verifier.claims();
@@ -72,10 +90,12 @@ impl SessionManager {
 
     /// Looks up what an outer layer has verified.
     pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
-        let inner = &self.inner;
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
         let key = upstream_key(verified);
-        match inner.cache.get(&key, inner.clock.ticks(), 0) {
-            Lookup::Hit(entry) if entry.value().token == *verified => Checked::Accepted(CurrentSession::new(entry)),
+        match inner.cache.get(&key, now, 0) {
+            Lookup::Hit(entry) if entry.value().token == *verified => {
+                Checked::Accepted(CurrentSession::new(entry, now))
+            }
             _ => Checked::Pending(Pending {
                 token: key.into(),
                 key_revision: 0,
@@ -118,12 +138,16 @@ impl SessionManager {
         Err(Denied::Unavailable)
     }
 
-    /// Records that the session was active, when that is worth recording. Never waits and never fails.
+    /// Records that the session was active, when that is worth recording, and has its record read anew, when that is due.
+    /// Never waits and never fails.
     ///
     /// `ip` is only asked when it is.
     pub(crate) fn touch(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
         let inner = &self.inner;
-        let now = inner.clock.ticks();
+        let now = current.accepted_at();
+        if current.entry().is_reload_due(now) {
+            inner.reload_ahead(current);
+        }
         if !current.entry().is_touch_due(now) {
             return;
         }
@@ -187,7 +211,7 @@ impl Inner {
     }
 
     /// Why a record does not allow a request with this token, if so.
-    fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
+    pub(super) fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
         if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
@@ -213,7 +237,7 @@ impl Inner {
         matches!(self.cache.get(current.entry().token(), self.clock.ticks(), key_revision), Lookup::Hit(_))
     }
 
-    fn publish(
+    pub(super) fn publish(
         self: &Arc<Self>,
         ticket: &Ticket,
         fresh: &Fresh,
@@ -227,13 +251,16 @@ impl Inner {
         let token_left = self.tokens.verifier.deadline(verified).duration_since(now);
         let session_left = session.expires_at.duration_since(now);
         let left = token_left.min(session_left).min(session.idle_timeout);
+        let valid_until = fresh.until.min(now_ticks.saturating_add(ticks(left)));
+        // Reading the record anew gains nothing when something else ends the entry.
+        let reload_due = if valid_until < fresh.until { u64::MAX } else { self.reload_due(fresh) };
 
         let since_activity = now.duration_since(session.last_active_at);
         let touch_in = self.timings.activity_interval.saturating_sub(since_activity);
 
         let value = Authenticated {
             session: Arc::clone(session),
-            token: verified.clone(),
+            token: VerifiedToken { user_id: session.user_id.clone(), ..verified.clone() },
             claims: pending.claims,
             manager: Arc::downgrade(self),
         };
@@ -242,16 +269,17 @@ impl Inner {
             bytes: weight(session, &pending.token),
             value,
             key_revision: pending.key_revision,
-            valid_until: fresh.until.min(now_ticks.saturating_add(ticks(left))),
+            valid_until,
             touch_due: now_ticks.saturating_add(ticks(touch_in)),
+            reload_due,
         };
-        self.cache.publish(ticket, publication).map(CurrentSession::new)
+        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, now_ticks))
     }
 }
 
 impl Verifier {
     /// What changes when a key is added or retired.
-    fn key_revision(&self) -> u64 {
+    pub(super) fn key_revision(&self) -> u64 {
         match self {
             Self::Own(verifier) => verifier.revision(),
             Self::Application(verifier) => verifier.revision(),

@@ -218,6 +218,7 @@ impl SessionManagerBuilder {
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
+            reloads: Arc::new(Semaphore::new(self.concurrent_loads.div_ceil(2))),
             jitter: RandomState::new(),
             tokens,
             policy: self.policy,

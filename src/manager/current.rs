@@ -24,6 +24,8 @@ use crate::{
 #[derive(Clone)]
 pub struct CurrentSession {
     entry: Arc<Entry<Authenticated>>,
+    /// When it was accepted, in ticks.
+    accepted_at: u64,
 }
 
 /// What the cache keeps beside a token.
@@ -44,12 +46,17 @@ pub(crate) enum Claims {
 }
 
 impl CurrentSession {
-    pub(crate) fn new(entry: Arc<Entry<Authenticated>>) -> Self {
-        Self { entry }
+    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, accepted_at: u64) -> Self {
+        Self { entry, accepted_at }
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
         &self.entry
+    }
+
+    /// When the request was accepted, in ticks of the manager's clock.
+    pub(crate) fn accepted_at(&self) -> u64 {
+        self.accepted_at
     }
 
     /// Whose session it is.

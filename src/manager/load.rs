@@ -14,14 +14,23 @@ use crate::{
 impl Inner {
     /// The session's record, with the right to publish it: from a recent load, a running one, or one of our own.
     pub(super) async fn record(self: &Arc<Self>, verified: &VerifiedToken) -> Result<Option<(Ticket, Fresh)>, Denied> {
-        let (user, id) = (&verified.user_id, verified.session_id);
+        self.record_good_for(0, verified).await
+    }
+
+    /// The session's record, which is not to end within so many ticks.
+    pub(super) async fn record_good_for(
+        self: &Arc<Self>,
+        least: u64,
+        verified: &VerifiedToken,
+    ) -> Result<Option<(Ticket, Fresh)>, Denied> {
+        let (user, id, now) = (&verified.user_id, verified.session_id, self.clock.ticks());
         let (ticket, outcome) = if self.timings.cache_ttl.is_zero() {
             // Without a cache each request reads for itself: what another one has read may be older than this request.
-            let ticket = self.cache.read_alone(user, id);
+            let ticket = self.cache.read_alone(user, id, now);
             let outcome = self.read(user, id).await;
             (ticket, outcome)
         } else {
-            match self.cache.join(user, id, self.clock.ticks()) {
+            match self.cache.join(user, id, now, now.saturating_add(least)) {
                 Joined::Fresh(ticket, fresh) => return Ok(Some((ticket, fresh))),
                 Joined::Running(ticket, load) => (ticket, load.outcome().await),
                 Joined::Lead(ticket, load) => {
@@ -50,7 +59,11 @@ impl Inner {
     async fn read(&self, user: &UserId, id: SessionId) -> LoadOutcome {
         let started = self.clock.ticks();
         match self.within_deadline("find", self.find_in_turn(user, id)).await {
-            Ok(Some(session)) => {
+            Ok(Some(mut session)) => {
+                if session.user_id == *user {
+                    // One copy of the id serves the record, its entries and the cache.
+                    session.user_id = user.clone();
+                }
                 let until = started.saturating_add(ticks(self.jittered_ttl(id, started)));
                 LoadOutcome::Found(Fresh { session: Arc::new(session), until })
             }

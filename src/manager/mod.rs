@@ -21,6 +21,7 @@ mod current;
 mod list;
 mod load;
 mod refusals;
+mod reload;
 mod revoke;
 mod start;
 mod watch;
@@ -90,6 +91,8 @@ pub(crate) struct Inner {
     cache: Cache<Authenticated>,
     refusals: Refusals,
     loads: Semaphore,
+    /// Places for loads ahead of time, fewer than there are for all: requests that wait come first.
+    reloads: Arc<Semaphore>,
     jitter: RandomState,
     tokens: Tokens,
     policy: SessionPolicy,

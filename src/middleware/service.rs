@@ -70,6 +70,8 @@ fn judge<B>(manager: &SessionManager, request: &mut Request<B>) -> Verdict {
             Some(verified) => manager.check_verified(verified),
             None => return pass_anonymous(manager, request),
         }
+    } else if let Some(current) = known(manager, request) {
+        Checked::Accepted(current)
     } else {
         match Transport::Bearer.read(request.headers()) {
             Credential::Token { token, .. } => manager.check(token),
@@ -88,6 +90,11 @@ fn judge<B>(manager: &SessionManager, request: &mut Request<B>) -> Verdict {
         }
         Checked::Pending(pending) => Verdict::Resolve(pending),
     }
+}
+
+/// The session of the common request: its token equals, byte by byte, one that was judged before.
+fn known<B>(manager: &SessionManager, request: &Request<B>) -> Option<CurrentSession> {
+    manager.known(Transport::Bearer.candidate(request.headers())?)
 }
 
 fn pass_anonymous<B>(manager: &SessionManager, request: &mut Request<B>) -> Verdict {

@@ -45,6 +45,17 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// What stands in the place of the one token that a request may carry, not judged by any rule.
+    ///
+    /// It is for whoever knows tokens that have been judged: one that equals such a token, byte by byte, passes every rule
+    /// too. Where two transports may contradict each other there is no candidate.
+    pub(crate) fn candidate<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        match self {
+            Self::Bearer => bearer::candidate(headers),
+            Self::Cookie(_) | Self::Both(_) => None,
+        }
+    }
+
     /// Reads the one credential of a request by the rules of this module.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Credential<'a> {
         match self {
