@@ -200,9 +200,7 @@ impl<V> Shard<V> {
             return;
         }
         let mut queue = mem::take(&mut self.queue);
-        queue.retain(|queued| {
-            self.get(&queued.user, queued.id).is_some_and(|live| live.revision == queued.revision)
-        });
+        queue.retain(|queued| self.get(&queued.user, queued.id).is_some_and(|live| live.revision == queued.revision));
         self.queue = queue;
     }
 

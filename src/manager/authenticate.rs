@@ -57,7 +57,7 @@ impl SessionManager {
             Checked::Accepted(current) => current,
             Checked::Pending(pending) => self.resolve(pending).await?,
         };
-        self.touch(&current, || None);
+        self.admit(&current, || None);
         Ok(current)
     }
 
@@ -138,16 +138,24 @@ impl SessionManager {
         Err(Denied::Unavailable)
     }
 
-    /// Records that the session was active, when that is worth recording, and has its record read anew, when that is due.
-    /// Never waits and never fails.
+    /// Records that the session is active now, when that is worth recording. Never waits and never fails.
     ///
     /// `ip` is only asked when it is.
     pub(crate) fn touch(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
-        let inner = &self.inner;
+        self.touch_at(self.inner.clock.ticks(), current, ip);
+    }
+
+    /// The same for a request that was accepted just now, whose record is also read anew if that is due.
+    pub(crate) fn admit(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
         let now = current.accepted_at();
         if current.entry().is_reload_due(now) {
-            inner.reload_ahead(current);
+            self.inner.reload_ahead(current);
         }
+        self.touch_at(now, current, ip);
+    }
+
+    fn touch_at(&self, now: u64, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
+        let inner = &self.inner;
         if !current.entry().is_touch_due(now) {
             return;
         }

@@ -120,7 +120,8 @@ impl SessionManagerBuilder {
     }
 
     /// How long a record may be used without being read anew, 0 to 60 s; 0 reads the store on every request. It bounds
-    /// what this node may miss when the bus is dead. Default: 10 s, or a tenth of the idle timeout when that is less.
+    /// what this node may miss when the bus is dead. In its last fifth the record of a session that is in use is read anew
+    /// in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of the idle timeout when that is less.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.cache_ttl = Some(ttl);
         self
@@ -151,7 +152,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How many records may be read at the same time; keep it below the size of the store's pool. Default: 32.
+    /// How many records may be read at the same time, ahead of time half as many; keep it below the size of the store's
+    /// pool. Default: 32.
     pub fn concurrent_loads(mut self, loads: usize) -> Self {
         self.concurrent_loads = loads;
         self

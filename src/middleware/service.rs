@@ -104,7 +104,7 @@ fn pass_anonymous<B>(manager: &SessionManager, request: &mut Request<B>) -> Verd
 
 /// Records the activity, and hands the session to the inner service.
 pub(super) fn admit<B>(manager: &SessionManager, current: CurrentSession, request: &mut Request<B>) {
-    manager.touch(&current, || client_ip(manager, request.headers(), request.extensions()));
+    manager.admit(&current, || client_ip(manager, request.headers(), request.extensions()));
     request.extensions_mut().insert(current);
 }
 

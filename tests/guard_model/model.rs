@@ -121,7 +121,9 @@ fn no_request_after_a_revocation_is_accepted_while_several_share_a_load() {
         let early = [spawn(&node, |node| node.request(ONE)), spawn(&node, |node| node.request(ONE))];
         node.revoke(ONE);
         assert!(!node.request(ONE), "it began after the revocation had returned");
-        early.map(|request| request.join().unwrap());
+        for request in early {
+            request.join().unwrap();
+        }
         assert!(!node.request(ONE), "whatever the earlier requests have brought");
     });
 }

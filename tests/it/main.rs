@@ -15,6 +15,7 @@ mod naming;
 #[cfg(feature = "pages")]
 mod pages;
 mod rejections;
+mod reload;
 mod routes;
 mod stores;
 mod tidy;
