@@ -12,7 +12,10 @@ use std::{
     },
 };
 
-use crate::{id::SessionId, session::Touch};
+use crate::{
+    id::{SessionId, UserId},
+    session::Touch,
+};
 
 /// Activity that waits to be written.
 #[derive(Debug)]
@@ -37,6 +40,19 @@ impl ActivityQueue {
         let taken = std::mem::take(&mut *self.waiting());
         let mut touches: Vec<Touch> = taken.into_values().collect();
         touches.sort_unstable_by(|a, b| (&a.user_id, a.id).cmp(&(&b.user_id, b.id)));
+        touches
+    }
+
+    /// Takes what waits of one session.
+    pub(crate) fn take_one(&self, id: SessionId) -> Option<Touch> {
+        self.waiting().remove(&id)
+    }
+
+    /// Takes what waits of one user's sessions, sorted.
+    pub(crate) fn take_of(&self, user: &UserId) -> Vec<Touch> {
+        let mut touches: Vec<Touch> =
+            self.waiting().extract_if(|_, touch| touch.user_id == *user).map(|(_, touch)| touch).collect();
+        touches.sort_unstable_by_key(|touch| touch.id);
         touches
     }
 

@@ -4,7 +4,11 @@
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
 
-use crate::{id::InvalidUserId, policy::Full, store::StoreError};
+use crate::{
+    id::InvalidUserId,
+    policy::{Denied, Full},
+    store::StoreError,
+};
 
 /// Something that was asked of the manager could not be done.
 ///
@@ -25,6 +29,8 @@ pub enum ErrorKind {
     InvalidClaims,
     /// The user has as many sessions as a limit allows.
     TooManySessions,
+    /// The session, or the token, does not allow it: [`Error::denied`] says why.
+    Denied,
     /// The store did not answer in time, or failed. Nothing is known to have changed; the call may be repeated.
     Unavailable,
     /// The manager issues no tokens: it was built with a verifier of the application's own.
@@ -44,6 +50,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+
+    /// Why it was denied, for an error of the kind [`ErrorKind::Denied`].
+    pub fn denied(&self) -> Option<&Denied> {
+        self.source.as_deref()?.downcast_ref()
+    }
 }
 
 impl fmt::Display for Error {
@@ -52,6 +63,7 @@ impl fmt::Display for Error {
             ErrorKind::InvalidUserId => "invalid user id",
             ErrorKind::InvalidClaims => "claims that cannot be put into a token",
             ErrorKind::TooManySessions => "the user has as many sessions as the limit allows",
+            ErrorKind::Denied => "the session does not allow it",
             ErrorKind::Unavailable => "the session store is unavailable",
             ErrorKind::NoSigningKey => "no key to sign tokens with",
         })
@@ -73,6 +85,13 @@ impl From<InvalidUserId> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::with_source(ErrorKind::Unavailable, error)
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        let kind = if denied == Denied::Unavailable { ErrorKind::Unavailable } else { ErrorKind::Denied };
+        Self::with_source(kind, denied)
     }
 }
 
@@ -104,6 +123,8 @@ pub enum ConfigErrorKind {
     KeyRing,
     /// A token setting is out of bounds.
     Token,
+    /// A cookie or an origin is written in a way that no browser would accept.
+    Transport,
     /// A time or a size is out of bounds, or two do not go together.
     Setting,
 }

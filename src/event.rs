@@ -3,11 +3,11 @@
 //! Events carry ids and records, never a token, a key or a cookie value. They are told after the fact: what an event
 //! says is on record already.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use crate::{
     id::{SessionId, UserId},
-    policy::Full,
+    policy::{CsrfDenied, Denied, Full, ReuseCause},
     session::{Ending, Session},
 };
 
@@ -19,6 +19,12 @@ pub enum SessionEvent {
     Started {
         /// The new record.
         session: Arc<Session>,
+        /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a client
+        /// without a device id.
+        new_device: bool,
+        /// Whether no other session of the user that is still kept has come from this country and region. Always `false` when
+        /// the place is not known.
+        new_location: bool,
     },
     /// A session was ended on purpose: by a person, a limit or a rule.
     Ended {
@@ -28,6 +34,66 @@ pub enum SessionEvent {
         session_id: SessionId,
         /// Why, by whom and when.
         ending: Ending,
+    },
+    /// A refresh token was exchanged for the next pair of tokens.
+    Refreshed {
+        /// Whose session.
+        user_id: UserId,
+        /// Which session.
+        session_id: SessionId,
+        /// The number of the new pair.
+        generation: u32,
+    },
+    /// A refresh token that had been used up was presented: somebody has a copy. The session has been ended. CRITICAL.
+    RefreshReused {
+        /// Whose session.
+        user_id: UserId,
+        /// Which session.
+        session_id: SessionId,
+        /// How the token was known to be used up.
+        cause: ReuseCause,
+    },
+    /// The user of a session has authenticated again.
+    Reauthenticated {
+        /// The record, as it is now.
+        session: Arc<Session>,
+    },
+    /// A session is in use from another address than before. Users move; it is no proof of anything.
+    AddressChanged {
+        /// Whose session.
+        user_id: UserId,
+        /// Which session.
+        session_id: SessionId,
+        /// The newest address on record.
+        from: IpAddr,
+        /// The address now.
+        to: IpAddr,
+    },
+    /// A session is in use from another browser or operating system than the one it was started in. Newer versions of the
+    /// same do not count.
+    BrowserChanged {
+        /// Whose session.
+        user_id: UserId,
+        /// Which session.
+        session_id: SessionId,
+        /// The browser on record, such as `Chrome on Windows`.
+        from: Box<str>,
+        /// The browser now.
+        to: Box<str>,
+    },
+    /// The credentials of a user have changed: but for one that may have been kept, all sessions have ended.
+    CredentialsChanged {
+        /// The user.
+        user_id: UserId,
+        /// The session that was kept, under new tokens.
+        kept: Option<SessionId>,
+    },
+    /// Everything about a user has been deleted.
+    Erased {
+        /// The user.
+        user_id: UserId,
+        /// How many sessions there were.
+        sessions: u64,
     },
     /// Somebody presented a validly signed token of a session that has ended.
     UsedAfterEnd {
@@ -54,6 +120,16 @@ pub enum SessionEvent {
     },
     /// A request carried several credentials, or one that does not follow the syntax.
     AmbiguousCredentials,
+    /// A layer in shadow mode has let a request pass that it would have refused.
+    WouldDeny {
+        /// Why it would have been refused.
+        denied: Denied,
+    },
+    /// A request with our cookie was refused because another site has caused it, or may have.
+    CsrfDenied {
+        /// How it was known.
+        why: CsrfDenied,
+    },
 }
 
 /// Is told of every [`SessionEvent`].
@@ -81,6 +157,10 @@ pub(crate) struct Listeners(Vec<Arc<dyn OnSessionEvent>>);
 impl Listeners {
     pub(crate) fn add(&mut self, listener: Arc<dyn OnSessionEvent>) {
         self.0.push(listener);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn tell(&self, event: &SessionEvent) {

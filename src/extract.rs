@@ -2,10 +2,15 @@
 //!
 //! - [`CurrentSession`] is the session of the request; without one the answer is 401. `Option<CurrentSession>` takes
 //!   anonymous requests too.
-//! - [`ClientInfo`] is what is known of the client, for a sign-in.
-//! - [`StartedSession`] is the answer to a sign-in, and [`Error`] one to a sign-in that failed.
+//! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the answer is the
+//!   challenge of RFC 9470.
+//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
+//!   site has caused is answered with 403: nobody is to be signed in to a stranger's account.
+//! - [`Error`] is the answer to what failed, and [`Denied`] to a request without a session.
 //!
 //! Where [`SessionLayer`](crate::SessionLayer) was forgotten, every extractor answers 500 and says so.
+
+use std::time::Duration;
 
 use axum_core::{
     body::Body,
@@ -16,13 +21,16 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::Serialize;
 
 use crate::{
-    clock::Timestamp,
-    device::{ClientHints, ClientInfo},
+    assurance::Requirement,
+    credentials::CredentialSource,
+    device::ClientInfo,
     error::{Error, ErrorKind},
-    id::SessionId,
-    manager::{CurrentSession, SessionManager, StartedSession},
-    middleware::{Anonymous, Problem, client_ip, missing_layer},
+    event::SessionEvent,
+    id::DeviceId,
+    manager::{CurrentSession, DeviceCookie, SessionManager},
+    middleware::{Anonymous, Problem, client_info, missing_layer},
     policy::Denied,
+    transport::{self, Credential},
 };
 
 /// Why an extractor of this crate did not find what it was asked for.
@@ -31,14 +39,14 @@ pub struct SessionRejection(Reason);
 
 #[derive(Debug)]
 enum Reason {
-    NotSignedIn,
+    Denied(Denied),
     NoLayer,
 }
 
 impl IntoResponse for SessionRejection {
     fn into_response(self) -> Response {
         match self.0 {
-            Reason::NotSignedIn => Denied::Missing.into_response(),
+            Reason::Denied(denied) => denied.into_response(),
             Reason::NoLayer => missing_layer().into_response(),
         }
     }
@@ -50,8 +58,10 @@ impl<S: Sync> FromRequestParts<S> for CurrentSession {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
         match parts.extensions.get::<Self>() {
             Some(current) => Ok(current.clone()),
-            None if parts.extensions.get::<Anonymous>().is_some() => Err(SessionRejection(Reason::NotSignedIn)),
-            None => Err(SessionRejection(Reason::NoLayer)),
+            None => Err(SessionRejection(match parts.extensions.get::<Anonymous>() {
+                Some(anonymous) => Reason::Denied(anonymous.denied()),
+                None => Reason::NoLayer,
+            })),
         }
     }
 }
@@ -68,6 +78,46 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
     }
 }
 
+/// The session of a request whose user has authenticated within the last `SECONDS`.
+///
+/// Without a number it is the time that the policy says: [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for).
+/// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or whatever
+/// else it has, and calls [`SessionManager::reauthenticated`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::RecentAuth;
+///
+/// async fn change_password(RecentAuth(session): RecentAuth) -> String {
+///     format!("{} may", session.user_id())
+/// }
+///
+/// async fn transfer(RecentAuth(session): RecentAuth<60>) -> String {
+///     format!("{} has been here within the minute", session.user_id())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
+pub struct RecentAuth<const SECONDS: u64 = 0>(pub CurrentSession);
+
+impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuth<SECONDS> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
+        let requirement = match SECONDS {
+            0 => manager.policy().recent(),
+            seconds => Requirement::recent(Duration::from_secs(seconds)),
+        };
+        match current.meets(&requirement) {
+            Ok(()) => Ok(Self(current)),
+            Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
+        }
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = SessionRejection;
 
@@ -75,63 +125,43 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         let current = parts.extensions.get::<CurrentSession>();
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
 
-        let mut client =
-            Self::new().hints(client_hints(&parts.headers)).ip(client_ip(&manager, &parts.headers, &parts.extensions));
-        if let Some(user_agent) = parts.headers.get(header::USER_AGENT) {
-            client = client.user_agent(user_agent.as_bytes());
+        check_origin(&manager, parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))?;
+        let mut client = client_info(&manager, &parts.headers, &parts.extensions);
+        if let Some(cookie) = manager.device_cookie() {
+            client = client.device_id(Some(device_id(cookie, &parts.headers)));
         }
-        if let Some(current) = current {
-            client = client.held(current.user_id().clone(), current.id());
-        }
-        Ok(client)
+        Ok(match current {
+            Some(current) => client.held(current.user_id().clone(), current.id()),
+            None => client,
+        })
     }
+}
+
+/// The device that the cookie proves; a new one where there is none, or none that is ours.
+fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
+    let known = match transport::cookie::read(&cookie.cookie.name, headers) {
+        Credential::Token { token, .. } => cookie.open(token),
+        _ => None,
+    };
+    known.unwrap_or_default()
+}
+
+/// S74: a sign-in brings no cookie, and yet gets one.
+fn check_origin(manager: &SessionManager, parts: &Parts) -> Result<(), Denied> {
+    let accepted = manager.credentials();
+    let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
+        return Ok(());
+    };
+    csrf.check(CredentialSource::Cookie, &parts.method, &parts.uri, &parts.headers).map_err(|why| {
+        manager.tell(&SessionEvent::CsrfDenied { why });
+        Denied::Forged(why)
+    })
 }
 
 fn manager_of(parts: &Parts) -> Option<SessionManager> {
     match parts.extensions.get::<CurrentSession>() {
         Some(current) => current.manager(),
         None => parts.extensions.get::<Anonymous>().map(|anonymous| anonymous.manager.clone()),
-    }
-}
-
-fn client_hints(headers: &HeaderMap) -> ClientHints {
-    let hint = |name: &str| {
-        let text = crate::text::clean(headers.get(name)?.as_bytes(), LONGEST_HINT);
-        (!text.is_empty()).then_some(text)
-    };
-    let mut hints = ClientHints::default();
-    hints.brands = hint("sec-ch-ua");
-    hints.full_version_list = hint("sec-ch-ua-full-version-list");
-    hints.mobile = hint("sec-ch-ua-mobile");
-    hints.platform = hint("sec-ch-ua-platform");
-    hints.platform_version = hint("sec-ch-ua-platform-version");
-    hints.model = hint("sec-ch-ua-model");
-    hints.form_factors = hint("sec-ch-ua-form-factors");
-    hints
-}
-
-/// The longest client hint that is kept, in bytes.
-const LONGEST_HINT: usize = 256;
-
-/// What a sign-in answers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StartedView<'a> {
-    token: &'a str,
-    token_type: &'static str,
-    session_id: SessionId,
-    expires_at: Timestamp,
-}
-
-impl IntoResponse for StartedSession {
-    fn into_response(self) -> Response {
-        let view = StartedView {
-            token: self.token(),
-            token_type: "Bearer",
-            session_id: self.session().id,
-            expires_at: self.expires_at(),
-        };
-        json(StatusCode::OK, &view)
     }
 }
 
@@ -143,12 +173,15 @@ impl IntoResponse for Denied {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        if let Some(denied) = self.denied() {
+            return denied.clone().into_response();
+        }
         let problem = match self.kind() {
             ErrorKind::Unavailable => Problem::unavailable(),
             ErrorKind::TooManySessions => {
                 Problem::new(StatusCode::CONFLICT, "too_many_sessions", "Signed in on too many devices")
             }
-            ErrorKind::InvalidUserId | ErrorKind::InvalidClaims | ErrorKind::NoSigningKey => {
+            ErrorKind::InvalidUserId | ErrorKind::InvalidClaims | ErrorKind::NoSigningKey | ErrorKind::Denied => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
             }
         };

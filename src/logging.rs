@@ -30,6 +30,10 @@ pub(crate) fn session_refused(id: SessionId, why: &'static str) {
     tracing::debug!(session = correlation(id), why, "session refused");
 }
 
+pub(crate) fn refresh_reused(id: SessionId, cause: &'static str) {
+    tracing::error!(session = correlation(id), cause, "a refresh token was used twice; the session was ended");
+}
+
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     tracing::error!(operation, error, "the session store failed");
 }

@@ -5,13 +5,19 @@
 //!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
 //! 3. A session that has an ending on record stays ended, whatever the clock says.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use crate::{
+    assurance::Requirement,
     clock::Timestamp,
     device::DeviceKind,
     id::{DeviceId, SessionId},
     session::{Actor, EndReason, Ending, Session},
+};
+
+pub use crate::{
+    denied::{CsrfDenied, Denied},
+    succession::ReuseCause,
 };
 
 /// How long sessions live.
@@ -22,11 +28,35 @@ use crate::{
 /// | --- | --- |
 /// | [`absolute_timeout`](Self::absolute_timeout) | 30 days |
 /// | [`idle_timeout`](Self::idle_timeout) | 7 days |
+/// | [`fresh_for`](Self::fresh_for) | 5 minutes |
+/// | [`ending_others`](Self::ending_others) | [`EndingOthers::Free`] |
+///
+/// The presets, which can be changed like the defaults:
+///
+/// | preset | absolute | idle | ending other sessions |
+/// | --- | --- | --- | --- |
+/// | [`aal1`](Self::aal1), the default | 30 days | 7 days | free |
+/// | [`aal2`](Self::aal2) | 24 hours | 1 hour | free |
+/// | [`aal3`](Self::aal3) | 12 hours | 15 minutes | free |
+/// | [`hardened`](Self::hardened) | 24 hours | 1 hour | after a recent authentication |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionPolicy {
     pub(crate) absolute_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    pub(crate) fresh_for: Duration,
+    pub(crate) ending_others: EndingOthers,
+}
+
+/// What a user has to have done to end sessions other than the current one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndingOthers {
+    /// Nothing: having a session is enough.
+    #[default]
+    Free,
+    /// Authenticated recently: see [`SessionPolicy::fresh_for`].
+    AfterRecentAuthentication,
 }
 
 impl SessionPolicy {
@@ -35,7 +65,31 @@ impl SessionPolicy {
 
     /// The default policy.
     pub fn new() -> Self {
-        Self { absolute_timeout: Duration::from_secs(30 * 86_400), idle_timeout: Duration::from_secs(7 * 86_400) }
+        Self::lasting(Duration::from_secs(30 * 86_400), Duration::from_secs(7 * 86_400))
+    }
+
+    /// For authenticator assurance level 1: 30 days overall (NIST SP 800-63B-4 §2.1.3), which is the default.
+    pub fn aal1() -> Self {
+        Self::new()
+    }
+
+    /// For authenticator assurance level 2: 24 hours overall, 1 hour idle (NIST SP 800-63B-4 §2.2.3).
+    pub fn aal2() -> Self {
+        Self::lasting(Duration::from_secs(24 * 3_600), Duration::from_secs(3_600))
+    }
+
+    /// For authenticator assurance level 3: 12 hours overall, 15 minutes idle (NIST SP 800-63B-4 §2.3.3).
+    pub fn aal3() -> Self {
+        Self::lasting(Duration::from_secs(12 * 3_600), Duration::from_secs(15 * 60))
+    }
+
+    /// The times of level 2, and other sessions are ended only after a recent authentication (OWASP ASVS 7.5.2).
+    pub fn hardened() -> Self {
+        Self::aal2().ending_others(EndingOthers::AfterRecentAuthentication)
+    }
+
+    fn lasting(absolute_timeout: Duration, idle_timeout: Duration) -> Self {
+        Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
     }
 
     /// The time after which a session ends, however busy it is. Default: 30 days.
@@ -48,6 +102,24 @@ impl SessionPolicy {
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
+    }
+
+    /// How long an authentication counts as recent, where no other age is asked for. Default: 5 minutes.
+    pub fn fresh_for(mut self, age: Duration) -> Self {
+        self.fresh_for = age;
+        self
+    }
+
+    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is always
+    /// free. Default: nothing.
+    pub fn ending_others(mut self, ending_others: EndingOthers) -> Self {
+        self.ending_others = ending_others;
+        self
+    }
+
+    /// What counts as a recent authentication.
+    pub fn recent(&self) -> Requirement {
+        Requirement::recent(self.fresh_for)
     }
 }
 
@@ -264,39 +336,6 @@ pub enum OverLimit {
     RevokeLeastRecent,
 }
 
-/// Why a request has no session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Denied {
-    /// It carried no credential.
-    Missing,
-    /// It carried several credentials, or one that does not follow the syntax.
-    Malformed,
-    /// Its token is not one of ours, or names no session of its user. Which of these is never told.
-    Invalid,
-    /// Its token is one of ours and has expired.
-    TokenExpired,
-    /// Its token is one of ours, and the session has ended.
-    Ended(Ending),
-    /// The store could not be asked. The credential may be as good as ever.
-    Unavailable,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("no credential"),
-            Self::Malformed => f.write_str("malformed or ambiguous credentials"),
-            Self::Invalid => f.write_str("invalid token"),
-            Self::TokenExpired => f.write_str("expired token"),
-            Self::Ended(ending) => write!(f, "ended session: {}", ending.reason),
-            Self::Unavailable => f.write_str("session store unavailable"),
-        }
-    }
-}
-
-impl std::error::Error for Denied {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +355,28 @@ mod tests {
 
     fn reason(session: &Session, after: Duration, allowance: Duration) -> Option<EndReason> {
         session.ending(start().saturating_add(after), allowance).map(|ending| ending.reason)
+    }
+
+    /// S53, clause by clause.
+    #[test]
+    fn the_presets_have_the_numbers_of_the_standard() {
+        const HOUR: Duration = Duration::from_secs(3_600);
+        let numbers = |policy: SessionPolicy| (policy.absolute_timeout, policy.idle_timeout);
+
+        // NIST SP 800-63B-4 §2.1.3: "… a definite reauthentication overall timeout … no more than 30 days".
+        assert_eq!(numbers(SessionPolicy::aal1()), (30 * 24 * HOUR, 7 * 24 * HOUR));
+        // §2.2.3: overall "no more than 24 hours", inactivity "no more than 1 hour".
+        assert_eq!(numbers(SessionPolicy::aal2()), (24 * HOUR, HOUR));
+        // §2.3.3: overall "no more than 12 hours" (SHALL), inactivity "no more than 15 minutes".
+        assert_eq!(numbers(SessionPolicy::aal3()), (12 * HOUR, 15 * MINUTE));
+        assert_eq!(SessionPolicy::new(), SessionPolicy::aal1());
+
+        // S57, OWASP ASVS 7.5.2.
+        assert_eq!(numbers(SessionPolicy::hardened()), numbers(SessionPolicy::aal2()));
+        assert_eq!(SessionPolicy::hardened().ending_others, EndingOthers::AfterRecentAuthentication);
+        for free in [SessionPolicy::aal1(), SessionPolicy::aal2(), SessionPolicy::aal3()] {
+            assert_eq!(free.ending_others, EndingOthers::Free);
+        }
     }
 
     /// S51, S54.

@@ -3,6 +3,8 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
@@ -103,6 +105,14 @@ pub struct TokenState {
 pub struct Salt([u8; 16]);
 
 impl Salt {
+    /// A salt of 128 random bits.
+    pub(crate) fn random() -> Self {
+        // A random UUID has 122 random bits. Two of them, hashed, fill the salt.
+        let (one, other) = (Uuid::new_v4(), Uuid::new_v4());
+        let hash = Sha256::new().chain_update(one.as_bytes()).chain_update(other.as_bytes()).finalize();
+        Self(std::array::from_fn(|index| hash[index]))
+    }
+
     /// The salt with these bytes, as a store has kept them.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

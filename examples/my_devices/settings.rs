@@ -9,6 +9,16 @@
 //! | `IDLE_TIMEOUT` | how long it may rest | 7 days |
 //! | `CACHE_TTL` | how long a record may be used without being read anew | 10 s |
 //! | `ACTIVITY_INTERVAL` | how often activity is recorded at most | 60 s |
+//! | `PRESET` | the lifetimes of `aal1`, `aal2`, `aal3` or `hardened`; the timeouts above win | `aal1` |
+//! | `TRANSPORT` | how tokens travel: `bearer`, `cookie` or `both` | `bearer` |
+//! | `INSECURE_COOKIES` | `on`: cookies without `Secure` and prefix, for browsers that want HTTPS even on localhost | `off` |
+//! | `REFRESH` | `on`: access tokens live for 10 minutes, and are refreshed | `off` |
+//! | `REFRESH_GRACE` | how long a used refresh token is answered with the same successor | 30 s |
+//! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
+//! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
+//! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `reject` |
+//! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
+//! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!
 //! Durations are written as `500ms`, `30s`, `10m`, `14d`.
@@ -16,6 +26,8 @@
 use std::{env, net::SocketAddr, time::Duration};
 
 use tower_device_sessions::TrustedProxies;
+
+use crate::{admin::AdminToken, limits::Limits};
 
 pub struct Settings {
     pub address: SocketAddr,
@@ -25,7 +37,36 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     pub cache_ttl: Option<Duration>,
     pub activity_interval: Option<Duration>,
+    pub preset: Preset,
+    pub travel: Travel,
+    pub insecure_cookies: bool,
+    pub refresh: bool,
+    pub refresh_grace: Option<Duration>,
+    pub second_factor: SecondFactor,
     pub trusted_proxies: TrustedProxies,
+    pub limits: Limits,
+    pub admin: Option<AdminToken>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Preset {
+    Aal1,
+    Aal2,
+    Aal3,
+    Hardened,
+}
+
+#[derive(Clone, Copy)]
+pub enum Travel {
+    Bearer,
+    Cookie,
+    Both,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactor {
+    None,
+    Otp,
 }
 
 pub enum StoreLocation {
@@ -46,7 +87,15 @@ impl Settings {
             idle_timeout: duration("IDLE_TIMEOUT")?,
             cache_ttl: duration("CACHE_TTL")?,
             activity_interval: duration("ACTIVITY_INTERVAL")?,
+            preset: one_of("PRESET", PRESETS)?.unwrap_or(Preset::Aal1),
+            travel: one_of("TRANSPORT", TRAVELS)?.unwrap_or(Travel::Bearer),
+            insecure_cookies: insecure_cookies()?,
+            refresh: is_on("REFRESH")?,
+            refresh_grace: duration("REFRESH_GRACE")?,
+            second_factor: if is_on("OTP")? { SecondFactor::Otp } else { SecondFactor::None },
             trusted_proxies: proxies.parse().map_err(|error| format!("TRUSTED_PROXIES: {error}"))?,
+            limits: Limits::from_env()?,
+            admin: AdminToken::from_env()?,
         })
     }
 }
@@ -57,9 +106,8 @@ fn store() -> Result<StoreLocation, String> {
         Some(("memory", "" | "//")) => Ok(StoreLocation::Memory),
         #[cfg(feature = "sqlite")]
         Some(("sqlite", _)) => Ok(StoreLocation::Sqlite(url)),
-        Some((scheme @ ("sqlite" | "postgres" | "postgresql" | "mysql" | "redis"), _)) => {
-            Err(format!("DATABASE_URL: {scheme} is not compiled in; build with `--features {scheme}`"))
-        }
+        #[cfg(not(feature = "sqlite"))]
+        Some(("sqlite", _)) => Err("DATABASE_URL: build with `--features sqlite`, or use memory:".to_owned()),
         _ => Err("DATABASE_URL: use sqlite://FILE or memory:".to_owned()),
     }
 }
@@ -78,6 +126,32 @@ fn secret() -> Result<Vec<u8>, String> {
     }
 }
 
+fn insecure_cookies() -> Result<bool, String> {
+    let on = is_on("INSECURE_COOKIES")?;
+    if on {
+        eprintln!("my_devices: WARNING: INSECURE_COOKIES is on. Whoever is on the network reads and plants cookies.");
+    }
+    Ok(on)
+}
+
+const PRESETS: &[(&str, Preset)] =
+    &[("aal1", Preset::Aal1), ("aal2", Preset::Aal2), ("aal3", Preset::Aal3), ("hardened", Preset::Hardened)];
+
+const TRAVELS: &[(&str, Travel)] = &[("bearer", Travel::Bearer), ("cookie", Travel::Cookie), ("both", Travel::Both)];
+
+fn is_on(name: &str) -> Result<bool, String> {
+    Ok(one_of(name, &[("on", true), ("off", false)])?.unwrap_or(false))
+}
+
+pub fn one_of<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<Option<T>, String> {
+    let Some(value) = text(name)? else {
+        return Ok(None);
+    };
+    let chosen = choices.iter().find(|(choice, _)| *choice == value);
+    let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+    chosen.map(|(_, chosen)| Some(*chosen)).ok_or_else(|| format!("{name}: {value:?} is none of {}", names.join(", ")))
+}
+
 fn duration(name: &str) -> Result<Option<Duration>, String> {
     let Some(value) = text(name)? else {
         return Ok(None);
@@ -87,7 +161,7 @@ fn duration(name: &str) -> Result<Option<Duration>, String> {
 }
 
 /// The value of a variable; one that is empty counts as unset.
-fn text(name: &str) -> Result<Option<String>, String> {
+pub fn text(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),

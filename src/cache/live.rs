@@ -169,7 +169,6 @@ impl<V> LiveSessions<V> {
         self.epoch.load(Ordering::Acquire)
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).len()).sum()
     }

@@ -98,6 +98,11 @@ impl<V> Cache<V> {
         self.live.ticket(user, id, now, &self.tokens)
     }
 
+    /// Notes that a read by [`read_alone`](Self::read_alone) brought nothing.
+    pub(crate) fn give_up(&self, ticket: &Ticket) {
+        self.live.complete(ticket, &LoadOutcome::NotFound, &self.tokens);
+    }
+
     /// Ends the load that `ticket` leads, and tells those who joined it.
     pub(crate) fn complete(&self, ticket: &Ticket, load: &RunningLoad, outcome: LoadOutcome) {
         self.live.complete(ticket, &outcome, &self.tokens);
@@ -142,6 +147,11 @@ impl<V> Cache<V> {
     #[cfg_attr(not(test), expect(dead_code, reason = "the bus between nodes calls it"))]
     pub(crate) fn flush(&self) {
         self.live.raise_epoch();
+    }
+
+    /// How many sessions have an entry, a record or a running load.
+    pub(crate) fn sessions(&self) -> usize {
+        self.live.len()
     }
 
     /// The epoch of the cache and that of the keys both only grow, so their sum changes when either does.

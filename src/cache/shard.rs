@@ -204,7 +204,6 @@ impl<V> Shard<V> {
         self.queue = queue;
     }
 
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.sessions
     }

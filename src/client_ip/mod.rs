@@ -70,7 +70,7 @@ mod hop;
 /// # let _ = proxies;
 /// let error = "10.0.0.0/8, 10.0.0.0/33".parse::<TrustedProxies>().unwrap_err();
 /// assert_eq!(error.item(), "10.0.0.0/33");
-/// # Ok::<(), tower_device_sessions::TrustedProxiesError>(())
+/// # Ok::<(), tower_device_sessions::client_ip::TrustedProxiesError>(())
 /// ```
 ///
 /// # Security
@@ -227,7 +227,8 @@ impl fmt::Display for TrustedProxiesError {
 
 impl std::error::Error for TrustedProxiesError {}
 
-fn parse_range(item: &str) -> Option<IpNet> {
+/// The address or the range that `item` is.
+pub(crate) fn parse_range(item: &str) -> Option<IpNet> {
     // `IpNet`'s own parser accepts leading zeros in an address, which others read as octal.
     let range = match item.split_once('/') {
         Some((address, length)) if length.bytes().all(|byte| byte.is_ascii_digit()) => {

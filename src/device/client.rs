@@ -61,6 +61,11 @@ impl ClientInfo {
     }
 
     /// The id of the device, when the application or a device cookie knows it.
+    ///
+    /// # Security
+    ///
+    /// Take it from where the client cannot make it up, such as a [`DeviceTokens`](crate::token::DeviceTokens) token: on a
+    /// device that a user trusts, the second factor may be skipped.
     pub fn device_id(mut self, id: Option<DeviceId>) -> Self {
         self.device_id = id;
         self
@@ -76,6 +81,11 @@ impl ClientInfo {
     pub fn held(mut self, user: UserId, session: SessionId) -> Self {
         self.held = Some((user, session));
         self
+    }
+
+    /// The id of the device, as far as it is known.
+    pub fn known_device_id(&self) -> Option<DeviceId> {
+        self.device_id
     }
 
     /// The device, named by the built-in tables.

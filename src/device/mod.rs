@@ -2,11 +2,14 @@
 
 mod client;
 mod kind;
+mod known;
 pub mod naming;
 
+pub(crate) use self::client::ClientParts;
 pub use self::{
     client::ClientInfo,
     kind::DeviceKind,
+    known::KnownDevice,
     naming::{ClientHints, Described},
 };
 

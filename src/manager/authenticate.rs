@@ -1,9 +1,12 @@
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cache::{Entry, Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
+    credentials::CredentialSource,
+    device::ClientInfo,
     event::SessionEvent,
+    id::{SessionId, UserId},
     logging,
     manager::{
         CurrentSession, Endings, Inner, SessionManager, Verifier,
@@ -25,6 +28,7 @@ pub(crate) enum Checked {
 
 /// A token that the cache cannot answer for.
 pub(crate) struct Pending {
+    source: CredentialSource,
     token: Arc<[u8]>,
     key_revision: u64,
     verified: Option<VerifiedToken>,
@@ -33,9 +37,14 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// A token that was accepted under this revision of the keys, and is to go on being accepted.
-    pub(super) fn again(entry: &Entry<Authenticated>, key_revision: u64) -> Self {
+    pub(super) fn again(entry: &Entry<Authenticated>, source: CredentialSource, key_revision: u64) -> Self {
         let (token, claims) = (Arc::clone(entry.token()), entry.value().claims);
-        Self { token, key_revision, verified: Some(entry.value().token.clone()), claims }
+        Self { source, token, key_revision, verified: Some(entry.value().token.clone()), claims }
+    }
+
+    /// Where the token stood.
+    pub(crate) fn source(&self) -> CredentialSource {
+        self.source
     }
 }
 
@@ -53,37 +62,35 @@ impl SessionManager {
     ///
     /// Dropping the future loses nothing. A read of the store that others wait for goes on.
     pub async fn authenticate(&self, token: &str) -> Result<CurrentSession, Denied> {
-        let current = match self.check(token.as_bytes()) {
+        let current = match self.check(token.as_bytes(), CredentialSource::Bearer) {
             Checked::Accepted(current) => current,
             Checked::Pending(pending) => self.resolve(pending).await?,
         };
-        self.admit(&current, || None);
+        self.admit(&current, || Some(ClientInfo::new()));
         Ok(current)
     }
 
     /// The session of a token that the cache knows. Never waits; the common request needs no more than this.
     ///
     /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
-    pub(crate) fn known(&self, token: &[u8]) -> Option<CurrentSession> {
+    pub(crate) fn known(&self, token: &[u8], source: CredentialSource) -> Option<CurrentSession> {
         let (inner, now) = (&self.inner, self.inner.clock.ticks());
         match inner.cache.get(token, now, inner.tokens.verifier.key_revision()) {
-            Lookup::Hit(entry) => Some(CurrentSession::new(entry, now)),
+            Lookup::Hit(entry) => Some(CurrentSession::new(entry, source, now)),
             Lookup::Stale(_) | Lookup::Miss => None,
         }
     }
 
     /// Looks a token up in the cache, and says what is left to be done. Never waits.
-    pub(crate) fn check(&self, token: &[u8]) -> Checked {
+    pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
         let (inner, now) = (&self.inner, self.inner.clock.ticks());
         let key_revision = inner.tokens.verifier.key_revision();
         match inner.cache.get(token, now, key_revision) {
-            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, now)),
-            Lookup::Stale(entry) => {
-                Checked::Pending(Pending::again(&entry, key_revision))
-            }
+            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, source, now)),
+            Lookup::Stale(entry) => Checked::Pending(Pending::again(&entry, source, key_revision)),
             Lookup::Miss => {
                 let claims = inner.tokens.verifier.claims();
-                Checked::Pending(Pending { token: token.into(), key_revision, verified: None, claims })
+                Checked::Pending(Pending { source, token: token.into(), key_revision, verified: None, claims })
             }
         }
     }
@@ -91,12 +98,15 @@ impl SessionManager {
     /// Looks up what an outer layer has verified.
     pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
         let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        // How the token came is the outer layer's business, and so is whether the request was forged.
+        let source = CredentialSource::Bearer;
         let key = upstream_key(verified);
         match inner.cache.get(&key, now, 0) {
             Lookup::Hit(entry) if entry.value().token == *verified => {
-                Checked::Accepted(CurrentSession::new(entry, now))
+                Checked::Accepted(CurrentSession::new(entry, source, now))
             }
             _ => Checked::Pending(Pending {
+                source,
                 token: key.into(),
                 key_revision: 0,
                 verified: Some(verified.clone()),
@@ -117,9 +127,10 @@ impl SessionManager {
             None => inner.verify(&pending.token, now).map_err(|why| self.denied_by_token(why))?,
         };
         if let Some(refusal) = inner.refusals.find(&verified, inner.clock.ticks()) {
-            return Err(self.denied_by_record(&verified, refusal));
+            return Err(inner.denied_by_record(&verified.user_id, verified.session_id, refusal));
         }
 
+        let mut reread = false;
         // Each round but the last means that the session was changed while it was read. The bound is for the case that
         // somebody does nothing else.
         for _ in 0..MOST_ROUNDS {
@@ -127,9 +138,22 @@ impl SessionManager {
                 Some(found) => found,
                 None => return Err(self.refuse(&verified, Refusal::Unknown)),
             };
+            // A record that is older than the token was read before another node has moved the session on.
+            if !reread && verified.generation > Some(fresh.session.tokens.generation) {
+                reread = true;
+                inner.cache.revoke(&verified.user_id, verified.session_id);
+                continue;
+            }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
                 inner.cache.revoke(&verified.user_id, verified.session_id);
                 return Err(self.refuse(&verified, refusal));
+            }
+            if inner.is_first_use(&verified, &fresh.session) {
+                inner.report_first_use(&verified, fresh.session.last_active_at).await;
+                if inner.refuses_older_tokens() {
+                    inner.cache.revoke(&verified.user_id, verified.session_id);
+                    continue;
+                }
             }
             if let Some(current) = inner.publish(&ticket, &fresh, &verified, &pending) {
                 return Ok(current);
@@ -140,38 +164,44 @@ impl SessionManager {
 
     /// Records that the session is active now, when that is worth recording. Never waits and never fails.
     ///
-    /// `ip` is only asked when it is.
-    pub(crate) fn touch(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
-        self.touch_at(self.inner.clock.ticks(), current, ip);
+    /// `client` is only asked when it is. It answers nothing when the request is no activity.
+    pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
+        self.touch_at(self.inner.clock.ticks(), current, client);
     }
 
     /// The same for a request that was accepted just now, whose record is also read anew if that is due.
-    pub(crate) fn admit(&self, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
+    pub(crate) fn admit(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
         let now = current.accepted_at();
         if current.entry().is_reload_due(now) {
             self.inner.reload_ahead(current);
         }
-        self.touch_at(now, current, ip);
+        self.touch_at(now, current, client);
     }
 
-    fn touch_at(&self, now: u64, current: &CurrentSession, ip: impl FnOnce() -> Option<IpAddr>) {
+    fn touch_at(&self, now: u64, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
         let inner = &self.inner;
         if !current.entry().is_touch_due(now) {
             return;
         }
+        let Some(client) = client() else {
+            return;
+        };
         let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
         let interval = ticks(inner.timings.activity_interval);
         if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
             let mut touch = Touch::new(user.clone(), id, at);
-            touch.ip = ip();
+            let mut client = client.parts();
+            client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
+            touch.ip = client.ip;
             touch.generation = current.entry().value().token.generation;
             inner.activity.push(touch);
+            inner.notice(current.session(), &client);
         }
     }
 
     fn refuse(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
         self.inner.refusals.remember(verified, &refusal, self.inner.clock.ticks());
-        self.denied_by_record(verified, refusal)
+        self.inner.denied_by_record(&verified.user_id, verified.session_id, refusal)
     }
 
     fn denied_by_token(&self, why: TokenRejection) -> Denied {
@@ -181,13 +211,15 @@ impl SessionManager {
             _ => Denied::Invalid,
         }
     }
+}
 
-    fn denied_by_record(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
-        let (user_id, session_id) = (verified.user_id.clone(), verified.session_id);
+impl Inner {
+    pub(super) fn denied_by_record(&self, user: &UserId, session_id: SessionId, refusal: Refusal) -> Denied {
+        let user_id = user.clone();
         match refusal {
             Refusal::Unknown => {
                 logging::session_refused(session_id, "unknown");
-                self.tell(&SessionEvent::UnknownSession { user_id, session_id });
+                self.listeners.tell(&SessionEvent::UnknownSession { user_id, session_id });
                 Denied::Invalid
             }
             Refusal::Superseded => {
@@ -196,17 +228,15 @@ impl SessionManager {
             }
             Refusal::Ended(ending) => {
                 logging::session_refused(session_id, ending.reason.as_str());
-                self.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
-                match self.inner.endings {
+                self.listeners.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
+                match self.endings {
                     Endings::Told => Denied::Ended(ending),
                     Endings::Concealed => Denied::Invalid,
                 }
             }
         }
     }
-}
 
-impl Inner {
     fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
             Verifier::Own(verifier) => verifier.verify(token, now),
@@ -223,8 +253,7 @@ impl Inner {
         if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
-        let superseded = verified.generation.unwrap_or(0) < session.tokens.least_generation;
-        superseded.then_some(Refusal::Superseded)
+        self.is_superseded(verified.generation, session).then_some(Refusal::Superseded)
     }
 
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.
@@ -281,7 +310,7 @@ impl Inner {
             touch_due: now_ticks.saturating_add(ticks(touch_in)),
             reload_due,
         };
-        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, now_ticks))
+        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source, now_ticks))
     }
 }
 

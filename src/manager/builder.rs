@@ -1,4 +1,4 @@
-use std::{hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -7,12 +7,22 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{Clock, SteadyClock, SystemClock},
+    credentials::{Credentials, CsrfPolicy, Transport},
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
-    manager::{Endings, Inner, SessionManager, Timings, Tokens, Verifier, background::Background, refusals::Refusals},
+    manager::{
+        Endings, Inner, RefreshPolicy, SessionManager, Tokens, Verifier,
+        background::Background,
+        clients::DeviceCookie,
+        limits::Limits,
+        notice::{MOST_NOTICED, NoticedBrowsers},
+        refresh::Refreshing,
+        refusals::Refusals,
+    },
     policy::SessionPolicy,
+    privacy::AddressPrivacy,
     store::SessionStore,
-    token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
+    token::{KeyRing, RefreshTokens, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
 };
 
 /// Builds a [`SessionManager`].
@@ -23,7 +33,15 @@ use crate::{
 /// | --- | --- |
 /// | [`keys`](Self::keys), [`verifier`](Self::verifier) or [`verified_upstream`](Self::verified_upstream) | none: one is required |
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
+/// | [`transport`](Self::transport) | [`Transport::Bearer`] |
+/// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
+/// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
+/// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
 /// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
+/// | [`max_sessions`](Self::max_sessions), [`limit`](Self::limit), [`limits_of`](Self::limits_of) | no limit |
+/// | [`same_device`](Self::same_device) | earlier sessions on the device stay |
+/// | [`addresses`](Self::addresses) | kept in full |
+/// | [`device_cookie`](Self::device_cookie) | on where tokens travel in cookies and the keys are secrets |
 /// | [`cache_ttl`](Self::cache_ttl) | 10 s, or a tenth of the idle timeout when that is less |
 /// | [`cache_capacity`](Self::cache_capacity) | 64 MiB |
 /// | [`activity_interval`](Self::activity_interval) | 60 s, or a tenth of the idle timeout when that is less |
@@ -39,25 +57,37 @@ use crate::{
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
-    proof: Option<Proof>,
-    token_options: TokenOptions,
-    policy: SessionPolicy,
-    cache_ttl: Option<Duration>,
-    cache_capacity: u64,
-    activity_interval: Option<Duration>,
-    flush_interval: Option<Duration>,
-    store_deadline: Duration,
-    concurrent_loads: usize,
-    retention: Duration,
-    purge_interval: Duration,
+    pub(super) proof: Option<Proof>,
+    pub(super) token_options: TokenOptions,
+    pub(super) transport: Transport,
+    origins: Origins,
+    refresh: Option<RefreshPolicy>,
+    pub(super) policy: SessionPolicy,
+    pub(super) limits: Limits,
+    pub(super) addresses: AddressPrivacy,
+    pub(super) device_keys: Option<KeyRing>,
+    pub(super) cache_ttl: Option<Duration>,
+    pub(super) cache_capacity: u64,
+    pub(super) activity_interval: Option<Duration>,
+    pub(super) flush_interval: Option<Duration>,
+    pub(super) store_deadline: Duration,
+    pub(super) concurrent_loads: usize,
+    pub(super) retention: Duration,
+    pub(super) purge_interval: Duration,
     endings: Endings,
     trusted_proxies: TrustedProxies,
     clock: Arc<dyn Clock>,
     listeners: Listeners,
 }
 
+/// Where unsafe requests with a cookie may come from.
+enum Origins {
+    Own { and: Vec<String> },
+    Unchecked,
+}
+
 /// What proves a token.
-enum Proof {
+pub(super) enum Proof {
     Keys(KeyRing),
     Application(Arc<dyn VerifyToken>),
     Upstream,
@@ -69,7 +99,13 @@ impl SessionManagerBuilder {
             store,
             proof: None,
             token_options: TokenOptions::new(),
+            transport: Transport::Bearer,
+            origins: Origins::Own { and: Vec::new() },
+            refresh: None,
             policy: SessionPolicy::new(),
+            limits: Limits::default(),
+            addresses: AddressPrivacy::Full,
+            device_keys: None,
             cache_ttl: None,
             cache_capacity: 64 * 1_024 * 1_024,
             activity_interval: None,
@@ -107,9 +143,42 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// What tokens look like: issuer, audience, the name of the session's claim and so on.
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
+    /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
+        self
+    }
+
+    /// How tokens travel. Default: in the `Authorization` field.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
+    /// it: `https://app.example.com`. Default: none.
+    pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
+        self
+    }
+
+    /// Leaves the defence against forged requests to the application. Default: unsafe requests with our cookie are checked
+    /// by `Sec-Fetch-Site` and `Origin`.
+    ///
+    /// # Security
+    ///
+    /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
+    /// does not prevent it.
+    pub fn insecure_without_csrf_check(mut self) -> Self {
+        self.origins = Origins::Unchecked;
+        self
+    }
+
+    /// Switches refresh tokens on. Default: off; access tokens live as long as their session, and are checked against it on
+    /// every request.
+    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
+        self.refresh = Some(policy);
         self
     }
 
@@ -120,8 +189,9 @@ impl SessionManagerBuilder {
     }
 
     /// How long a record may be used without being read anew, 0 to 60 s; 0 reads the store on every request. It bounds
-    /// what this node may miss when the bus is dead. In its last fifth the record of a session that is in use is read anew
-    /// in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of the idle timeout when that is less.
+    /// what this node may miss when the bus is dead. In the last fifth of that time the record of a session in use is read
+    /// anew in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of the idle
+    /// timeout when that is less.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.cache_ttl = Some(ttl);
         self
@@ -199,10 +269,15 @@ impl SessionManagerBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, times out
-    /// of bounds, or an idle timeout that could pass between two records of activity.
+    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, a cookie that
+    /// browsers would refuse, refresh tokens without a secret, times out of bounds, or an idle timeout that could pass
+    /// between two records of activity.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
+        self.limits.check()?;
+        let credentials = self.credentials()?;
+        let refreshing = self.refreshing()?;
+        let device_cookie = DeviceCookie::new(&self)?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -223,10 +298,15 @@ impl SessionManagerBuilder {
             reloads: Arc::new(Semaphore::new(self.concurrent_loads.div_ceil(2))),
             jitter: RandomState::new(),
             tokens,
+            credentials,
+            refreshing,
             policy: self.policy,
-            limits: Vec::new(),
+            limits: self.limits,
+            addresses: self.addresses,
+            device_cookie,
             activity: ActivityQueue::new(MOST_WAITING),
             listeners: self.listeners,
+            noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),
             trusted_proxies: self.trusted_proxies,
             timings,
             endings: self.endings,
@@ -236,48 +316,38 @@ impl SessionManagerBuilder {
         Ok(SessionManager::from_inner(Arc::new(inner)))
     }
 
-    fn timings(&self) -> Result<Timings, ConfigError> {
-        let SessionPolicy { absolute_timeout, idle_timeout } = self.policy;
-        let idle_timeout = idle_timeout.min(absolute_timeout);
-        let tenth = idle_timeout / 10;
-        let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));
-        let activity_interval = self.activity_interval.unwrap_or_else(|| tenth.min(Duration::from_secs(60)));
-        let flush_interval = self
-            .flush_interval
-            .unwrap_or_else(|| (activity_interval / 6).clamp(Duration::from_millis(1), Duration::from_secs(10)));
+    fn credentials(&self) -> Result<Credentials, ConfigError> {
+        let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
+        let csrf = match &self.origins {
+            Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
+            Origins::Unchecked => None,
+        };
+        let refresh_path = self.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
+        Credentials::new(&self.transport, refresh_path, csrf).map_err(|error| refused(&error.to_string()))
+    }
 
-        let second = Duration::from_secs(1);
-        let rules = [
-            (absolute_timeout.is_zero(), "the absolute timeout is zero"),
-            (absolute_timeout > SessionPolicy::LONGEST, "the absolute timeout is longer than 400 days"),
-            (idle_timeout.is_zero(), "the idle timeout is zero"),
-            (cache_ttl > 60 * second, "the cache's time to live is longer than 60 s"),
-            (self.cache_capacity == 0, "the cache's capacity is zero"),
-            (activity_interval.is_zero(), "the activity interval is zero"),
-            (flush_interval.is_zero(), "the flush interval is zero"),
-            (
-                activity_interval + cache_ttl >= idle_timeout / 2,
-                "the activity interval and the cache's time to live together are not shorter than half the idle timeout",
-            ),
-            (flush_interval > activity_interval, "the flush interval is longer than the activity interval"),
-            (self.store_deadline.is_zero(), "the store's deadline is zero"),
-            (self.store_deadline > 60 * second, "the store's deadline is longer than 60 s"),
-            (self.concurrent_loads == 0, "no concurrent loads are allowed"),
-            (self.concurrent_loads > Semaphore::MAX_PERMITS, "there are more concurrent loads than can be counted"),
-            (self.retention < 86_400 * second, "ended sessions are kept for less than a day"),
-            (self.purge_interval.is_zero(), "the purge interval is zero"),
-        ];
-        if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
-            return Err(invalid(message));
-        }
-        Ok(Timings {
-            cache_ttl,
-            activity_interval,
-            flush_interval,
-            store_deadline: self.store_deadline,
-            retention: self.retention,
-            purge_interval: self.purge_interval,
-        })
+    fn refreshing(&self) -> Result<Option<Refreshing>, ConfigError> {
+        let Some(policy) = &self.refresh else {
+            return Ok(None);
+        };
+        policy.check()?;
+        let Some(Proof::Keys(signing)) = &self.proof else {
+            return Err(invalid("refresh tokens need a manager that issues access tokens: call `keys`"));
+        };
+        let keys = policy.keys.as_ref().unwrap_or(signing);
+        let tokens = RefreshTokens::new(keys.clone(), &self.token_options)?;
+        Ok(Some(Refreshing::new(policy.clone(), tokens)))
+    }
+}
+
+impl fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManagerBuilder")
+            .field("store", &self.store)
+            .field("policy", &self.policy)
+            .field("transport", &self.transport)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
     }
 }
 

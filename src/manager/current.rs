@@ -6,12 +6,15 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
+    assurance::Requirement,
     cache::Entry,
     clock::Timestamp,
+    credentials::CredentialSource,
     device::Device,
     error::{Error, ErrorKind},
     id::{SessionId, UserId},
     manager::{Inner, SessionManager},
+    policy::Denied,
     session::Session,
     token::{VerifiedToken, claims_of},
 };
@@ -24,6 +27,7 @@ use crate::{
 #[derive(Clone)]
 pub struct CurrentSession {
     entry: Arc<Entry<Authenticated>>,
+    source: CredentialSource,
     /// When it was accepted, in ticks.
     accepted_at: u64,
 }
@@ -46,8 +50,8 @@ pub(crate) enum Claims {
 }
 
 impl CurrentSession {
-    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, accepted_at: u64) -> Self {
-        Self { entry, accepted_at }
+    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, source: CredentialSource, accepted_at: u64) -> Self {
+        Self { entry, source, accepted_at }
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
@@ -77,6 +81,11 @@ impl CurrentSession {
     /// The whole record.
     pub fn session(&self) -> &Session {
         &self.entry.value().session
+    }
+
+    /// Where the token of this request stood.
+    pub fn credential_source(&self) -> CredentialSource {
+        self.source
     }
 
     /// When the token of this request expires.
@@ -110,6 +119,16 @@ impl CurrentSession {
             }
             Claims::Elsewhere => Err(Error::new(ErrorKind::InvalidClaims)),
         }
+    }
+
+    /// Whether the session has proven what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::StepUp`] when it has not, or when the manager has been dropped and nobody knows the time.
+    pub fn meets(&self, requirement: &Requirement) -> Result<(), Denied> {
+        let is_met = self.manager().is_some_and(|manager| requirement.is_met(self.session(), manager.now()));
+        if is_met { Ok(()) } else { Err(Denied::StepUp(requirement.clone())) }
     }
 
     /// The manager that accepted the session; `None` once it has been dropped.

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
     error::Error,
     id::{SessionId, UserId},
     manager::{Inner, SessionManager},
@@ -177,21 +176,6 @@ impl SessionManager {
     /// How a session has ended by now: the ending on record, else the deadline it has passed; `None` while it is active.
     pub fn ending_of(&self, session: &Session) -> Option<Ending> {
         self.inner.ending_of(session)
-    }
-
-    /// Gives the device of a session a name, or takes it away. Answers whether the user has such a session.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
-    pub async fn rename(&self, user: &UserId, id: SessionId, name: Option<DeviceName>) -> Result<bool, Error> {
-        let (inner, user) = (Arc::clone(&self.inner), user.clone());
-        let change = async move {
-            let renamed = inner.twice_within_deadline("rename", || inner.store.rename(&user, id, name.as_ref())).await;
-            inner.cache.revoke(&user, id);
-            renamed
-        };
-        self.inner.detached(change).await
     }
 
     /// Replaces the application's data of an active session. Answers whether the user has one under this id.

@@ -28,6 +28,9 @@ impl Inner {
             // Without a cache each request reads for itself: what another one has read may be older than this request.
             let ticket = self.cache.read_alone(user, id, now);
             let outcome = self.read(user, id).await;
+            if !matches!(outcome, LoadOutcome::Found(_)) {
+                self.cache.give_up(&ticket);
+            }
             (ticket, outcome)
         } else {
             match self.cache.join(user, id, now, now.saturating_add(least)) {

@@ -2,10 +2,15 @@
 //!
 //! One file per use case, each a straight walk:
 //!
-//! - `start`: a user signs in.
+//! - `start`: a user signs in; `limits` says what makes room.
 //! - `authenticate`: a request arrives with a token.
+//! - `refresh`: a client asks for the next tokens.
+//! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
+//! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
+//! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
+//! - `incident`: sessions of all users are found, and ended, in an emergency.
 //! - `watch`: long-lived connections hear of the end of their session.
 //! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
 //!
@@ -14,29 +19,48 @@
 //! Every change runs in a task of its own that the caller awaits. Dropping the caller's future, as a server does when its
 //! client hangs up, lets the change run to its end.
 
+mod account;
 mod authenticate;
 mod background;
 mod builder;
+mod clients;
 mod current;
+mod devices;
+mod export;
+mod incident;
+mod limits;
 mod list;
 mod load;
+mod notice;
+mod refresh;
 mod refusals;
 mod reload;
 mod revoke;
 mod start;
+mod started;
+mod step_up;
+mod timings;
 mod watch;
 
-pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
+    account::CredentialsChanged,
     background::ShutdownReport,
     builder::SessionManagerBuilder,
     current::CurrentSession,
+    incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
+    refresh::{OnReuse, RefreshPolicy},
     revoke::{Revocation, Revoked},
-    start::{StartSession, StartedSession},
+    start::StartSession,
+    started::{SignedOut, StartedSession},
+    step_up::Reauthentication,
+};
+pub(crate) use self::{
+    authenticate::{Checked, Pending},
+    clients::DeviceCookie,
 };
 
-use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, sync::Arc};
 
 use tokio::sync::Semaphore;
 
@@ -45,11 +69,16 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{SteadyClock, Timestamp},
+    credentials::Credentials,
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
     logging,
-    manager::{background::Background, current::Authenticated, refusals::Refusals, watch::Watchers},
-    policy::{SessionLimit, SessionPolicy},
+    manager::{
+        background::Background, current::Authenticated, limits::Limits, notice::NoticedBrowsers, refresh::Refreshing,
+        refusals::Refusals, timings::Timings, watch::Watchers,
+    },
+    policy::SessionPolicy,
+    privacy::AddressPrivacy,
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
 };
@@ -95,10 +124,15 @@ pub(crate) struct Inner {
     reloads: Arc<Semaphore>,
     jitter: RandomState,
     tokens: Tokens,
+    credentials: Credentials,
+    refreshing: Option<Refreshing>,
     policy: SessionPolicy,
-    limits: Vec<SessionLimit>,
+    limits: Limits,
+    addresses: AddressPrivacy,
+    device_cookie: Option<DeviceCookie>,
     activity: ActivityQueue,
     listeners: Listeners,
+    noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,
     timings: Timings,
     endings: Endings,
@@ -117,24 +151,6 @@ pub(crate) enum Verifier {
     Application(Arc<dyn VerifyToken>),
     /// An outer layer has verified the token already.
     Upstream,
-}
-
-/// How long things take and last, as `build()` has checked them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timings {
-    cache_ttl: Duration,
-    activity_interval: Duration,
-    flush_interval: Duration,
-    store_deadline: Duration,
-    retention: Duration,
-    purge_interval: Duration,
-}
-
-impl Timings {
-    /// How far recorded activity may lag the real one.
-    fn idle_allowance(&self) -> Duration {
-        self.activity_interval + self.flush_interval
-    }
 }
 
 /// Whether clients are told how their own sessions ended.
@@ -162,6 +178,21 @@ impl SessionManager {
     /// The present, as the manager's clock has it.
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
+    }
+
+    /// How long sessions live, and what is asked of them.
+    pub fn policy(&self) -> &SessionPolicy {
+        &self.inner.policy
+    }
+
+    /// Which credentials are read, and how they are answered.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
+    }
+
+    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    pub fn cached_sessions(&self) -> u64 {
+        self.inner.cache.sessions() as u64
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.

@@ -5,6 +5,7 @@ use tokio::runtime::Handle;
 use crate::{
     cache::{Entry, Fresh},
     clock::ticks,
+    credentials::CredentialSource,
     manager::{CurrentSession, Inner, Timings, authenticate::Pending, current::Authenticated},
 };
 
@@ -46,7 +47,7 @@ impl Inner {
         match self.record_good_for(ticks(self.timings.reload_lead()), verified).await {
             Ok(Some((ticket, fresh))) if self.refusal(verified, &fresh.session).is_none() => {
                 // Where the ticket does not hold any more, the next request finds nothing, and reads the store itself.
-                self.publish(&ticket, &fresh, verified, &Pending::again(entry, key_revision));
+                self.publish(&ticket, &fresh, verified, &Pending::again(entry, CredentialSource::Bearer, key_revision));
             }
             // The session has ended elsewhere. The next request is told how.
             Ok(_) => self.cache.revoke(&verified.user_id, verified.session_id),

@@ -4,7 +4,7 @@ use crate::{
     error::Error,
     event::SessionEvent,
     id::{SessionId, UserId},
-    manager::{CurrentSession, Inner, SessionManager},
+    manager::{CurrentSession, Inner, SessionManager, SignedOut},
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},
 };
@@ -38,9 +38,18 @@ impl Revocation {
         Self { reason: EndReason::Policy, actor: Actor::Application }
     }
 
+    pub(super) fn new(reason: EndReason, actor: Actor) -> Self {
+        Self { reason, actor }
+    }
+
     /// A newer sign-in of the same client takes its place.
     pub(super) fn replaced() -> Self {
         Self { reason: EndReason::Replaced, actor: Actor::System }
+    }
+
+    /// A refresh token of it that had been used up was presented.
+    pub(super) fn refresh_reused() -> Self {
+        Self { reason: EndReason::RefreshReused, actor: Actor::System }
     }
 
     fn sign_out(id: SessionId) -> Self {
@@ -83,8 +92,16 @@ pub enum Revoked {
 /// The change runs in a task of its own. Dropping the future does not stop it.
 impl SessionManager {
     /// Signs the current session out.
-    pub async fn sign_out(&self, current: &CurrentSession) -> Result<(), Error> {
-        self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await.map(drop)
+    ///
+    /// In Axum handlers the answer is a response that clears the cookies, if there are any.
+    pub async fn sign_out(&self, current: &CurrentSession) -> Result<SignedOut, Error> {
+        self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await?;
+        Ok(self.signed_out())
+    }
+
+    /// The response to a request whose session has been ended in another way than by [`sign_out`](Self::sign_out).
+    pub fn signed_out(&self) -> SignedOut {
+        SignedOut::new(self.clone())
     }
 
     /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
@@ -98,7 +115,7 @@ impl SessionManager {
         self.revoke_scope(current.user_id(), EndScope::others(current.id()), current).await
     }
 
-    /// Ends all sessions of a user. Answers how many were active.
+    /// Ends all sessions of a user, and the trust in all their devices. Answers how many were active.
     pub async fn revoke_all(&self, user: &UserId, by: impl Into<Revocation>) -> Result<u64, Error> {
         self.revoke_scope(user, EndScope::all(), by).await
     }
@@ -131,7 +148,7 @@ impl Inner {
         }
     }
 
-    async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
+    pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
         let outcome =
@@ -146,10 +163,14 @@ impl Inner {
         for &id in &ended {
             self.tell_ended(user, id, &ending);
         }
+        // Last, so that no session is left that could trust its device again.
+        if scope == EndScope::all() {
+            self.distrust(user).await?;
+        }
         Ok(ended.len() as u64)
     }
 
-    fn ending(&self, by: &Revocation) -> Ending {
+    pub(super) fn ending(&self, by: &Revocation) -> Ending {
         Ending::new(by.reason, by.actor.clone(), self.clock.now())
     }
 

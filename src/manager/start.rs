@@ -4,16 +4,17 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    clock::Timestamp,
     device::ClientInfo,
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::{InvalidUserId, UserId},
-    manager::{Inner, Revocation, SessionManager},
+    manager::{
+        Inner, Revocation, SessionManager, StartedSession,
+        started::{Carried, Persistence},
+    },
     policy::{Admission, Eviction},
-    session::{Actor, Ending, Session},
+    session::{Actor, Ending, Salt, Session},
     store::Admitted,
-    token::NewToken,
 };
 
 impl SessionManager {
@@ -47,6 +48,7 @@ impl SessionManager {
             assurance_level: 1,
             idle_timeout: self.inner.policy.idle_timeout,
             absolute_timeout: self.inner.policy.absolute_timeout,
+            persistence: Persistence::Lasting,
         }
     }
 }
@@ -78,11 +80,12 @@ pub struct StartSession {
     assurance_level: u8,
     idle_timeout: Duration,
     absolute_timeout: Duration,
+    persistence: Persistence,
 }
 
 impl StartSession {
     /// Claims of the application's own for the token, as anything that serializes to a JSON object. They are readable by
-    /// whoever holds the token.
+    /// whoever holds the token, and every later token of the session has them too.
     pub fn claims(mut self, claims: &impl Serialize) -> Self {
         self.claims = match serde_json::to_value(claims) {
             Ok(Value::Object(claims)) => Ok(claims),
@@ -117,20 +120,32 @@ impl StartSession {
     }
 
     /// The absolute timeout of this session. Default: that of the policy.
+    ///
+    /// With more than [`TokenOptions::max_lifetime`](crate::token::TokenOptions::max_lifetime) the start is answered by
+    /// [`ErrorKind::InvalidClaims`].
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
+        self
+    }
+
+    /// Lets browsers forget the cookie when they are closed: the user does not want to be remembered. Default: they keep it as
+    /// long as the session may last.
+    ///
+    /// The server cannot see that a browser was closed. Shorter timeouts for such a session say when it ends.
+    pub fn until_browser_closes(mut self) -> Self {
+        self.persistence = Persistence::UntilBrowserCloses;
         self
     }
 
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (session, claims, held) = self.prepare(&inner)?;
+        let (mut session, carried, held) = self.prepare(&inner)?;
+        inner.recognise(&mut session).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
-        let token = inner.sign(&session, &claims)?;
-        let started = StartedSession { token, session: Arc::new(session) };
-        let session = Arc::clone(&started.session);
+        let session = Arc::new(session);
+        let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
         let admitted = Arc::clone(&inner);
         inner.detached(async move { admitted.admit(&session, held).await }).await?;
         Ok(started)
@@ -145,28 +160,30 @@ impl StartSession {
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (session, _, held) = self.prepare(&inner)?;
+        let (mut session, _, held) = self.prepare(&inner)?;
+        inner.recognise(&mut session).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
         inner.detached(async move { admitted.admit(&record, held).await }).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
 
-    fn prepare(self, inner: &Inner) -> Result<(Session, Map<String, Value>, Option<Held>), Error> {
-        let claims = self.claims?;
+    fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
+        let carried = Carried { claims: self.claims?, persistence: self.persistence };
         let client = self.client.parts();
         let now = inner.clock.now();
         let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
         session.device = client.device;
         session.device_id = client.device_id;
-        session.created_ip = client.ip;
-        session.last_ip = client.ip;
+        session.created_ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
+        session.last_ip = session.created_ip;
         session.location = client.location;
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
         session.data = self.data;
-        Ok((session, claims, client.held))
+        session.tokens.salt = Salt::random();
+        Ok((session, carried, client.held))
     }
 }
 
@@ -185,30 +202,15 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// The session that the client held before.
+/// A session that is not on record yet, what its tokens hand on, and the session that the client held before.
+type Prepared = (Session, Carried, Option<Held>);
+
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    fn sign(&self, session: &Session, claims: &Map<String, Value>) -> Result<String, Error> {
-        let issuer = self.tokens.issuer.as_ref().ok_or_else(|| Error::new(ErrorKind::NoSigningKey))?;
-        let methods: Vec<String> = session.methods.keys().map(|name| name.to_string()).collect();
-        let token = NewToken {
-            user_id: &session.user_id,
-            session_id: session.id,
-            issued_at: session.created_at,
-            expires_at: session.expires_at,
-            generation: None,
-            authenticated_at: session.authenticated_at,
-            methods: &methods,
-            level: None,
-            claims: Some(claims),
-        };
-        issuer.issue(&token).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))
-    }
-
     async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
         let mut admission = Admission::new(session.created_at, self.timings.idle_allowance());
-        admission.limits.clone_from(&self.limits);
+        self.limits.apply_to(&mut admission, &session.user_id);
         let elsewhere = match held {
             Some((user, id)) if user == session.user_id => {
                 admission.supersedes = Some(id);
@@ -217,9 +219,10 @@ impl Inner {
             other_user => other_user,
         };
 
+        self.settle_activity(&admission, &session.user_id).await;
         let admitted = self.twice_within_deadline("insert", || self.store.insert(session, &admission)).await?;
         match admitted {
-            Admitted::Inserted(evictions) => self.tell_started(session, &evictions),
+            Admitted::Inserted(evictions) => self.tell_started(session, &evictions).await,
             Admitted::Refused(full) => {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
@@ -233,44 +236,13 @@ impl Inner {
         Ok(())
     }
 
-    fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
+    async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
         for eviction in evictions {
             self.cache.revoke(&session.user_id, eviction.id);
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
             self.tell_ended(&session.user_id, eviction.id, &ending);
         }
-        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session) });
-    }
-}
-
-/// A session that has just started, with its token.
-///
-/// In Axum handlers it is a response: the JSON object `{"token", "tokenType", "sessionId", "expiresAt"}`.
-#[must_use = "the token is nowhere else"]
-pub struct StartedSession {
-    token: String,
-    session: Arc<Session>,
-}
-
-impl StartedSession {
-    /// The access token. It is a secret.
-    pub fn token(&self) -> &str {
-        &self.token
-    }
-
-    /// The record.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// When the token expires.
-    pub fn expires_at(&self) -> Timestamp {
-        self.session.expires_at
-    }
-}
-
-impl fmt::Debug for StartedSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StartedSession").field("session", &self.session).finish_non_exhaustive()
+        let (new_device, new_location) = (self.note_device(session).await, self.is_new_place(session).await);
+        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
     }
 }

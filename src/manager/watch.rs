@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     clock::Timestamp,
+    device::ClientInfo,
     id::{SessionId, UserId},
     manager::{CurrentSession, Inner, background::next_round},
     session::{Actor, EndReason, Ending, Session},
@@ -73,7 +74,7 @@ impl CurrentSession {
     /// Records that the session is active, as a request would: at most once per activity interval, and without waiting.
     pub fn record_activity(&self) {
         if let Some(manager) = self.manager() {
-            manager.touch(self, || None);
+            manager.touch(self, || Some(ClientInfo::new()));
         }
     }
 }

@@ -10,9 +10,11 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::{
+    credentials::CredentialSource,
     manager::{CurrentSession, Pending, SessionManager},
-    middleware::{OnDenied, service::admit},
+    middleware::{OnDenied, service::settle, settings::Settings},
     policy::Denied,
+    transport::cookie,
 };
 
 pin_project! {
@@ -31,7 +33,9 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, Res, S, B, R> {
         /// The inner service was called at once. It is the common state, and needs no allocation.
-        Inner { #[pin] future: F },
+        ///
+        /// The manager is there when its cookies have to be looked after.
+        Inner { #[pin] future: F, cookies: Option<SessionManager> },
         /// The request was denied at once.
         Answered { response: Option<Res> },
         /// The store, or the signature, is being asked.
@@ -42,18 +46,19 @@ pin_project! {
 /// A request that waits for its session.
 struct Waiting<S, B, R> {
     resolution: Pin<Box<dyn Future<Output = Result<CurrentSession, Denied>> + Send>>,
+    source: CredentialSource,
     manager: SessionManager,
     service: S,
     request: Request<B>,
-    on_denied: Arc<R>,
+    settings: Arc<Settings<R>>,
 }
 
 impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
+    pub(super) fn inner(manager: &SessionManager, future: S::Future) -> Self {
+        Self { state: State::inner(manager, future) }
     }
 
     pub(super) fn answered(response: S::Response) -> Self {
@@ -65,12 +70,19 @@ where
         pending: Pending,
         service: S,
         request: Request<B>,
-        on_denied: Arc<R>,
+        settings: Arc<Settings<R>>,
     ) -> Self {
-        let resolver = manager.clone();
+        let (resolver, source) = (manager.clone(), pending.source());
         let resolution = Box::pin(async move { resolver.resolve(pending).await });
-        let waiting = Box::new(Waiting { resolution, manager, service, request, on_denied });
+        let waiting = Box::new(Waiting { resolution, source, manager, service, request, settings });
         Self { state: State::Resolving { waiting: Some(waiting) } }
+    }
+}
+
+impl<F, Res, S, B, R> State<F, Res, S, B, R> {
+    fn inner(manager: &SessionManager, future: F) -> Self {
+        let cookies = manager.credentials().cookie.is_some().then(|| manager.clone());
+        Self::Inner { future, cookies }
     }
 }
 
@@ -85,7 +97,13 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Inner { future } => return future.poll(cx),
+                StateProjection::Inner { future, cookies } => {
+                    let mut answer = ready!(future.poll(cx));
+                    if let (Some(manager), Ok(response)) = (cookies, &mut answer) {
+                        cookie::settle(manager.credentials(), response);
+                    }
+                    return Poll::Ready(answer);
+                }
                 StateProjection::Answered { response } => {
                     // Polled again after it was ready, it stays pending.
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
@@ -111,12 +129,12 @@ where
     R: OnDenied<ResBody>,
 {
     fn proceed(mut self, resolved: Result<CurrentSession, Denied>) -> State<S::Future, Response<ResBody>, S, B, R> {
-        match resolved {
-            Ok(current) => {
-                admit(&self.manager, current, &mut self.request);
-                State::Inner { future: self.service.call(self.request) }
+        match settle(&self.manager, &self.settings, resolved, self.source, &mut self.request) {
+            None => State::inner(&self.manager, self.service.call(self.request)),
+            Some(denied) => {
+                let response = self.settings.on_denied.response(&denied, self.request.headers());
+                State::Answered { response: Some(response) }
             }
-            Err(denied) => State::Answered { response: Some(self.on_denied.response(&denied, self.request.headers())) },
         }
     }
 }

@@ -1,11 +1,14 @@
 use std::{fmt, sync::Arc};
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use tower_layer::Layer;
 
 use crate::{
     manager::SessionManager,
-    middleware::{DefaultOnDenied, SessionService},
+    middleware::{
+        DefaultOnDenied, SessionService,
+        settings::{Enforcement, Passive, Settings},
+    },
     policy::Denied,
 };
 
@@ -16,6 +19,8 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`on_denied`](Self::on_denied) | [`DefaultOnDenied`]: problem details, or `grpc-status` for gRPC requests |
+/// | [`passive`](Self::passive) | every request is activity |
+/// | [`shadow`](Self::shadow) | off: what is not accepted is refused |
 ///
 /// # Examples
 ///
@@ -44,21 +49,49 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 #[must_use]
 pub struct SessionLayer<R = DefaultOnDenied> {
     manager: SessionManager,
-    on_denied: Arc<R>,
+    settings: Arc<Settings<R>>,
 }
 
 impl SessionLayer {
     /// A layer that asks this manager.
     pub fn new(manager: &SessionManager) -> Self {
-        Self { manager: manager.clone(), on_denied: Arc::new(DefaultOnDenied::new()) }
+        Self { manager: manager.clone(), settings: Arc::new(Settings::new(DefaultOnDenied::new())) }
     }
 }
 
 impl<R> SessionLayer<R> {
+    /// Says which requests are no activity, such as those by which a page polls for news by itself: they use a session, and
+    /// do not keep it alive. Default: every request is activity.
+    ///
+    /// It is asked once per activity interval of a session, not for every request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{SessionLayer, SessionManager};
+    /// # fn example(sessions: &SessionManager) {
+    /// let layer = SessionLayer::new(sessions).passive(|uri| uri.path() == "/api/notifications");
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    pub fn passive(mut self, is_passive: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
+        let passive: Option<Passive> = Some(Arc::new(is_passive));
+        self.settings = Arc::new(Settings { passive, ..(*self.settings).clone() });
+        self
+    }
+
+    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) what would have
+    /// been refused: for the first days beside another way of signing in. Default: off.
+    ///
+    /// Requests with a session have it in their extensions; whoever asks for one that is not there is still refused.
+    pub fn shadow(mut self) -> Self {
+        self.settings = Arc::new(Settings { enforcement: Enforcement::Reported, ..(*self.settings).clone() });
+        self
+    }
+
     /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will do.
     ///
     /// Anonymous requests are accepted here. Default: [`DefaultOnDenied`].
@@ -83,7 +116,7 @@ impl<R> SessionLayer<R> {
     where
         N: Fn(&Denied, &HeaderMap) -> http::Response<B>,
     {
-        SessionLayer { manager: self.manager, on_denied: Arc::new(on_denied) }
+        SessionLayer { settings: Arc::new(self.settings.on_denied(on_denied)), manager: self.manager }
     }
 }
 
@@ -91,7 +124,13 @@ impl<S, R> Layer<S> for SessionLayer<R> {
     type Service = SessionService<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService::new(inner, self.manager.clone(), Arc::clone(&self.on_denied))
+        SessionService::new(inner, self.manager.clone(), Arc::clone(&self.settings))
+    }
+}
+
+impl<R> Clone for SessionLayer<R> {
+    fn clone(&self) -> Self {
+        Self { manager: self.manager.clone(), settings: Arc::clone(&self.settings) }
     }
 }
 

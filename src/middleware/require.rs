@@ -11,7 +11,6 @@ use tower_service::Service;
 use crate::{
     manager::CurrentSession,
     middleware::{Anonymous, DefaultOnDenied, OnDenied, rejection},
-    policy::Denied,
 };
 
 /// Turns anonymous requests away, behind a [`SessionLayer`](crate::SessionLayer).
@@ -80,10 +79,9 @@ where
         if request.extensions().get::<CurrentSession>().is_some() {
             return Either::Left(self.inner.call(request));
         }
-        let response = if request.extensions().get::<Anonymous>().is_some() {
-            self.on_denied.response(&Denied::Missing, request.headers())
-        } else {
-            rejection::missing_layer().into_response()
+        let response = match request.extensions().get::<Anonymous>() {
+            Some(anonymous) => self.on_denied.response(&anonymous.denied(), request.headers()),
+            None => rejection::missing_layer().into_response(),
         };
         Either::Right(ready(Ok(response)))
     }

@@ -98,7 +98,7 @@ pub(super) async fn sign_out(
     };
     if id == current.id() {
         return match page.manager.sign_out(&current).await {
-            Ok(()) => Redirect::to(&page.settings.sign_in_path).into_response(),
+            Ok(signed_out) => (signed_out, Redirect::to(&page.settings.sign_in_path)).into_response(),
             Err(_) => unavailable(&page, &current).await,
         };
     }

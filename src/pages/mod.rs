@@ -122,6 +122,7 @@ impl DevicesPage {
             .route("/{id}/rename", routing::post(handlers::rename))
             .route("/assets/devices.css", routing::get(handlers::style))
             .route("/assets/devices.js", routing::get(handlers::script))
+            .layer(axum::middleware::from_fn_with_state(self.manager.clone(), crate::routes::declared))
             .with_state(self)
     }
 }

@@ -28,12 +28,9 @@ pub(super) async fn list(
     parameters: Result<Query<ListParameters>, QueryRejection>,
 ) -> Response {
     let Some(asked) = parameters.ok().and_then(|Query(parameters)| Asked::parse(parameters)) else {
-        return bad_request("invalid_query", "Use limit=1..100, state=active|ended|all, and a cursor of this list");
+        return bad_request("invalid_query", QUERY_RULE);
     };
-    let mut options = ListOptions::new().state(asked.state).cursor(asked.cursor).first(current.id());
-    if let Some(limit) = asked.limit {
-        options = options.limit(limit);
-    }
+    let options = asked.options(ListOptions::new().first(current.id()));
     let page = match manager.list(current.user_id(), &options).await {
         Ok(page) => page,
         Err(error) => return failed(error),
@@ -57,6 +54,7 @@ pub(super) async fn current(State(manager): State<SessionManager>, current: Curr
     let view = CurrentView {
         session: SessionView::new(&manager, &session, Some(session.id)),
         idle_expires_at: session.idle_expires_at().min(session.expires_at),
+        fresh_until: session.authenticated_at.saturating_add(manager.policy().fresh_for).min(session.expires_at),
     };
     json(StatusCode::OK, &view)
 }
@@ -67,17 +65,18 @@ struct CurrentView<'a> {
     #[serde(flatten)]
     session: SessionView<'a>,
     idle_expires_at: Timestamp,
+    fresh_until: Timestamp,
 }
 
 /// The parameters, as far as they make sense.
-struct Asked {
+pub(super) struct Asked {
     limit: Option<u32>,
     cursor: Option<Cursor>,
     state: SessionState,
 }
 
 impl Asked {
-    fn parse(parameters: ListParameters) -> Option<Self> {
+    pub(super) fn parse(parameters: ListParameters) -> Option<Self> {
         let state = match parameters.state.as_deref() {
             None | Some("active") => SessionState::Active,
             Some("ended") => SessionState::Ended,
@@ -93,8 +92,17 @@ impl Asked {
         fits.then_some(Self { limit, cursor, state })
     }
 
+    /// The same as options for the manager.
+    pub(super) fn options(&self, options: ListOptions) -> ListOptions {
+        let options = options.state(self.state).cursor(self.cursor);
+        match self.limit {
+            Some(limit) => options.limit(limit),
+            None => options,
+        }
+    }
+
     /// A link relative to this request's own address, wherever the router is nested.
-    fn link_to(&self, next: Cursor) -> Option<HeaderValue> {
+    pub(super) fn link_to(&self, next: Cursor) -> Option<HeaderValue> {
         let state = match self.state {
             SessionState::Active => "active",
             SessionState::Ended => "ended",
@@ -104,3 +112,5 @@ impl Asked {
         HeaderValue::try_from(format!("<?state={state}{limit}&cursor={next}>; rel=\"next\"")).ok()
     }
 }
+
+pub(super) const QUERY_RULE: &str = "Use limit=1..100, state=active|ended|all, and a cursor of this list";

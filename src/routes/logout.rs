@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     manager::{CurrentSession, SessionManager},
-    routes::{bad_request, failed},
+    routes::{bad_request, failed, may_end_others},
     store::EndScope,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct LogoutParameters {
     scope: LogoutScope,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum LogoutScope {
     #[default]
@@ -35,13 +35,22 @@ pub(super) async fn logout(
     let Ok(Query(LogoutParameters { scope })) = parameters else {
         return bad_request("invalid_query", "Use scope=local, others or global");
     };
+    if scope != LogoutScope::Local
+        && let Err(challenge) = may_end_others(&manager, &current)
+    {
+        return challenge;
+    }
     let ended = match scope {
-        LogoutScope::Local => manager.sign_out(&current).await,
-        LogoutScope::Others => manager.revoke_others(&current).await.map(drop),
-        LogoutScope::Global => manager.revoke_scope(current.user_id(), EndScope::all(), &current).await.map(drop),
+        LogoutScope::Local => manager.sign_out(&current).await.map(Some),
+        LogoutScope::Others => manager.revoke_others(&current).await.map(|_| None),
+        LogoutScope::Global => {
+            let revoked = manager.revoke_scope(current.user_id(), EndScope::all(), &current).await;
+            revoked.map(|_| Some(manager.signed_out()))
+        }
     };
     match ended {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(signed_out)) => signed_out.into_response(),
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => failed(error),
     }
 }

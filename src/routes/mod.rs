@@ -5,34 +5,63 @@
 //! | route | answer |
 //! | --- | --- |
 //! | `GET /sessions` | 200, an array of sessions, the current one first, then newest activity; `?limit=` (1–100, default 50), `?cursor=`, `?state=active\|ended\|all`; `Link: rel="next"` when there is more |
-//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt` |
+//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt`, and `freshUntil`: until when the user counts as recently authenticated |
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
 //! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
+//! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
+//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor, `false` no longer |
+//! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
+//! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
 //!
-//! Somebody else's session is answered exactly like one that never was. Whatever fails is answered by problem details
+//! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
+//! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
+//!
+//! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
+//! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
+//! `Origin`: browsers do.
+//!
+//! [`AdminRoutes`] are for administrators, and apart.
+//!
+//! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem details
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
 //! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
 
+mod admin;
+mod devices;
+mod jwks;
 mod list;
 mod logout;
+mod refresh;
 mod rename;
 mod revoke;
 mod view;
 
-pub use self::view::SessionView;
+pub use self::{
+    admin::{AdminName, AdminRoutes},
+    devices::KnownDeviceView,
+    jwks::JwksRoute,
+    view::SessionView,
+};
 
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, Request, State},
+    middleware::Next,
     response::{IntoResponse, Response},
     routing,
 };
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{id::SessionId, manager::SessionManager, middleware::Problem};
+use crate::{
+    event::SessionEvent,
+    id::SessionId,
+    manager::{CurrentSession, SessionManager},
+    middleware::Problem,
+    policy::{Denied, EndingOthers},
+};
 
 /// The endpoints of one manager, as a router to nest.
 ///
@@ -73,9 +102,32 @@ impl SessionRoutes {
             .route("/sessions/others", routing::delete(revoke::revoke_others))
             .route("/sessions/{id}", routing::delete(revoke::revoke).patch(rename::rename))
             .route("/logout", routing::post(logout::logout))
+            .route("/devices", routing::get(devices::list))
+            .route("/devices/{id}", routing::delete(devices::forget).patch(devices::change))
+            .layer(axum::middleware::from_fn_with_state(self.manager.clone(), declared))
+            .merge(self.refresh())
             .layer(axum::middleware::map_response(uncached))
             .with_state(self.manager)
     }
+
+    fn refresh(&self) -> Router<SessionManager> {
+        match self.manager.refreshes() {
+            true => Router::new().route("/refresh", routing::post(refresh::refresh)),
+            false => Router::new(),
+        }
+    }
+}
+
+/// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
+pub(crate) async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
+    if let (Some(current), Some(csrf)) = (request.extensions().get::<CurrentSession>(), &manager.credentials().csrf) {
+        let (source, csrf) = (current.credential_source(), csrf.clone().strict());
+        if let Err(why) = csrf.check(source, request.method(), request.uri(), request.headers()) {
+            manager.tell(&SessionEvent::CsrfDenied { why });
+            return Denied::Forged(why).into_response();
+        }
+    }
+    next.run(request).await
 }
 
 async fn uncached(mut response: Response) -> Response {
@@ -83,9 +135,20 @@ async fn uncached(mut response: Response) -> Response {
     response
 }
 
+/// S57: whether the session may end others.
+fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
+    match manager.policy().ending_others {
+        EndingOthers::Free => Ok(()),
+        EndingOthers::AfterRecentAuthentication => {
+            current.meets(&manager.policy().recent()).map_err(IntoResponse::into_response)
+        }
+    }
+}
+
 /// The id in a path. Whatever is no id names no session.
-fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Result<SessionId, Response> {
-    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(not_found)
+fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Option<SessionId> {
+    let Path(text) = path.ok()?;
+    text.parse().ok()
 }
 
 fn not_found() -> Response {

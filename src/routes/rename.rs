@@ -24,7 +24,8 @@ pub(super) struct RenameBody {
     device_name: Option<Option<String>>,
 }
 
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+/// Tells a member that is missing from one that is `null`.
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -35,15 +36,14 @@ pub(super) async fn rename(
     id: Result<Path<String>, PathRejection>,
     body: Result<Json<RenameBody>, JsonRejection>,
 ) -> Response {
-    let id = match session_id(id) {
-        Ok(id) => id,
-        Err(not_found) => return not_found,
+    let Some(id) = session_id(id) else {
+        return not_found();
     };
     let Ok(Json(RenameBody { device_name: Some(asked) })) = body else {
         return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null");
     };
     let Ok(name) = asked.as_deref().map(DeviceName::try_from).transpose() else {
-        return bad_request("invalid_device_name", "A device name is 1 to 80 visible characters on one line");
+        return bad_request("invalid_device_name", NAME_RULE);
     };
     match manager.rename(current.user_id(), id, name).await {
         Ok(true) => {}
@@ -56,3 +56,5 @@ pub(super) async fn rename(
         Err(error) => failed(error),
     }
 }
+
+pub(super) const NAME_RULE: &str = "A device name is 1 to 80 visible characters on one line";

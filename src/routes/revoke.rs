@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::{
     extract::json,
     manager::{CurrentSession, Revoked, SessionManager},
-    routes::{failed, not_found, session_id},
+    routes::{failed, may_end_others, not_found, session_id},
     store::EndScope,
 };
 
 #[derive(Serialize)]
-struct RevokedView {
-    revoked: u64,
+pub(super) struct RevokedView {
+    pub(super) revoked: u64,
 }
 
 /// `DELETE /sessions/{id}`.
@@ -23,16 +23,19 @@ pub(super) async fn revoke(
     current: CurrentSession,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let id = match session_id(id) {
-        Ok(id) => id,
-        Err(not_found) => return not_found,
+    let Some(id) = session_id(id) else {
+        return not_found();
     };
-    let revoked = if id == current.id() {
-        manager.sign_out(&current).await.map(|()| Revoked::Now)
-    } else {
-        manager.revoke(current.user_id(), id, &current).await
-    };
-    match revoked {
+    if id == current.id() {
+        return match manager.sign_out(&current).await {
+            Ok(signed_out) => signed_out.into_response(),
+            Err(error) => failed(error),
+        };
+    }
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
+    match manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
         Ok(Revoked::NotFound) => not_found(),
         Err(error) => failed(error),
@@ -41,17 +44,22 @@ pub(super) async fn revoke(
 
 /// `DELETE /sessions/others`.
 pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    counted(manager.revoke_others(&current).await)
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
+    match manager.revoke_others(&current).await {
+        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
+        Err(error) => failed(error),
+    }
 }
 
 /// `DELETE /sessions`.
 pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    counted(manager.revoke_scope(current.user_id(), EndScope::all(), &current).await)
-}
-
-fn counted(revoked: Result<u64, crate::Error>) -> Response {
-    match revoked {
-        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
+    if let Err(challenge) = may_end_others(&manager, &current) {
+        return challenge;
+    }
+    match manager.revoke_scope(current.user_id(), EndScope::all(), &current).await {
+        Ok(revoked) => (manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response(),
         Err(error) => failed(error),
     }
 }

@@ -34,7 +34,7 @@ pub struct SessionView<'a> {
 
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DeviceView<'a> {
+pub(super) struct DeviceView<'a> {
     kind: DeviceKind,
     browser: Option<&'a str>,
     browser_version: Option<&'a str>,

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::Admission,
     session::{Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, SessionStore, StoreError,
-        StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
+        StoreError, StoreFuture, StoreMethod,
     },
 };
 
@@ -188,43 +188,6 @@ pub enum Fault {
     Panic,
 }
 
-/// The methods of a [`SessionStore`] for which a [`FailingStore`] plans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the method of its name")]
-#[non_exhaustive]
-pub enum StoreMethod {
-    Migrate,
-    Insert,
-    Find,
-    List,
-    Touch,
-    End,
-    EndAll,
-    Rename,
-    SetData,
-    Rotate,
-    Purge,
-    EndedBetween,
-}
-
-impl StoreMethod {
-    /// All methods.
-    pub const ALL: [Self; 12] = [
-        Self::Migrate,
-        Self::Insert,
-        Self::Find,
-        Self::List,
-        Self::Touch,
-        Self::End,
-        Self::EndAll,
-        Self::Rename,
-        Self::SetData,
-        Self::Rotate,
-        Self::Purge,
-        Self::EndedBetween,
-    ];
-}
-
 /// Holds the calls of one method of a [`FailingStore`], to force an order of events. Dropping it opens it.
 #[must_use = "dropping the gate opens it"]
 pub struct Gate {
@@ -342,6 +305,47 @@ impl SessionStore for FailingStore {
 
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
         self.call(StoreMethod::EndedBetween, move |store| store.ended_between(since, until, limit))
+    }
+
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::SeeDevice, move |store| store.see_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        self.call(StoreMethod::Devices, move |store| store.devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        self.call(StoreMethod::FindDevice, move |store| store.find_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::RenameDevice, move |store| store.rename_device(user, id, name))
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::TrustDevice, move |store| store.trust_device(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        self.call(StoreMethod::DistrustDevices, move |store| store.distrust_devices(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::ForgetDevice, move |store| store.forget_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        self.call(StoreMethod::Erase, move |store| store.erase(user))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        self.call(StoreMethod::Scan, move |store| store.scan(cursor, limit))
     }
 }
 

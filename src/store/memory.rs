@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -8,28 +9,29 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission},
     session::{Actor, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionStore,
-        StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionStore, StoreError, StoreFuture,
     },
 };
 
 /// A store in this process's memory: for tests, for trying things out, and for applications that may forget.
 ///
 /// Clones share the same records. All is lost when the process ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Records {
     users: HashMap<UserId, BTreeMap<SessionId, Session>>,
     by_end: BTreeSet<(Timestamp, UserId, SessionId)>,
+    devices: HashMap<UserId, BTreeMap<DeviceId, KnownDevice>>,
 }
 
 impl MemoryStore {
@@ -44,6 +46,12 @@ impl MemoryStore {
     }
 }
 
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("sessions", &self.records().by_end.len()).finish()
+    }
+}
+
 impl Records {
     fn of(&self, user: &UserId) -> impl Iterator<Item = &Session> {
         self.users.get(user).into_iter().flat_map(BTreeMap::values)
@@ -51,6 +59,10 @@ impl Records {
 
     fn session_mut(&mut self, user: &UserId, id: SessionId) -> Option<&mut Session> {
         self.users.get_mut(user)?.get_mut(&id)
+    }
+
+    fn device_mut(&mut self, user: &UserId, id: DeviceId) -> Option<&mut KnownDevice> {
+        self.devices.get_mut(user)?.get_mut(&id)
     }
 
     fn insert(&mut self, session: Session) {
@@ -255,6 +267,109 @@ impl SessionStore for MemoryStore {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let from = records.by_end.iter().filter(|(at, ..)| (since..until).contains(at));
             Ok(from.take(limit).map(|(at, user, id)| Change::new(user.clone(), *id, *at)).collect())
+        })
+    }
+
+    fn see_device<'a>(&'a self, seen: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let devices = records.devices.entry(seen.user_id.clone()).or_default();
+            let Some(known) = devices.get_mut(&seen.id) else {
+                devices.insert(seen.id, seen.clone());
+                return Ok(true);
+            };
+            let name = known.device.custom_name.clone();
+            known.device = seen.device.clone().custom_name(name);
+            known.last_seen_at = known.last_seen_at.max(seen.last_seen_at);
+            Ok(false)
+        })
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(async move {
+            let records = self.records();
+            let mut devices: Vec<_> = records.devices.get(user).into_iter().flat_map(BTreeMap::values).collect();
+            devices.sort_unstable_by_key(|device| std::cmp::Reverse((device.last_seen_at, device.id)));
+            devices.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(devices.into_iter().cloned().collect())
+        })
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(async move { Ok(self.records().devices.get(user).and_then(|devices| devices.get(&id)).cloned()) })
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let Some(known) = records.device_mut(user, id) else {
+                return Ok(false);
+            };
+            known.device.custom_name = name.cloned();
+            let sessions = records.users.get_mut(user).into_iter().flat_map(BTreeMap::values_mut);
+            for session in sessions.filter(|session| session.device_id == Some(id)) {
+                session.device.custom_name = name.cloned();
+            }
+            Ok(true)
+        })
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let known = records.device_mut(user, id);
+            let found = known.is_some();
+            if let Some(known) = known {
+                known.trusted_until = until;
+            }
+            Ok(found)
+        })
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let devices = records.devices.get_mut(user).into_iter().flat_map(BTreeMap::values_mut);
+            Ok(devices.filter_map(|device| device.trusted_until.take()).count() as u64)
+        })
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut records = self.records();
+            Ok(records.devices.get_mut(user).is_some_and(|devices| devices.remove(&id).is_some()))
+        })
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut records = self.records();
+            records.devices.remove(user);
+            let sessions = records.users.remove(user).unwrap_or_default();
+            for session in sessions.values() {
+                records.by_end.remove(&(ends_at(session), user.clone(), session.id));
+            }
+            Ok(sessions.len() as u64)
+        })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(async move {
+            let after: Option<SessionId> = cursor.map(str::parse).transpose().map_err(StoreError::corrupt)?;
+            let records = self.records();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut sessions: Vec<&Session> = records.users.values().flat_map(BTreeMap::values).collect();
+            sessions.retain(|session| after.is_none_or(|after| session.id > after));
+            sessions.sort_unstable_by_key(|session| session.id);
+            let has_more = sessions.len() > limit;
+            sessions.truncate(limit);
+            let next = sessions.last().filter(|_| has_more).map(|last| last.id.to_string());
+            Ok(ScanPage::new(sessions.into_iter().cloned().collect(), next))
         })
     }
 }

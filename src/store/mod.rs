@@ -18,11 +18,20 @@ mod error;
 #[cfg(feature = "testing")]
 mod failing;
 mod memory;
+#[cfg(feature = "testing")]
+mod method;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
+mod values;
 
 #[cfg(feature = "testing")]
-pub use self::failing::{FailingStore, Fault, Gate, StoreMethod};
+pub use self::failing::{FailingStore, Fault, Gate};
+#[cfg(feature = "testing")]
+pub use self::method::StoreMethod;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 #[cfg(feature = "mysql")]
 pub use self::sql::mysql::MySqlStore;
 #[cfg(feature = "postgres")]
@@ -30,12 +39,13 @@ pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
-    contract::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome,
-        SessionState, SessionStore, StoreFuture,
-    },
+    contract::{SessionStore, StoreFuture},
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
+    values::{
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
+        SessionState,
+    },
 };
 
 /// The driver of the SQL stores, in the version whose pools they take.

@@ -11,7 +11,12 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serializer as _, ser::SerializeMap as _};
 use serde_json::{Map, Value};
 
-use super::{KeyRing, TokenOptions, TokenRejection, claims, gate::TOKEN_BYTES_MAX, header, verify::TokenVerifier};
+use super::{
+    KeyRing, TokenOptions, TokenRejection, claims,
+    gate::TOKEN_BYTES_MAX,
+    header,
+    verify::{TokenVerifier, claims_of},
+};
 use crate::{
     SessionId, UserId,
     clock::Timestamp,
@@ -97,10 +102,18 @@ impl TokenIssuer {
         Ok(text)
     }
 
+    /// The application's own among the claims of a token that has been verified.
+    pub(crate) fn own_claims(&self, token: &[u8]) -> Map<String, Value> {
+        let claims: Map<String, Value> = claims_of(token).unwrap_or_default();
+        claims.into_iter().filter(|(name, _)| !self.is_reserved(name)).collect()
+    }
+
+    fn is_reserved(&self, name: &str) -> bool {
+        claims::RESERVED.contains(&name) || name == self.options.session_id_claim
+    }
+
     fn claims(&self, token: &NewToken<'_>) -> Result<Vec<u8>, IssueError> {
-        let reserved =
-            |name: &&String| claims::RESERVED.contains(&name.as_str()) || **name == self.options.session_id_claim;
-        if let Some(name) = token.claims.and_then(|claims| claims.keys().find(reserved)) {
+        if let Some(name) = token.claims.and_then(|claims| claims.keys().find(|name| self.is_reserved(name))) {
             return Err(IssueError::ReservedClaim(name.clone()));
         }
         let json = self.serialize(token).map_err(|_| IssueError::UnacceptableClaims)?;

@@ -6,28 +6,34 @@
 //! 3. Nothing a token says chooses how it is verified, except which of our keys to use.
 //! 4. [`TokenOptions`]: what tokens look like, and which ones are accepted.
 //! 5. [`VerifyToken`]: the way in for applications that verify tokens themselves.
+//! 6. [`DeviceTokens`] prove which device a client is.
+//! 7. Refresh tokens are something else: opaque, under a secret, and read by nobody but the manager (`refresh`).
 
 mod claims;
 mod crypto;
+mod device;
 mod gate;
 mod header;
 mod issue;
 mod json;
 mod keys;
 mod options;
+mod refresh;
 mod rejection;
 mod verify;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{
-    issue::{NewToken, TokenIssuer},
-    verify::{TokenVerifier, claims_of},
-};
 pub use self::{
+    device::DeviceTokens,
     keys::{KeyRing, KeyRingBuilder, SigningKey, VerifyingKey},
     options::TokenOptions,
     rejection::TokenRejection,
     verify::{VerifiedToken, VerifyToken},
+};
+pub(crate) use self::{
+    issue::{NewToken, TokenIssuer},
+    refresh::{RefreshToken, RefreshTokens},
+    verify::{TokenVerifier, claims_of},
 };

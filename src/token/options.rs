@@ -116,6 +116,18 @@ impl TokenOptions {
         self
     }
 
+    /// What the input of a MAC begins with: what it is for, and for whom.
+    pub(super) fn label_for(&self, purpose: &[u8]) -> Box<[u8]> {
+        let mut label = purpose.to_vec();
+        for name in [&self.issuer, &self.audience] {
+            let name = name.as_deref().unwrap_or_default();
+            // Names have at most 512 bytes.
+            label.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_be_bytes());
+            label.extend_from_slice(name.as_bytes());
+        }
+        label.into()
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for (name, value) in [("issuer", &self.issuer), ("audience", &self.audience)] {
             let is_text = |text: &str| is_between(text, 1, TEXT_BYTES_MAX) && !text.chars().any(char::is_control);

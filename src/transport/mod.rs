@@ -27,42 +27,31 @@ use std::fmt;
 
 use http::HeaderMap;
 
-use self::cookie::CookieReader;
+use crate::credentials::{CredentialSource, Credentials, is_tchar, is_token68};
 
+mod answer;
 mod bearer;
 pub(crate) mod cookie;
-pub(crate) mod csrf;
+mod csrf;
 
-/// Where the token of a request may stand.
-#[derive(Clone, Debug)]
-pub(crate) enum Transport {
-    /// Only `Authorization: Bearer`. The default.
-    Bearer,
-    /// Only the session cookie.
-    Cookie(CookieReader),
-    /// Either of the two; a request in which they disagree is refused.
-    Both(CookieReader),
+/// What stands in the place of the one token that a request may carry, judged by no rule.
+///
+/// It is for whoever knows tokens that have been judged: one that equals such a token, byte by byte, passes every rule
+/// too. Where two transports could contradict each other there is no candidate.
+pub(crate) fn candidate<'a>(accepted: &Credentials, headers: &'a HeaderMap) -> Option<(&'a [u8], CredentialSource)> {
+    match &accepted.cookie {
+        None => Some((bearer::candidate(headers)?, CredentialSource::Bearer)),
+        Some(cookie) if !accepted.bearer => Some((cookie::candidate(&cookie.name, headers)?, CredentialSource::Cookie)),
+        Some(_) => None,
+    }
 }
 
-impl Transport {
-    /// What stands in the place of the one token that a request may carry, not judged by any rule.
-    ///
-    /// It is for whoever knows tokens that have been judged: one that equals such a token, byte by byte, passes every rule
-    /// too. Where two transports may contradict each other there is no candidate.
-    pub(crate) fn candidate<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
-        match self {
-            Self::Bearer => bearer::candidate(headers),
-            Self::Cookie(_) | Self::Both(_) => None,
-        }
-    }
-
-    /// Reads the one credential of a request by the rules of this module.
-    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Credential<'a> {
-        match self {
-            Self::Bearer => bearer::read(headers),
-            Self::Cookie(cookie) => cookie.read(headers),
-            Self::Both(cookie) => reconcile(bearer::read(headers), cookie.read(headers)),
-        }
+/// Reads the one credential of a request by the rules of this module.
+pub(crate) fn read<'a>(accepted: &Credentials, headers: &'a HeaderMap) -> Credential<'a> {
+    match &accepted.cookie {
+        None => bearer::read(headers),
+        Some(cookie) if !accepted.bearer => cookie::read(&cookie.name, headers),
+        Some(cookie) => reconcile(bearer::read(headers), cookie::read(&cookie.name, headers)),
     }
 }
 
@@ -88,34 +77,13 @@ impl fmt::Debug for Credential<'_> {
     }
 }
 
-/// Where in the request a credential stood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CredentialSource {
-    /// The `Authorization` field with the scheme `Bearer`.
-    Bearer,
-    /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
-    /// check.
-    Cookie,
-}
-
-impl fmt::Display for CredentialSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bearer => "authorization field",
-            Self::Cookie => "session cookie",
-        })
-    }
-}
-
 /// Why what a request carried could not be read as one token.
 ///
 /// All but [`TooLarge`](Self::TooLarge) are errors of the request itself, `invalid_request` in the
 /// words of RFC 6750 §3.1, answered with 400. Too large a token is a bad token, `invalid_token`,
 /// answered with 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum MalformedCredential {
+pub(crate) enum MalformedCredential {
     /// Two `Authorization` lines, or a header and a cookie that hold different tokens.
     SeveralCredentials,
     /// Two cookies of our name, even if they are equal: no browser stores two `__Host-` cookies of
@@ -159,28 +127,6 @@ fn judge(candidate: &[u8], source: CredentialSource) -> Credential<'_> {
         return Credential::Malformed(MalformedCredential::BadSyntax(source));
     }
     Credential::Token { token: candidate, source }
-}
-
-/// Tells whether all of `value` is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
-fn is_token68(value: &[u8]) -> bool {
-    let Some(last) = value.iter().rposition(|&byte| byte != b'=') else {
-        return false;
-    };
-    // Every request pays for this loop. Without an early exit it compiles to vector instructions.
-    let invalid = value[..=last].iter().fold(0, |invalid, &byte| invalid | u8::from(!is_token68_byte(byte)));
-    invalid == 0
-}
-
-fn is_token68_byte(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    // "-", "." and "/" stand right before the digits.
-    let digit_or_mark = byte.wrapping_sub(b'-') <= b'9' - b'-';
-    letter | digit_or_mark | (byte == b'_') | (byte == b'~') | (byte == b'+')
-}
-
-/// Tells whether `byte` is a `tchar`, of which schemes and cookie names are made (RFC 9110 §5.6.2).
-fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// The longest token that is looked at: far above what is issued, far below what would cost

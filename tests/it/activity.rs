@@ -235,6 +235,20 @@ async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
     Ok(())
 }
 
+/// S38: in batches of a thousand, each a call of its own.
+#[tokio::test(start_paused = true)]
+async fn old_records_are_deleted_in_batches() -> TestResult {
+    let kit = Kit::new();
+    for number in 0..2_500 {
+        drop(kit.sign_in(&format!("user-{number}")).await);
+    }
+    // Past the absolute timeout and the retention.
+    kit.clock.advance(Duration::from_secs(61 * 86_400));
+    assert_eq!(kit.sessions.purge().await?, 2_500);
+    assert_eq!(kit.store.calls(StoreMethod::Purge), 3);
+    Ok(())
+}
+
 /// R11. A wall clock that jumps ahead by years deletes nothing, so correcting it heals.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_ahead_deletes_nothing() -> TestResult {

@@ -41,7 +41,7 @@ async fn a_store_that_cannot_be_read_is_answered_by_503_within_the_deadline() ->
     Ok(())
 }
 
-/// R01. What is cached goes on.
+/// R01, R12. What is cached goes on, also on a node that is cut off from the store.
 #[tokio::test]
 async fn a_cached_session_outlives_an_outage_for_its_time_to_live() -> TestResult {
     let kit = Kit::new();

@@ -5,18 +5,40 @@
 
 mod support;
 
+mod accounts;
 mod activity;
+mod admin;
+mod cancellation;
+mod clients;
+mod cookies;
+mod device_cookie;
+mod devices;
+mod endings;
+mod equivalence;
 mod faults;
+mod floods;
 mod guard;
+mod keys;
 mod layers;
+mod limits;
 mod live;
+mod my_account;
 mod my_devices;
+mod my_devices_life;
 mod naming;
+mod nodes;
 #[cfg(feature = "pages")]
 mod pages;
+mod readme;
+mod refresh;
 mod rejections;
 mod reload;
 mod routes;
+mod secrets;
+mod servers;
+mod settings;
+mod step_up;
 mod stores;
 mod tidy;
+mod tokens;
 mod tonic;

@@ -5,6 +5,7 @@ use std::{
     net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -23,6 +24,7 @@ fn binary() -> PathBuf {
 pub struct Server {
     child: Child,
     pub address: String,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
@@ -35,11 +37,37 @@ impl Server {
             .find_map(|line| line.split_once("listening on http://").map(|(_, address)| address.to_owned()))
             .expect("the server says where it listens");
         // What it writes later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().expect("no panic").push(line));
+        });
+        Self { child, address, log }
     }
 
-    fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, String) {
+    /// The newest line of the log that contains `text`. The log may come a moment after the answer.
+    pub fn logged(&self, text: &str) -> String {
+        loop {
+            if let Some(line) = self.log.lock().expect("no panic").iter().rev().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, String) {
+        let (status, _, body) = self.exchange(method, path, headers, body);
+        (status, body)
+    }
+
+    /// Status, head and body of an answer.
+    pub fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> (u16, String, String) {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         let body = body.map(Value::to_string).unwrap_or_default();
@@ -56,10 +84,10 @@ impl Server {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
-        (status, body.to_owned())
+        (status, head.to_owned(), body.to_owned())
     }
 
-    fn sign_in(&self, email: &str, user_agent: &str, more: &[(&str, &str)]) -> Value {
+    pub fn sign_in(&self, email: &str, user_agent: &str, more: &[(&str, &str)]) -> Value {
         let mut headers = vec![("user-agent", user_agent)];
         headers.extend_from_slice(more);
         let form = json!({ "email": email, "password": "correct horse battery staple" });
@@ -68,7 +96,7 @@ impl Server {
         serde_json::from_str(&body).expect("JSON")
     }
 
-    fn with_token(&self, method: &str, path: &str, token: &Value) -> (u16, String) {
+    pub fn with_token(&self, method: &str, path: &str, token: &Value) -> (u16, String) {
         let bearer = format!("Bearer {}", token["token"].as_str().expect("a token"));
         self.call(method, path, &[("authorization", &bearer)], None)
     }
@@ -99,7 +127,7 @@ fn database(name: &str) -> String {
     format!("sqlite://{}", path.display())
 }
 
-fn json_of(text: &str) -> Value {
+pub fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -154,6 +182,7 @@ fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     }
 }
 
+/// R20: the process is killed, and not asked to stop; no revocation is lost, and nobody is signed out.
 #[cfg(feature = "sqlite")]
 #[test]
 fn sessions_and_sign_outs_survive_a_restart() {
@@ -188,6 +217,16 @@ fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
         ("CACHE_TTL", "2m", "time to live"),
         ("ACTIVITY_INTERVAL", "30d", "activity interval"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "TRUSTED_PROXIES"),
+        ("MAX_SESSIONS", "-1", "MAX_SESSIONS"),
+        ("MAX_SESSIONS", "many", "MAX_SESSIONS"),
+        ("OVER_LIMIT", "newest", "OVER_LIMIT"),
+        ("SAME_DEVICE", "burn", "SAME_DEVICE"),
+        ("ADMIN_TOKEN", "short", "ADMIN_TOKEN"),
+        ("TRANSPORT", "pigeon", "TRANSPORT"),
+        ("REFRESH", "yes", "REFRESH"),
+        ("REFRESH_GRACE", "a while", "REFRESH_GRACE"),
+        ("PRESET", "aal4", "PRESET"),
+        ("OTP", "1", "OTP"),
     ] {
         let output = command(&[(name, value)]).output().expect("the example is built with the tests");
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -8,11 +8,27 @@ use std::{
 /// The layers from the bottom up, with their modules. A module may use those of lower layers; within a layer, only those
 /// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("domain", &["clock", "device", "event", "id", "location", "policy", "session", "text"]),
-    ("mechanisms", &["activity", "cache", "client_ip", "store", "token"]),
+    (
+        "domain",
+        &[
+            "assurance",
+            "clock",
+            "denied",
+            "device",
+            "event",
+            "id",
+            "location",
+            "policy",
+            "privacy",
+            "session",
+            "succession",
+            "text",
+        ],
+    ),
+    ("mechanisms", &["activity", "cache", "client_ip", "credentials", "store", "token"]),
     ("use cases", &["error", "logging", "manager"]),
     ("tower", &["middleware", "transport"]),
-    ("axum", &["extract", "pages", "routes"]),
+    ("axum", &["answer", "extract", "pages", "routes"]),
 ];
 
 /// Uses that the table forbids and that have a reason.

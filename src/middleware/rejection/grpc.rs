@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::policy::Denied;
+use crate::{error::ErrorKind, policy::Denied};
 
 /// Whether a request is a gRPC call, by the content type that the protocol prescribes.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -15,6 +15,8 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
         Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
         Denied::Invalid => (UNAUTHENTICATED, "invalid session"),
         Denied::TokenExpired => (UNAUTHENTICATED, "session expired"),
+        Denied::Forged(_) => (UNAUTHENTICATED, "possibly forged request"),
+        Denied::StepUp(_) => (UNAUTHENTICATED, "the user has to authenticate again"),
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
     };
@@ -27,6 +29,21 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
         headers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
     }
     response
+}
+
+impl ErrorKind {
+    /// The gRPC status code for an answer to such an error, for sign-ins over gRPC: `tonic::Code::from_i32` takes it.
+    ///
+    /// 8 (`RESOURCE_EXHAUSTED`) for too many sessions, 14 (`UNAVAILABLE`) for a store that did not answer, 16
+    /// (`UNAUTHENTICATED`) for what was denied, 13 (`INTERNAL`) for the rest.
+    pub fn grpc_code(self) -> i32 {
+        match self {
+            Self::TooManySessions => 8,
+            Self::Unavailable => 14,
+            Self::Denied => 16,
+            Self::InvalidUserId | Self::InvalidClaims | Self::NoSigningKey => 13,
+        }
+    }
 }
 
 const UNAUTHENTICATED: &str = "16";

@@ -41,6 +41,8 @@ where
 /// | a token that is not one of ours, or names no session | 401 | `Bearer error="invalid_token"` | `token_invalid` |
 /// | an expired token | 401 | `Bearer error="invalid_token"` | `session_expired` |
 /// | an ended session | 401 | `Bearer error="invalid_token"` | `session_revoked` and its kin |
+/// | a request with our cookie that another site has caused | 403 | none | `csrf_denied` |
+/// | a session whose user has to authenticate again | 401 | `Bearer error="insufficient_user_authentication"` with what is asked for (RFC 9470) | `reauthentication_required` |
 /// | the store could not be asked | 503 | none | `store_unavailable` |
 ///
 /// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`), `http_body_util::Full<Bytes>`,

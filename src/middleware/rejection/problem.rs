@@ -1,7 +1,10 @@
+use std::borrow::Cow;
+
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
+    assurance::Requirement,
     middleware::rejection::body::body_with,
     policy::Denied,
     session::{EndReason, Ending},
@@ -18,8 +21,14 @@ pub(crate) struct Problem {
     /// Why the session ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// How long ago the user may have authenticated at most, in seconds.
+    #[serde(rename = "maxAge", skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
+    /// The assurance level that is asked for.
+    #[serde(rename = "acrValues", skip_serializing_if = "Option::is_none")]
+    acr_values: Option<&'static str>,
     #[serde(skip)]
-    challenge: Option<&'static str>,
+    challenge: Option<Cow<'static, str>>,
     #[serde(skip)]
     retry_after: Option<&'static str>,
 }
@@ -34,6 +43,8 @@ impl Problem {
             code,
             error,
             reason: None,
+            max_age: None,
+            acr_values: None,
             challenge: None,
             retry_after: None,
         }
@@ -47,7 +58,7 @@ impl Problem {
 
     fn unauthorized(code: &'static str, error: &'static str) -> Self {
         let problem = Self::new(StatusCode::UNAUTHORIZED, code, error);
-        Self { challenge: Some("Bearer error=\"invalid_token\""), ..problem }
+        Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_token\"")), ..problem }
     }
 
     fn ended(ending: &Ending) -> Self {
@@ -66,6 +77,20 @@ impl Problem {
         Self { reason: Some(ending.reason.as_str()), ..Self::unauthorized(code, error) }
     }
 
+    /// The challenge of RFC 9470 §3.
+    fn step_up(requirement: &Requirement) -> Self {
+        let (acr_values, max_age) = (requirement.level_name(), requirement.max_age().map(|age| age.as_secs()));
+        let mut challenge = "Bearer error=\"insufficient_user_authentication\"".to_owned();
+        if let Some(level) = acr_values {
+            challenge.push_str(&format!(", acr_values=\"{level}\""));
+        }
+        if let Some(seconds) = max_age {
+            challenge.push_str(&format!(", max_age={seconds}"));
+        }
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "reauthentication_required", "Confirm that it is you");
+        Self { acr_values, max_age, challenge: Some(challenge.into()), ..problem }
+    }
+
     /// The response, with the body as far as `B` can hold it.
     pub(crate) fn into_response<B: Default + 'static>(self) -> Response<B> {
         // A problem is made of texts and one number; it cannot fail to serialize.
@@ -75,8 +100,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        // A challenge is made of fixed texts and a number.
+        if let Some(Ok(challenge)) = self.challenge.map(|challenge| HeaderValue::try_from(&*challenge)) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(seconds));
@@ -90,16 +116,18 @@ impl From<&Denied> for Problem {
         match denied {
             Denied::Missing => {
                 let problem = Self::unauthorized("credentials_missing", "Not signed in");
-                Self { challenge: Some("Bearer"), ..problem }
+                Self { challenge: Some(Cow::Borrowed("Bearer")), ..problem }
             }
             Denied::Malformed => {
                 let error = "The request carries several credentials, or a malformed one";
                 let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error);
-                Self { challenge: Some("Bearer error=\"invalid_request\""), ..problem }
+                Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_request\"")), ..problem }
             }
             Denied::Invalid => Self::unauthorized("token_invalid", "Invalid session"),
             Denied::TokenExpired => Self::unauthorized("session_expired", "Session expired"),
             Denied::Ended(ending) => Self::ended(ending),
+            Denied::Forged(_) => Self::new(StatusCode::FORBIDDEN, "csrf_denied", "Request from another site refused"),
+            Denied::StepUp(requirement) => Self::step_up(requirement),
             Denied::Unavailable => Self::unavailable(),
         }
     }

@@ -4,9 +4,12 @@ use std::{future::poll_fn, pin::Pin, slice, task::Poll, time::Duration};
 
 use serde_json::json;
 
-use super::support::{
-    NOW, SECOND, Store, Verdict, data, ensure, ensure_eq, insert, insert_all, later, plain, race, reread, revoked,
-    session,
+use super::{
+    devices::{device, refind, see_all},
+    support::{
+        HOUR, NOW, SECOND, Store, Verdict, data, ensure, ensure_eq, insert, insert_all, later, plain, race, reread,
+        revoked, session,
+    },
 };
 use crate::{
     device::DeviceName,
@@ -84,6 +87,29 @@ pub(super) async fn a_dropped_insert_is_all_or_nothing(store: Store) -> Verdict 
             let inserted = store.find(&newcomer.user_id, newcomer.id).await?.is_some();
             ensure!(inserted, "after {polls} polls the old session has ended and there is no new one");
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn a_dropped_change_of_a_user_is_all_or_nothing(store: Store) -> Verdict {
+    for (user, polls) in (0..).zip(0..POLLS) {
+        // A user for each round: what was dropped may still be under way.
+        let known = device(user, HOUR);
+        see_all(&store, [&known]).await?;
+        let on_it = Session { device_id: Some(known.id), ..session(user) };
+        insert(&store, &on_it).await?;
+        let (user, name) = (&on_it.user_id, DeviceName::try_from("renamed")?);
+
+        drop_after(polls, store.rename_device(user, known.id, Some(&name))).await;
+        // The device second: what is done to it is done to its sessions at the same time.
+        let on_session = reread(&store, &on_it).await?.device.custom_name.is_some();
+        let on_device = refind(&store, &known).await?.device.custom_name.is_some();
+        ensure!(on_device || !on_session, "after {polls} polls the session has a name that its device has not");
+
+        drop_after(polls, store.erase(user)).await;
+        let has_session = store.find(user, on_it.id).await?.is_some();
+        let has_device = store.find_device(user, known.id).await?.is_some();
+        ensure!(has_session || !has_device, "after {polls} polls the session is erased and its device is not");
     }
     Ok(())
 }

@@ -20,14 +20,18 @@
 mod admission;
 mod cancellation;
 mod changes;
+mod devices;
 mod ending;
+mod erasure;
 mod interleaving;
 mod listing;
 mod records;
 mod rotation;
+mod scanning;
 mod support;
 mod sweeping;
 mod touching;
+mod trust;
 
 use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
@@ -246,6 +250,31 @@ macro_rules! __conformance_cases {
             changes_are_reported_in_their_order: "the sessions that ended in a window, with those due to, by time",
             an_early_ending_is_reported_once: "a session is reported when it ended, no longer at its deadline",
         }
+        devices {
+            a_device_reads_back_exactly: "a device is kept with every field, to the microsecond",
+            a_device_is_new_once: "the first sight of a device by a user is answered true, later ones false",
+            seeing_again_changes_what_the_client_says: "of a known device, only the last sight and the client's own words change",
+            a_device_is_last_seen_at_the_latest_sight: "the last sight never moves backwards",
+            a_device_is_each_users_own: "a device is known to each user by itself, and operations touch that user's alone",
+            devices_are_listed_newest_seen_first: "a list is ordered by last sight, then by id, newest first, and bounded",
+            racing_sights_of_a_device_have_one_first: "of 64 racing sights of an unknown device exactly one is answered true",
+            a_device_is_renamed_on_its_sessions_too: "its name is given, replaced and taken away, on all its sessions of the user",
+        }
+        trust {
+            a_device_is_trusted_until_then: "trust is given, replaced and taken away, and nothing else changes",
+            no_device_of_the_user_is_trusted_any_longer: "trust in all devices of the user ends, and the answer counts them",
+            a_forgotten_device_is_unknown: "its record goes, its sessions stay, and seen again it is new and not trusted",
+        }
+        erasure {
+            an_erased_user_leaves_no_trace: "nothing finds, lists, reports, scans or purges what was erased",
+            nothing_brings_an_erased_session_back: "no change of an erased session or device puts it on record again",
+            racing_erasures_count_each_session_once: "the answers of racing erasures add up, and nothing of the user is left",
+        }
+        scanning {
+            a_scan_meets_every_session_once: "in a store at rest, pages of any size meet each session of each user once",
+            a_scan_meets_what_stays: "a session that is there throughout is met, whatever comes and goes meanwhile",
+            a_text_that_no_page_answered_is_no_cursor: "such a text is an error, or begins an empty page",
+        }
         interleaving {
             no_order_of_changes_clears_an_ending: "an ending is final in every order of touch, rotate, data and end (S31)",
             no_race_clears_an_ending: "an ending is final, whatever races it (S31)",
@@ -254,6 +283,7 @@ macro_rules! __conformance_cases {
         cancellation {
             a_dropped_change_is_old_or_new: "dropping a method's future leaves the old state or the new (S36)",
             a_dropped_insert_is_all_or_nothing: "dropping an insert never ends a session without starting one (S36)",
+            a_dropped_change_of_a_user_is_all_or_nothing: "a rename of a device and an erasure are done whole or not at all (S36)",
             a_dropped_call_breaks_no_later_one: "after dropped calls, changes answered with Ok are there (R28)",
         }
     } };

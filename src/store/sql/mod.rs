@@ -7,6 +7,7 @@
 //! 3. A change finds its record by user and id together, and what has ended by its `WHERE`, never by an earlier read.
 
 mod columns;
+mod devices;
 mod failure;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod lease;
@@ -17,6 +18,7 @@ mod names;
 pub(super) mod postgres;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod retry;
+mod scan;
 #[cfg(feature = "sqlite")]
 pub(super) mod sqlite;
 

@@ -16,6 +16,16 @@ pub(super) fn check_prefix(prefix: &str) -> Result<(), StoreError> {
     Err(StoreError::new(StoreErrorKind::Location, rule))
 }
 
+/// Refuses a URL of another kind of database, which the drivers would take for an odd one of theirs. The URL, which may
+/// hold a password, is not repeated.
+pub(super) fn check_scheme(url: &str, schemes: &[&str]) -> Result<(), StoreError> {
+    if schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        return Ok(());
+    }
+    let rule = format!("the URL of this store starts with {}", schemes.join(" or "));
+    Err(StoreError::new(StoreErrorKind::Location, rule))
+}
+
 /// The statement with its names under this prefix. Another prefix than the default leaks the text, which both lines of
 /// the driver take without copying; it is done once per store.
 pub(super) fn under_prefix(statement: &'static str, prefix: &str) -> &'static str {

@@ -3,7 +3,7 @@
 //! Reading has its own rules, in `reader`. For responses these hold:
 //!
 //! 1. Options that a browser would refuse, or that would void what the name's prefix promises, are
-//!    refused when the application starts, never on a response (`options`).
+//!    refused when the application starts, never on a response (`CookieOptions`).
 //! 2. A value is set only if it can be read back: a `token68`, and together with the name at most
 //!    4,096 bytes. Browsers drop a larger cookie without a word, so issuing one is an error.
 //! 3. The value goes out byte for byte, marked as sensitive: HTTP/2 does not put it into its
@@ -17,53 +17,23 @@
 //! RFC 6265.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Response};
 
-pub use self::options::{CookieError, CookieOptions, SameSite};
-pub(crate) use self::reader::CookieReader;
-use super::is_token68;
+pub(crate) use self::reader::{candidate, read};
+use crate::credentials::{CookieError, CookieLifetime, Credentials, SessionCookie};
 
-mod options;
 mod reader;
 
-/// A cookie whose name and attributes fit together; made by [`CookieOptions::build`].
-#[derive(Clone, Debug)]
-pub(crate) struct SessionCookie {
-    name: String,
-    /// Everything behind the value but the lifetime, with the leading `; `.
-    attributes: String,
-    cleared: HeaderValue,
-}
-
 impl SessionCookie {
-    /// The whole name, prefix included.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Reads this cookie from requests.
-    pub(crate) fn reader(&self) -> CookieReader {
-        CookieReader::new(&self.name)
-    }
-
     /// Builds the `Set-Cookie` line that stores `value`.
     ///
     /// # Errors
     ///
-    /// [`CookieError::ValueSyntax`] if the value could not be read back, and
-    /// [`CookieError::TooLarge`] if name and value have more than 4,096 bytes.
+    /// As [`SessionCookie::check`].
     pub(crate) fn set(&self, value: &str, lifetime: CookieLifetime) -> Result<HeaderValue, CookieError> {
-        if !is_token68(value.as_bytes()) {
-            return Err(CookieError::ValueSyntax);
-        }
-        let size = self.name.len() + value.len();
-        if size > MAX_COOKIE_BYTES {
-            return Err(CookieError::TooLarge { size });
-        }
-
+        self.check(value)?;
         let mut line = format!("{}={}{}", self.name, value, self.attributes);
         if let CookieLifetime::MaxAge(age) = lifetime {
             // Writing to a `String` cannot fail.
@@ -75,18 +45,14 @@ impl SessionCookie {
     }
 
     /// The `Set-Cookie` line that makes the browser forget this cookie.
-    pub(crate) fn clear(&self) -> HeaderValue {
-        self.cleared.clone()
+    ///
+    /// # Errors
+    ///
+    /// None for a cookie that was built: its name and attributes are visible ASCII.
+    pub(crate) fn clear(&self) -> Result<HeaderValue, CookieError> {
+        let line = format!("{}={}; Max-Age=0", self.name, self.attributes);
+        HeaderValue::try_from(line).map_err(|_| CookieError::Name(self.name.clone()))
     }
-}
-
-/// How long a browser keeps a cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CookieLifetime {
-    /// Until the browser is closed: no `Max-Age`.
-    BrowserSession,
-    /// For this long, in whole seconds, rounded down so that no cookie outlives its session.
-    MaxAge(Duration),
 }
 
 /// Puts a `Set-Cookie` line into a response, in place of all others of the same name.
@@ -104,15 +70,43 @@ pub(crate) fn put(headers: &mut HeaderMap, line: HeaderValue) {
     headers.append(SET_COOKIE, line);
 }
 
+/// The cookie lines that this crate has put into a response, kept beside them.
+#[derive(Clone)]
+pub(crate) struct OurLines(pub(crate) Vec<HeaderValue>);
+
+/// Puts our lines into a response, and remembers them for [`settle`].
+pub(crate) fn put_ours<B>(response: &mut Response<B>, lines: impl IntoIterator<Item = HeaderValue>) {
+    let lines: Vec<HeaderValue> = lines.into_iter().collect();
+    for line in &lines {
+        put(response.headers_mut(), line.clone());
+    }
+    response.extensions_mut().insert(OurLines(lines));
+}
+
+/// Rule 5, when the handlers are done: one line of each of our names, and ours if we have put one.
+pub(crate) fn settle<B>(accepted: &Credentials, response: &mut Response<B>) {
+    if let Some(OurLines(lines)) = response.extensions_mut().remove() {
+        lines.into_iter().for_each(|line| put(response.headers_mut(), line));
+    }
+    if !response.headers().contains_key(SET_COOKIE) {
+        return;
+    }
+    for cookie in [&accepted.cookie, &accepted.refresh_cookie].into_iter().flatten() {
+        let named = |line: &&HeaderValue| name_of(line) == Some(cookie.name.as_bytes());
+        let lines: Vec<&HeaderValue> = response.headers().get_all(SET_COOKIE).iter().filter(named).collect();
+        if let [.., _, last] = lines[..] {
+            let last = last.clone();
+            put(response.headers_mut(), last);
+        }
+    }
+}
+
 /// The name in a `Set-Cookie` line, or `None` if it has none.
 fn name_of(line: &HeaderValue) -> Option<&[u8]> {
     let pair = line.as_bytes().split(|&byte| byte == b';').next()?;
     let equals = pair.iter().position(|&byte| byte == b'=')?;
     Some(pair[..equals].trim_ascii())
 }
-
-/// What browsers accept of name and value together.
-const MAX_COOKIE_BYTES: usize = 4_096;
 
 #[cfg(test)]
 mod tests;

@@ -19,50 +19,48 @@
 use http::HeaderMap;
 use http::header::COOKIE;
 
-use crate::transport::{Credential, CredentialSource, MalformedCredential, judge};
+use crate::{
+    credentials::CredentialSource,
+    transport::{Credential, MalformedCredential, judge},
+};
 
-/// Finds the cookie of one name in requests.
-#[derive(Clone, Debug)]
-pub(crate) struct CookieReader {
-    name: Box<[u8]>,
+/// Reads the credential in the cookie named `name`, by the rules of this module.
+pub(crate) fn read<'a>(name: &str, headers: &'a HeaderMap) -> Credential<'a> {
+    match find(name, headers) {
+        Ok(None | Some([])) => Credential::Absent,
+        Ok(Some(value)) => judge(value, CredentialSource::Cookie),
+        Err(malformed) => Credential::Malformed(malformed),
+    }
 }
 
-impl CookieReader {
-    pub(super) fn new(name: &str) -> Self {
-        Self { name: name.as_bytes().into() }
-    }
+/// The value of the one cookie named `name`, not judged: for whoever compares it with tokens that have been.
+pub(crate) fn candidate<'a>(name: &str, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+    find(name, headers).ok().flatten()
+}
 
-    /// Reads the credential in the `Cookie` lines by the rules of this module.
-    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Credential<'a> {
-        let mut found = None;
-        for line in headers.get_all(COOKIE) {
-            let mut rest = Some(line.as_bytes());
-            while let Some(cookies) = rest {
-                let (cookie, others) = split_first(cookies);
-                rest = others;
-                let Some(value) = self.value_of(cookie.trim_ascii()) else {
-                    continue;
-                };
-                if found.replace(value).is_some() {
-                    return Credential::Malformed(MalformedCredential::AmbiguousCookie);
-                }
+/// Rules 1 to 5.
+fn find<'a>(name: &str, headers: &'a HeaderMap) -> Result<Option<&'a [u8]>, MalformedCredential> {
+    let mut found = None;
+    for line in headers.get_all(COOKIE) {
+        let mut rest = Some(line.as_bytes());
+        while let Some(cookies) = rest {
+            let (cookie, others) = split_first(cookies);
+            rest = others;
+            let Some(value) = value_of(name, cookie.trim_ascii()) else {
+                continue;
+            };
+            if found.replace(value).is_some() {
+                return Err(MalformedCredential::AmbiguousCookie);
             }
         }
-
-        let Some(value) = found else {
-            return Credential::Absent;
-        };
-        if value.is_empty() {
-            return Credential::Absent;
-        }
-        judge(value, CredentialSource::Cookie)
     }
+    Ok(found)
+}
 
-    /// The value of `cookie`, if it is the one that is looked for.
-    fn value_of<'a>(&self, cookie: &'a [u8]) -> Option<&'a [u8]> {
-        // Our name has no `=`, so the one behind it is the first.
-        cookie.strip_prefix(&*self.name)?.strip_prefix(b"=")
-    }
+/// The value of `cookie`, if it is the one of this name.
+fn value_of<'a>(name: &str, cookie: &'a [u8]) -> Option<&'a [u8]> {
+    // Our name has no `=`, so the one behind it is the first.
+    cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
 }
 
 /// Splits the first cookie from the others, if there are others.

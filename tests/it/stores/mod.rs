@@ -1,10 +1,14 @@
 //! The stores: each passes the conformance suite, and keeps what is its own to promise.
 
+#[cfg(feature = "sqlite")]
+mod embedded;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;

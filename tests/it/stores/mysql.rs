@@ -1,7 +1,7 @@
 use tower_device_sessions::store::{
-    MySqlStore, SessionStore,
+    MySqlStore, SessionStore, StoreErrorKind,
     conformance::{Case, Failure},
-    sqlx::{self, MySqlPool},
+    sqlx::{self, MySqlPool, mysql::MySqlPoolOptions},
 };
 
 use super::servers;
@@ -16,11 +16,16 @@ async fn with_store<T>(url: &str, make: impl AsyncFn() -> MySqlStore, test: impl
     let store = make().await.table_prefix(&prefix).unwrap();
     store.migrate().await.unwrap();
     let result = test(store).await;
-    let tables = format!("DROP TABLE {prefix}sessions, {prefix}locks, {prefix}migrations").leak();
-    let pool = MySqlPool::connect(url).await.unwrap();
-    sqlx::raw_sql(&*tables).execute(&pool).await.unwrap();
-    pool.close().await;
+    drop_tables(url, &prefix).await;
     result
+}
+
+async fn drop_tables(url: &str, prefix: &str) {
+    let tables: &str =
+        format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}locks, {prefix}migrations").leak();
+    let pool = MySqlPool::connect(url).await.unwrap();
+    sqlx::raw_sql(tables).execute(&pool).await.unwrap();
+    pool.close().await;
 }
 
 mod with_its_own_connections {
@@ -45,4 +50,84 @@ mod with_shared_connections {
             with_store(&url, make, async |store| case.check(store).await).await
         }
     );
+}
+
+/// R28, S37.
+#[tokio::test]
+async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let observer = MySqlStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    observer.migrate().await.unwrap();
+    let earlier = servers::ensure_writes_are_seen(&observer, &observer).await;
+    let mut poisoned = 0;
+    let mut round = 1;
+    // Whether the server is so fast that there is nothing left to cancel is a matter of luck.
+    while poisoned < 3 {
+        round += 1;
+        assert!(round < 100, "no cancelled `begin()` leaves a transaction open: this tests nothing");
+        // One connection, which every statement has to use.
+        let shared = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&url).await.unwrap();
+        let store = MySqlStore::from_pool(shared.clone()).table_prefix(&prefix).unwrap();
+        servers::until(|| shared.num_idle() == 1).await;
+        servers::drop_after(1 + round % 2, Box::pin(shared.begin())).await;
+        servers::until(|| shared.num_idle() == 1).await;
+        // What other code writes then is told to be done, and is not.
+        let write: &str = format!("UPDATE {prefix}sessions SET assurance_level = {round}").leak();
+        sqlx::query(write).execute(&shared).await.unwrap();
+        let seen = observer.find(&earlier.user_id, earlier.id).await.unwrap().unwrap();
+        poisoned += u32::from(usize::from(seen.assurance_level) != round);
+
+        let ended = servers::ensure_writes_are_seen(&store, &observer).await;
+        servers::ensure_writes_are_seen(&observer, &store).await;
+        shared.close().await;
+        servers::ensure_ended(&observer, &ended).await;
+    }
+    servers::ensure_ended(&observer, &earlier).await;
+    drop_tables(&url, &prefix).await;
+}
+
+/// R26.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_of_one_connection_serves_100_requests() {
+    let Some(url) = url() else { return };
+    let pool = MySqlPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let make = async || MySqlStore::from_pool(pool.clone());
+    with_store(&url, make, async |store| servers::serve_100_requests(store).await).await;
+}
+
+/// R24.
+#[tokio::test]
+async fn eight_processes_migrate_at_once() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    servers::run_in_processes(8, "stores::mysql::migrates_and_inserts", &url, &prefix);
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test]
+#[ignore = "is run in processes of its own by `eight_processes_migrate_at_once`"]
+async fn migrates_and_inserts() {
+    let Some((url, prefix)) = servers::assignment() else { return };
+    let store = MySqlStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    servers::migrate_and_insert(&store).await;
+}
+
+#[tokio::test]
+async fn a_missing_schema_is_told_from_a_store_that_is_down() {
+    let Some(url) = url() else { return };
+    let store = MySqlStore::connect(&url).await.unwrap().table_prefix(&servers::prefix()).unwrap();
+    servers::ensure_schema_is_missed(&store).await;
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_and_a_dead_one_tells_no_password() {
+    for url in ["", "sqlite::memory:", "postgres://127.0.0.1/test", "127.0.0.1/test"] {
+        let error = MySqlStore::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Location, "{url}");
+    }
+    // Port 9 is for discarding what is sent to it; nothing listens there.
+    let error = MySqlStore::connect("mysql://ann:hunter2@127.0.0.1:9/test").await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }

@@ -1,7 +1,7 @@
 use tower_device_sessions::store::{
-    PostgresStore, SessionStore,
+    PostgresStore, SessionStore, StoreErrorKind,
     conformance::{Case, Failure},
-    sqlx::{self, PgPool},
+    sqlx::{self, PgPool, postgres::PgPoolOptions},
 };
 
 use super::servers;
@@ -20,11 +20,15 @@ async fn with_store<T>(
     let store = make().await.table_prefix(&prefix).unwrap();
     store.migrate().await.unwrap();
     let result = test(store).await;
-    let tables = format!("DROP TABLE {prefix}sessions, {prefix}migrations").leak();
-    let pool = PgPool::connect(url).await.unwrap();
-    sqlx::raw_sql(&*tables).execute(&pool).await.unwrap();
-    pool.close().await;
+    drop_tables(url, &prefix).await;
     result
+}
+
+async fn drop_tables(url: &str, prefix: &str) {
+    let tables: &str = format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}migrations").leak();
+    let pool = PgPool::connect(url).await.unwrap();
+    sqlx::raw_sql(tables).execute(&pool).await.unwrap();
+    pool.close().await;
 }
 
 mod with_its_own_connections {
@@ -65,4 +69,91 @@ mod for_a_transaction_pooler {
             with_store(&url, make, async |store| case.check(store).await).await
         }
     );
+}
+
+/// The state of the server's process that serves the one connection of `pool`, as another connection sees it.
+async fn state(watcher: &PgPool, process: i32) -> String {
+    let state = "SELECT state FROM pg_stat_activity WHERE pid = $1";
+    sqlx::query_scalar(state).bind(process).fetch_one(watcher).await.unwrap()
+}
+
+/// R28, S37.
+#[tokio::test]
+async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let observer = PostgresStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    observer.migrate().await.unwrap();
+    let watcher = PgPool::connect(&url).await.unwrap();
+    let mut poisoned = 0;
+    let mut round = 0;
+    // Whether the server is so fast that there is nothing left to cancel is a matter of luck.
+    while poisoned < 3 {
+        round += 1;
+        assert!(round < 100, "no cancelled `begin()` leaves a transaction open: this tests nothing");
+        // One connection, which every statement has to use.
+        let shared = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&url).await.unwrap();
+        let store = PostgresStore::from_pool(shared.clone()).table_prefix(&prefix).unwrap();
+        let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&shared).await.unwrap();
+
+        servers::until(|| shared.num_idle() == 1).await;
+        servers::drop_after(1 + round % 2, Box::pin(shared.begin())).await;
+        servers::until(|| shared.num_idle() == 1).await;
+        let is_poisoned = state(&watcher, process).await == "idle in transaction";
+        poisoned += u32::from(is_poisoned);
+        if poisoned % 2 == 0 {
+            // What other code does with the connection meanwhile can fail, which leaves it worse.
+            sqlx::query("SELECT 1 / 0").execute(&shared).await.unwrap_err();
+        }
+
+        let ended = servers::ensure_writes_are_seen(&store, &observer).await;
+        shared.close().await;
+        servers::ensure_ended(&observer, &ended).await;
+    }
+    drop_tables(&url, &prefix).await;
+}
+
+/// R26.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_of_one_connection_serves_100_requests() {
+    let Some(url) = url() else { return };
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let make = async || PostgresStore::from_pool(pool.clone());
+    with_store(&url, make, async |store| servers::serve_100_requests(store).await).await;
+}
+
+/// R24.
+#[tokio::test]
+async fn eight_processes_migrate_at_once() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    servers::run_in_processes(8, "stores::postgres::migrates_and_inserts", &url, &prefix);
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test]
+#[ignore = "is run in processes of its own by `eight_processes_migrate_at_once`"]
+async fn migrates_and_inserts() {
+    let Some((url, prefix)) = servers::assignment() else { return };
+    let store = PostgresStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    servers::migrate_and_insert(&store).await;
+}
+
+#[tokio::test]
+async fn a_missing_schema_is_told_from_a_store_that_is_down() {
+    let Some(url) = url() else { return };
+    let store = PostgresStore::connect(&url).await.unwrap().table_prefix(&servers::prefix()).unwrap();
+    servers::ensure_schema_is_missed(&store).await;
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_and_a_dead_one_tells_no_password() {
+    for url in ["", "sqlite::memory:", "mysql://127.0.0.1/test", "127.0.0.1/test"] {
+        let error = PostgresStore::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Location, "{url}");
+    }
+    // Port 9 is for discarding what is sent to it; nothing listens there.
+    let error = PostgresStore::connect("postgres://ann:hunter2@127.0.0.1:9/test").await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }

@@ -1,15 +1,29 @@
-//! Where the database servers are that some tests need.
+//! What the tests of the SQL stores share: where the servers are, and processes of their own.
 
 use std::{
     collections::BTreeSet,
     env,
+    error::Error,
+    future::poll_fn,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
+    pin::Pin,
+    process::{Command, Stdio},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
+};
+
+use tower_device_sessions::{
+    Session, SessionId, UserId,
+    clock::Timestamp,
+    device::DeviceName,
+    policy::{Admission, OverLimit, SessionLimit},
+    session::{Actor, EndReason, Ending, Touch},
+    store::{Rotation, SessionStore, StoreErrorKind},
 };
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
@@ -36,3 +50,114 @@ pub(crate) fn prefix() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("t{}_{}_", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// Runs the ignored test of this name in so many processes at once, each assigned the same database and table prefix.
+pub(crate) fn run_in_processes(count: usize, test: &str, url: &str, prefix: &str) {
+    let started: Vec<_> = (0..count)
+        .map(|_| {
+            let mut process = Command::new(env::current_exe().unwrap());
+            process.args([test, "--exact", "--ignored", "--nocapture"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            process.env(ASSIGNMENT, format!("{prefix} {url}")).spawn().unwrap()
+        })
+        .collect();
+    for process in started {
+        let output = process.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    }
+}
+
+/// The database and the table prefix that this process was started for, if it was.
+pub(crate) fn assignment() -> Option<(String, String)> {
+    let assignment = env::var(ASSIGNMENT).ok()?;
+    let (prefix, url) = assignment.split_once(' ')?;
+    Some((url.to_owned(), prefix.to_owned()))
+}
+
+/// What each of several processes does when it starts.
+pub(crate) async fn migrate_and_insert(store: &dyn SessionStore) {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let session = Session::new(UserId::from(std::process::id()), now, now.saturating_add(Duration::from_secs(60)));
+    store.migrate().await.unwrap();
+    store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+    store.migrate().await.unwrap();
+    assert!(store.find(&session.user_id, session.id).await.unwrap().is_some());
+}
+
+pub(crate) async fn ensure_schema_is_missed(store: &dyn SessionStore) {
+    let id = SessionId::at(Timestamp::UNIX_EPOCH);
+    let error = store.find(&UserId::from(1), id).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Schema);
+    assert!(error.source().is_some_and(|source| source.to_string().contains("migrate()")), "{error:?}");
+}
+
+/// Lets other tasks run until the condition holds.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Polls `future` so many times, when it wakes its task in between, and drops it.
+pub(crate) async fn drop_after<F: Future + Unpin>(polls: usize, mut future: F) {
+    let mut left = polls;
+    poll_fn(|context| {
+        left -= 1;
+        match Pin::new(&mut future).poll(context) {
+            Poll::Pending if left > 0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+/// Changes things through `store`, each of which `observer` must see at once. Answers a session that has ended.
+pub(crate) async fn ensure_writes_are_seen(store: &dyn SessionStore, observer: &dyn SessionStore) -> Session {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let session = Session::new(UserId::from(1), now, now.saturating_add(Duration::from_secs(60)));
+    let (user, id) = (&session.user_id, session.id);
+    let seen = async || observer.find(user, id).await.unwrap().unwrap();
+    let mut admission = Admission::new(now, Duration::ZERO);
+    admission.limits.push(SessionLimit::new(10, OverLimit::RevokeOldest));
+
+    store.insert(&session, &admission).await.unwrap();
+    assert!(seen().await.ended.is_none());
+    let name = DeviceName::try_from("phone").unwrap();
+    store.rename(user, id, Some(&name)).await.unwrap();
+    assert_eq!(seen().await.device.custom_name, Some(name));
+    store.touch(&[Touch::new(user.clone(), id, now.saturating_add(Duration::from_secs(1)))]).await.unwrap();
+    assert!(seen().await.last_active_at > now);
+    store.rotate(user, id, &Rotation::new(0, now, Duration::ZERO)).await.unwrap();
+    assert_eq!(seen().await.tokens.generation, 1);
+    let ending = Ending::new(EndReason::RevokedByUser, Actor::Application, now);
+    store.end(user, id, &ending, Duration::ZERO).await.unwrap();
+    assert_eq!(seen().await.ended, Some(ending));
+    session
+}
+
+pub(crate) async fn ensure_ended(observer: &dyn SessionStore, session: &Session) {
+    let found = observer.find(&session.user_id, session.id).await.unwrap().unwrap();
+    assert!(found.ended.is_some(), "an ending that had been acknowledged is gone");
+}
+
+/// Reads and ends sessions from 100 tasks at once.
+pub(crate) async fn serve_100_requests(store: impl SessionStore) {
+    let store = Arc::new(store);
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let mut requests = tokio::task::JoinSet::new();
+    for user in 0..100 {
+        let store = store.clone();
+        requests.spawn(async move {
+            let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
+            let ending = Ending::new(EndReason::SignedOut, Actor::Session(session.id), now);
+            store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+            store.end(&session.user_id, session.id, &ending, Duration::ZERO).await.unwrap();
+            ensure_ended(&*store, &session).await;
+        });
+    }
+    while let Some(request) = requests.join_next().await {
+        request.unwrap();
+    }
+}
+
+const ASSIGNMENT: &str = "TEST_STORE_ASSIGNMENT";

@@ -1,12 +1,24 @@
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
-use tower_device_sessions::store::{
-    SessionStore, SqliteStore, StoreError,
-    conformance::{Case, Failure},
+use tower_device_sessions::{
+    Session, UserId,
+    clock::Timestamp,
+    policy::{Admission, OverLimit, SessionLimit},
+    session::Touch,
+    store::{
+        ListPosition, ListQuery, SessionState, SessionStore, SqliteStore, StoreError, StoreErrorKind,
+        conformance::{Case, Failure},
+        sqlx,
+    },
 };
+
+use super::servers;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// A database file of a test's own, deleted with it.
 struct Database(PathBuf);
@@ -64,4 +76,103 @@ mod in_memory {
     }
 
     tower_device_sessions::store_conformance!(store);
+}
+
+mod with_shared_connections {
+    use super::{Case, Database, Failure, SessionStore, SqliteStore, sqlx::SqlitePool};
+
+    tower_device_sessions::store_conformance!(
+        run = async |case: &'static Case| -> Result<(), Failure> {
+            let database = Database::new();
+            let pool = SqlitePool::connect(&format!("{}?mode=rwc", database.url())).await.unwrap();
+            let store = SqliteStore::from_pool(pool);
+            store.migrate().await.unwrap();
+            case.check(store).await
+        }
+    );
+}
+
+/// R37.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_worth_of_writers_wait_for_each_other() {
+    let database = Database::new();
+    let stores = [database.store().await.unwrap(), database.store().await.unwrap()];
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let mut writers = tokio::task::JoinSet::new();
+    for (place, store) in (0..).zip(stores.clone()) {
+        writers.spawn(async move {
+            for round in 0..100 {
+                let session = Session::new(UserId::from(place), now, now.saturating_add(DAY));
+                let mut admission = Admission::new(now, Duration::ZERO);
+                if round % 2 == 0 {
+                    admission.limits.push(SessionLimit::new(10, OverLimit::RevokeOldest));
+                }
+                store.insert(&session, &admission).await.unwrap();
+                store.touch(&[Touch::new(session.user_id, session.id, now)]).await.unwrap();
+            }
+        });
+    }
+    while let Some(writer) = writers.join_next().await {
+        writer.unwrap();
+    }
+    for user in [0, 1] {
+        let everything = ListQuery::new(SessionState::All, 1_000, now, Duration::ZERO);
+        assert_eq!(stores[0].list(&UserId::from(user), &everything).await.unwrap().len(), 100);
+    }
+}
+
+#[tokio::test]
+async fn a_user_with_10_000_sessions_pages_through_them() {
+    let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+    store.migrate().await.unwrap();
+    let (ann, now) = (UserId::from(1), Timestamp::from_seconds(1_767_225_600));
+    for age in 0..10_000 {
+        let started = now.saturating_sub(Duration::from_secs(age / 3));
+        let session = Session::new(ann.clone(), started, now.saturating_add(DAY));
+        store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+    }
+
+    let mut query = ListQuery::new(SessionState::Active, 100, now, Duration::ZERO);
+    let mut shown = Vec::new();
+    loop {
+        let page = store.list(&ann, &query).await.unwrap();
+        let Some(last) = page.last() else { break };
+        query.after = Some(ListPosition::of(last));
+        shown.extend(page.iter().map(ListPosition::of));
+    }
+    assert_eq!(shown.len(), 10_000);
+    assert!(shown.is_sorted_by(|newer, older| newer > older));
+}
+
+/// R24.
+#[test]
+fn eight_processes_migrate_at_once() {
+    let database = Database::new();
+    servers::run_in_processes(8, "stores::sqlite::migrates_and_inserts", &database.url(), "eight_");
+}
+
+#[tokio::test]
+#[ignore = "is run in processes of its own by `eight_processes_migrate_at_once`"]
+async fn migrates_and_inserts() {
+    let Some((url, prefix)) = servers::assignment() else { return };
+    let store = SqliteStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    servers::migrate_and_insert(&store).await;
+}
+
+#[tokio::test]
+async fn a_missing_schema_is_told_from_a_store_that_is_down() {
+    let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+    servers::ensure_schema_is_missed(&store).await;
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused() {
+    for url in ["", "sessions.db", "postgres://127.0.0.1/test", "mysql://127.0.0.1/test", "SQLITE::memory:"] {
+        let error = SqliteStore::connect(url).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Location, "{url}");
+    }
+    let elsewhere = SqliteStore::connect("sqlite:///nonexistent/sessions.db").await.unwrap_err();
+    assert_eq!(elsewhere.kind(), StoreErrorKind::Unavailable);
+    let memory = SqliteStore::connect("sqlite::memory:").await.unwrap();
+    assert_eq!(memory.table_prefix("no; such").unwrap_err().kind(), StoreErrorKind::Location);
 }

@@ -11,7 +11,7 @@ use crate::store::{
     sql::{
         failure::failure,
         lease::Lease,
-        names::{DEFAULT_PREFIX, check_prefix},
+        names::{DEFAULT_PREFIX, check_prefix, check_scheme},
     },
 };
 
@@ -38,6 +38,7 @@ impl MySqlStore {
     /// database, [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when nothing answers there
     /// within a second.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        check_scheme(url, &["mysql://", "mariadb://"])?;
         let options = MySqlConnectOptions::from_str(url).map_err(failure)?;
         // A connection in use is known to live; one that has rested may have been cut by what is in between.
         let pool = MySqlPoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false).before_acquire(

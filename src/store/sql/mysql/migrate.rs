@@ -1,4 +1,4 @@
-use sqlx::{MySqlConnection, Row};
+use sqlx::{Executor, MySqlConnection, Row};
 
 use super::{MySqlStore, statements::MIGRATIONS};
 use crate::store::{
@@ -26,10 +26,10 @@ impl MySqlStore {
         if locked.map_err(schema)? != Some(1) {
             return Err(StoreError::unavailable("another process has been changing the schema for 30 seconds"));
         }
-        sqlx::raw_sql(self.sql.create_migrations).execute(&mut *connection).await.map_err(schema)?;
+        connection.execute(sqlx::raw_sql(self.sql.create_migrations)).await.map_err(schema)?;
         let applied = self.applied(&mut connection).await.map_err(schema)?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
-            sqlx::raw_sql(under_prefix(statements, &self.prefix)).execute(&mut *connection).await.map_err(schema)?;
+            connection.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await.map_err(schema)?;
             sqlx::query(self.sql.record_migration).bind(version).execute(&mut *connection).await.map_err(schema)?;
         }
         Ok(())

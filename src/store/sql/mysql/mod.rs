@@ -1,4 +1,6 @@
 mod connect;
+mod devices;
+mod ending;
 mod migrate;
 mod statements;
 
@@ -22,13 +24,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
-        SessionStore, StoreError, StoreErrorKind, StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreErrorKind, StoreFuture,
     },
 };
 
@@ -113,78 +115,6 @@ impl MySqlStore {
         let insert = bind_session!(sqlx::query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
         Ok(())
-    }
-
-    /// Ends a session that has not ended; `false` when there is none.
-    async fn put_ending(
-        &self,
-        connection: &mut MySqlConnection,
-        user: &str,
-        id: SessionId,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<bool, StoreError> {
-        let query = bind_ending(sqlx::query(self.sql.end), asked, allowance).bind(user).bind(*id.as_uuid());
-        Ok(query.execute(connection).await.map_err(failure)?.rows_affected() > 0)
-    }
-
-    async fn end_one(
-        &self,
-        user: &str,
-        id: SessionId,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<EndOutcome, StoreError> {
-        let mut lease = self.connection().await?;
-        let ended_now = self.put_ending(&mut lease, user, id, asked, allowance).await?;
-        // No later change can falsify this answer: an ending is final, and so are the deadlines of what has ended.
-        let query = sqlx::query(self.sql.ending)
-            .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(user)
-            .bind(*id.as_uuid());
-        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-        let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
-        let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
-        match on_record {
-            Some(ending) if !ended_now || was_due != 0 => Ok(EndOutcome::AlreadyEnded(ending)),
-            _ if ended_now => Ok(EndOutcome::Ended),
-            _ => Ok(EndOutcome::NotFound),
-        }
-    }
-
-    async fn end_scope(
-        &self,
-        user: &str,
-        scope: &EndScope,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let device_id = scope.device_id.map(Uuid::from);
-        let mut lease = self.atomically().await?;
-        let to_end = sqlx::query(self.sql.to_end)
-            .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(user)
-            .bind(scope.keep.map(Uuid::from))
-            .bind(device_id)
-            .bind(device_id);
-        let (mut all, mut ended) = (Vec::new(), Vec::new());
-        for row in to_end.fetch_all(&mut *lease).await.map_err(failure)? {
-            let was_due: i64 = row.try_get(0).map_err(failure)?;
-            let id: Uuid = row.try_get(1).map_err(failure)?;
-            all.push(id.simple());
-            if was_due == 0 {
-                ended.push(SessionId::from_uuid(id));
-            }
-        }
-        if !all.is_empty() {
-            let all = serde_json::to_string(&all).map_err(StoreError::corrupt)?;
-            let query = bind_ending(sqlx::query(self.sql.end_all).bind(all), asked, allowance).bind(user);
-            query.execute(&mut *lease).await.map_err(failure)?;
-        }
-        lease.finish().await?;
-        Ok(ended)
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -359,18 +289,47 @@ impl SessionStore for MySqlStore {
             rows.iter().map(read_change).collect()
         })
     }
-}
 
-/// Binds the nine parameters of an ending.
-fn bind_ending<'q>(
-    query: Query<'q, MySql, MySqlArguments>,
-    asked: &Ending,
-    allowance: Duration,
-) -> Query<'q, MySql, MySqlArguments> {
-    let (at, cutoff) = (asked.at.as_micros(), idle_cutoff(asked.at, allowance));
-    let query = query.bind(at).bind(cutoff).bind(at);
-    let query = query.bind(at).bind(cutoff).bind(asked.reason.as_str());
-    query.bind(at).bind(cutoff).bind(asked.actor.to_stored())
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.known_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move { retrying!(self.name_device(user, id, name)) })
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move { retrying!(self.erase_user(user)) })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
+    }
 }
 
 /// Which of the locks keeps the sign-ins of this user apart.

@@ -2,6 +2,7 @@
 
 use crate::store::sql::{
     columns::{inserted_columns, session_columns},
+    devices::device_columns,
     names::statements,
 };
 
@@ -108,10 +109,58 @@ statements! {
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= ? AND ends_at < ? \
                     ORDER BY ends_at, user_id, id LIMIT ?",
 
+    /// user agent, hints, at, user, id
+    see_known_device: "UPDATE tds_devices SET user_agent = ?, hints = ?, last_seen_at = GREATEST(last_seen_at, ?) \
+                       WHERE user_id = ? AND id = ?",
+
+    /// user, and the columns of a device
+    see_new_device: concat!(
+        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    ),
+
+    /// user, limit
+    devices: concat!(
+        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ? ORDER BY last_seen_at DESC, id DESC LIMIT ?"
+    ),
+
+    /// user, id
+    find_device: concat!("SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ? AND id = ?"),
+
+    /// name, user, id
+    rename_device: "UPDATE tds_devices SET custom_name = ? WHERE user_id = ? AND id = ?",
+
+    /// name, user, device
+    rename_on_device: "UPDATE tds_sessions SET custom_name = ? WHERE user_id = ? AND device_id = ?",
+
+    /// until, user, id
+    trust_device: "UPDATE tds_devices SET trusted_until = ? WHERE user_id = ? AND id = ?",
+
+    /// user
+    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL WHERE user_id = ? AND trusted_until IS NOT NULL",
+
+    /// user, id
+    forget_device: "DELETE FROM tds_devices WHERE user_id = ? AND id = ?",
+
+    /// user
+    erase_devices: "DELETE FROM tds_devices WHERE user_id = ?",
+
+    /// user
+    erase_sessions: "DELETE FROM tds_sessions WHERE user_id = ?",
+
+    /// after user, after user, after id, limit; written out, since a comparison of rows would read the table from its
+    /// beginning
+    scan: concat!(
+        "SELECT ", session_columns!(), ", user_id FROM tds_sessions WHERE user_id >= ? AND (user_id > ? OR id > ?) \
+         ORDER BY user_id, id LIMIT ?"
+    ),
+
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",
     applied_migrations: "SELECT version FROM tds_migrations",
     record_migration: "INSERT IGNORE INTO tds_migrations (version) VALUES (?)",
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/mysql/0001_sessions.sql"))];
+pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("../migrations/mysql/0001_sessions.sql")),
+    (2, include_str!("../migrations/mysql/0002_devices.sql")),
+];

@@ -1,7 +1,7 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, PgPool, Postgres, Row,
+    Connection, Executor, PgPool, Postgres, Row,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -11,7 +11,7 @@ use crate::store::{
     sql::{
         failure::failure,
         lease::Lease,
-        names::{DEFAULT_PREFIX, check_prefix},
+        names::{DEFAULT_PREFIX, check_prefix, check_scheme},
     },
 };
 
@@ -40,6 +40,7 @@ impl PostgresStore {
     /// database, [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when nothing answers there
     /// within a second.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        check_scheme(url, &["postgres://", "postgresql://"])?;
         let options = PgConnectOptions::from_str(url).map_err(failure)?;
         // A connection in use is known to live; one that has rested may have been cut by what is in between.
         let pool = PgPoolOptions::new().acquire_timeout(PATIENCE).test_before_acquire(false).before_acquire(
@@ -125,7 +126,7 @@ impl PostgresStore {
     async fn sound_connection(&self) -> Result<Lease<Postgres>, StoreError> {
         let mut lease = self.any_connection().await?;
         let question = sqlx::raw_sql("SELECT transaction_timestamp() = statement_timestamp()");
-        let answer = question.fetch_one(&mut *lease).await.and_then(|row| row.try_get(0));
+        let answer = lease.fetch_one(question).await.and_then(|row| row.try_get(0));
         if !matches!(answer, Ok(true)) {
             lease.say("ROLLBACK").await?;
         }

@@ -1,4 +1,4 @@
-use sqlx::{PgConnection, Row};
+use sqlx::{Executor, PgConnection, Row};
 
 use super::{PostgresStore, lock_key, statements::MIGRATIONS};
 use crate::store::{StoreError, StoreErrorKind, sql::names::under_prefix};
@@ -21,7 +21,7 @@ impl PostgresStore {
         lease.say(self.sql.create_migrations).await?;
         let applied = self.applied(&mut lease).await.map_err(schema)?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
-            sqlx::raw_sql(under_prefix(statements, &self.prefix)).execute(&mut *lease).await.map_err(schema)?;
+            lease.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await.map_err(schema)?;
             self.query(self.sql.record_migration).bind(version).execute(&mut *lease).await.map_err(schema)?;
         }
         lease.finish().await

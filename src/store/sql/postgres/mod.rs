@@ -1,4 +1,6 @@
 mod connect;
+mod devices;
+mod ending;
 mod migrate;
 mod statements;
 
@@ -22,13 +24,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -112,75 +114,6 @@ impl PostgresStore {
         let insert = bind_session!(self.query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
         Ok(())
-    }
-
-    /// Ends a session that has not ended; `None` when there is none.
-    async fn put_ending(
-        &self,
-        connection: &mut PgConnection,
-        user: &str,
-        id: SessionId,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<Option<EndOutcome>, StoreError> {
-        let query = self
-            .query(self.sql.end)
-            .bind(user)
-            .bind(*id.as_uuid())
-            .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(asked.reason.as_str())
-            .bind(asked.actor.to_stored());
-        let ended = query.fetch_all(connection).await.map_err(failure)?;
-        let Some(row) = ended.first() else { return Ok(None) };
-        let was_due: bool = row.try_get(0).map_err(failure)?;
-        let on_record = read_ending(row, 1)?.filter(|_| was_due);
-        Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
-    }
-
-    async fn end_one(
-        &self,
-        user: &str,
-        id: SessionId,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<EndOutcome, StoreError> {
-        let mut lease = self.writing().await?;
-        if let Some(outcome) = self.put_ending(&mut lease, user, id, asked, allowance).await? {
-            lease.finish().await?;
-            return Ok(outcome);
-        }
-        let query = self.query(self.sql.ending).bind(user).bind(*id.as_uuid());
-        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-        lease.finish().await?;
-        let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
-        Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
-    }
-
-    async fn end_scope(
-        &self,
-        user: &str,
-        scope: &EndScope,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let query = self
-            .query(self.sql.end_all)
-            .bind(user)
-            .bind(scope.keep.map(Uuid::from))
-            .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(asked.reason.as_str())
-            .bind(asked.actor.to_stored())
-            .bind(scope.device_id.map(Uuid::from));
-        let mut ended = Vec::new();
-        for row in self.rows(query).await? {
-            let was_due: bool = row.try_get(0).map_err(failure)?;
-            if !was_due {
-                ended.push(SessionId::from_uuid(row.try_get(1).map_err(failure)?));
-            }
-        }
-        Ok(ended)
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -356,6 +289,47 @@ impl SessionStore for PostgresStore {
             lease.finish().await?;
             rows.iter().map(read_change).collect()
         })
+    }
+
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.known_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move { retrying!(self.name_device(user, id, name)) })
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move { retrying!(self.erase_user(user)) })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
     }
 }
 

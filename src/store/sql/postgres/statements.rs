@@ -2,6 +2,7 @@
 
 use crate::store::sql::{
     columns::{inserted_columns, session_columns},
+    devices::device_columns,
     names::statements,
 };
 
@@ -110,10 +111,58 @@ statements! {
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= $1 AND ends_at < $2 \
                     ORDER BY ends_at, user_id, id LIMIT $3",
 
+    /// user, id, user agent, hints, at
+    see_known_device: "UPDATE tds_devices SET user_agent = $3, hints = $4, last_seen_at = GREATEST(last_seen_at, $5) \
+                       WHERE user_id = $1 AND id = $2",
+
+    /// user, and the columns of a device
+    see_new_device: concat!(
+        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (user_id, id) DO NOTHING"
+    ),
+
+    /// user, limit
+    devices: concat!(
+        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = $1 ORDER BY last_seen_at DESC, id DESC LIMIT $2"
+    ),
+
+    /// user, id
+    find_device: concat!("SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = $1 AND id = $2"),
+
+    /// user, id, name
+    rename_device: "UPDATE tds_devices SET custom_name = $3 WHERE user_id = $1 AND id = $2",
+
+    /// user, device, name
+    rename_on_device: "UPDATE tds_sessions SET custom_name = $3 WHERE user_id = $1 AND device_id = $2",
+
+    /// user, id, until
+    trust_device: "UPDATE tds_devices SET trusted_until = $3 WHERE user_id = $1 AND id = $2",
+
+    /// user
+    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL WHERE user_id = $1 AND trusted_until IS NOT NULL",
+
+    /// user, id
+    forget_device: "DELETE FROM tds_devices WHERE user_id = $1 AND id = $2",
+
+    /// user
+    erase_devices: "DELETE FROM tds_devices WHERE user_id = $1",
+
+    /// user
+    erase_sessions: "DELETE FROM tds_sessions WHERE user_id = $1",
+
+    /// after user, after id, limit
+    scan: concat!(
+        "SELECT ", session_columns!(), ", user_id FROM tds_sessions WHERE (user_id, id) > ($1, $2) \
+         ORDER BY user_id, id LIMIT $3"
+    ),
+
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",
     applied_migrations: "SELECT version FROM tds_migrations",
     record_migration: "INSERT INTO tds_migrations (version) VALUES ($1)",
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/postgres/0001_sessions.sql"))];
+pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+    (1, include_str!("../migrations/postgres/0001_sessions.sql")),
+    (2, include_str!("../migrations/postgres/0002_devices.sql")),
+];

@@ -10,7 +10,7 @@ use crate::store::{
     StoreError,
     sql::{
         failure::failure,
-        names::{DEFAULT_PREFIX, check_prefix},
+        names::{DEFAULT_PREFIX, check_prefix, check_scheme},
     },
 };
 
@@ -28,6 +28,7 @@ impl SqliteStore {
     /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) when `url` is not the address of a SQLite
     /// database, [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when it cannot be opened.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        check_scheme(url, &["sqlite:"])?;
         let options =
             SqliteConnectOptions::from_str(url).map_err(failure)?.create_if_missing(true).busy_timeout(PATIENCE);
         if url.contains(":memory:") || url.contains("mode=memory") {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 
 use super::{SqliteStore, connect::is_busy, statements::MIGRATIONS};
 use crate::store::{
@@ -38,7 +38,7 @@ impl SqliteStore {
         sqlx::query(self.sql.create_migrations).execute(&mut *transaction).await?;
         let applied: Vec<i64> = sqlx::query_scalar(self.sql.applied_migrations).fetch_all(&mut *transaction).await?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
-            sqlx::raw_sql(under_prefix(statements, &self.prefix)).execute(&mut *transaction).await?;
+            transaction.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await?;
             sqlx::query(self.sql.record_migration).bind(version).execute(&mut *transaction).await?;
         }
         transaction.commit().await

@@ -1,4 +1,5 @@
 mod connect;
+mod devices;
 mod migrate;
 mod statements;
 
@@ -16,13 +17,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::DeviceName,
-    id::{SessionId, UserId},
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, SessionState,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -301,6 +302,87 @@ impl SessionStore for SqliteStore {
             rows.iter().map(read_change).collect()
         })
     }
+
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.known_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        let (store, user, name) = (self.clone(), user.clone(), name.cloned());
+        Box::pin(detached(async move { store.name_device(&user, id, name.as_ref()).await }))
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(detached(async move { store.erase_user(&user).await }))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
+    }
 }
 
 row_readers!(SqliteRow);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite says that it does for a statement.
+    async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
+        let explain: &str = format!("EXPLAIN QUERY PLAN {statement}").leak();
+        let rows = sqlx::query(explain).fetch_all(&store.reader).await.unwrap();
+        rows.iter().map(|row| row.get("detail")).collect()
+    }
+
+    #[tokio::test]
+    async fn every_statement_finds_its_rows_by_a_key() {
+        let store = SqliteStore::connect("sqlite::memory:").await.unwrap();
+        store.migrate().await.unwrap();
+        let sql = &store.sql;
+        let one = "SEARCH tds_sessions USING PRIMARY KEY (user_id=? AND id=?)";
+        let of_a_user = "SEARCH tds_sessions USING PRIMARY KEY (user_id=?)";
+        for (statement, expected) in
+            [(sql.find, one), (sql.ending, one), (sql.list, of_a_user), (sql.active, of_a_user)]
+        {
+            let plan = plan(&store, statement).await;
+            let reads: Vec<_> = plan.iter().filter(|step| !step.starts_with("USE TEMP B-TREE FOR ORDER BY")).collect();
+            assert_eq!(reads, [expected], "{statement}");
+        }
+        for statement in [sql.end, sql.end_all, sql.rename, sql.set_data, sql.rotate] {
+            let plan = plan(&store, statement).await;
+            assert!(plan.iter().all(|step| step.contains("USING PRIMARY KEY (user_id=?")), "{statement}: {plan:?}");
+        }
+        let by_end = plan(&store, sql.ended_between).await;
+        assert_eq!(by_end[0], "SEARCH tds_sessions USING INDEX tds_sessions_ends_at (ends_at>? AND ends_at<?)");
+        let swept = plan(&store, sql.purge).await;
+        assert!(!swept.iter().any(|step| step.starts_with("SCAN tds_sessions")), "{swept:?}");
+        let touched = plan(&store, sql.touch).await;
+        assert!(touched.iter().any(|step| step.contains("USING PRIMARY KEY (user_id=? AND id=?)")), "{touched:?}");
+    }
+}

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use http::HeaderValue;
-
-use super::SessionCookie;
-use crate::transport::is_tchar;
+use super::{is_tchar, is_token68};
 
 /// Says how the session cookie is named and which attributes it has.
 ///
@@ -30,7 +27,7 @@ use crate::transport::is_tchar;
 /// # Examples
 ///
 /// ```
-/// use tower_device_sessions::{CookieOptions, SameSite};
+/// use tower_device_sessions::credentials::{CookieOptions, SameSite};
 ///
 /// // Set-Cookie: __Host-Http-app=…; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=…
 /// let strict = CookieOptions::new()
@@ -118,6 +115,14 @@ impl CookieOptions {
         Self { name: Name::Strongest(base.to_owned()), ..self.clone() }
     }
 
+    /// The same options for a cookie that no request from another site has to carry.
+    pub(crate) fn kept_at_home(self) -> Self {
+        match self.same_site {
+            SameSite::None => self,
+            SameSite::Lax | SameSite::Strict => self.same_site(SameSite::Strict),
+        }
+    }
+
     /// Checks the options together.
     ///
     /// # Errors
@@ -155,9 +160,7 @@ impl CookieOptions {
         let secure = if insecure { "" } else { "; Secure" };
         let (path, same_site) = (&self.path, self.same_site.as_str());
         let attributes = format!("; Path={path}{domain}{secure}; HttpOnly; SameSite={same_site}");
-        let cleared = HeaderValue::try_from(format!("{name}={attributes}; Max-Age=0"))
-            .map_err(|_| CookieError::Name(name.clone()))?;
-        Ok(SessionCookie { name, attributes, cleared })
+        Ok(SessionCookie { name, attributes })
     }
 
     fn full_name(&self) -> String {
@@ -175,6 +178,30 @@ impl CookieOptions {
 impl Default for CookieOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A cookie whose name and attributes fit together; made by [`CookieOptions::build`].
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCookie {
+    pub(crate) name: String,
+    /// Everything behind the value but the lifetime, with the leading `; `.
+    pub(crate) attributes: String,
+}
+
+impl SessionCookie {
+    /// Whether a browser would keep `value` under this name, and send it back as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CookieError::ValueSyntax`] if the value could not be read back, and
+    /// [`CookieError::TooLarge`] if name and value have more than 4,096 bytes.
+    pub(crate) fn check(&self, value: &str) -> Result<(), CookieError> {
+        if !is_token68(value.as_bytes()) {
+            return Err(CookieError::ValueSyntax);
+        }
+        let size = self.name.len() + value.len();
+        if size > MAX_COOKIE_BYTES { Err(CookieError::TooLarge { size }) } else { Ok(()) }
     }
 }
 
@@ -296,6 +323,9 @@ fn is_domain(domain: &str) -> bool {
 
 /// Far below what browsers accept, so that the cleared cookie always fits.
 const MAX_NAME_BYTES: usize = 128;
+
+/// What browsers accept of name and value together.
+const MAX_COOKIE_BYTES: usize = 4_096;
 
 /// Browsers ignore an attribute that is longer.
 const MAX_ATTRIBUTE_BYTES: usize = 1_024;

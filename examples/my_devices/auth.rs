@@ -1,0 +1,132 @@
+//! Signing in and out, confirming who one is, and changing the password.
+
+use axum::{
+    Json, Router,
+    extract::{State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde::Deserialize;
+use serde_json::json;
+use tower_device_sessions::{ClientInfo, CurrentSession, Error, RecentAuth, SessionManager, SignedOut};
+
+use crate::{App, problem, settings::SecondFactor};
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/login", post(login))
+        .route("/otp", post(otp))
+        .route("/logout", post(logout))
+        .route("/reauthenticate", post(reauthenticate))
+        .route("/password", post(password))
+}
+
+#[derive(Deserialize)]
+struct Login {
+    email: String,
+    password: String,
+}
+
+async fn login(
+    State(app): State<App>,
+    client: ClientInfo,
+    form: Result<Json<Login>, JsonRejection>,
+) -> Result<Response, Error> {
+    let Ok(Json(Login { email, password })) = form else {
+        return Ok(malformed("Send a JSON object with email and password"));
+    };
+    let Some(account) = app.accounts.check(&email, password).await else {
+        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong email or password"));
+    };
+    // On a device that the user trusts one factor will do.
+    let trusted = app.sessions.is_trusted(&account.id.try_into()?, &client).await?;
+    if app.second_factor == SecondFactor::Otp && !trusted {
+        let body = Json(json!({ "otpToken": app.otp.send(account) }));
+        return Ok((StatusCode::ACCEPTED, NO_STORE, body).into_response());
+    }
+    Ok(app.sessions.start(account.id, client).method("pwd").await?.into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Code {
+    otp_token: String,
+    code: String,
+}
+
+/// Only here, with both factors proven, the session starts.
+async fn otp(
+    State(app): State<App>,
+    client: ClientInfo,
+    form: Result<Json<Code>, JsonRejection>,
+) -> Result<Response, Error> {
+    let Ok(Json(Code { otp_token, code })) = form else {
+        return Ok(malformed("Send a JSON object with otpToken and code"));
+    };
+    let Some(account) = app.otp.check(&otp_token, &code) else {
+        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_code", "Wrong or expired code"));
+    };
+    let started = app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2);
+    Ok(started.await?.into_response())
+}
+
+async fn logout(State(sessions): State<SessionManager>, session: CurrentSession) -> Result<SignedOut, Error> {
+    sessions.sign_out(&session).await
+}
+
+#[derive(Deserialize)]
+struct Confirmation {
+    password: String,
+}
+
+/// Answers new tokens; those from before are refused from now on.
+async fn reauthenticate(
+    State(app): State<App>,
+    session: CurrentSession,
+    form: Result<Json<Confirmation>, JsonRejection>,
+) -> Result<Response, Error> {
+    let Ok(Json(Confirmation { password })) = form else {
+        return Ok(malformed("Send a JSON object with password"));
+    };
+    if !app.accounts.confirm(session.user_id().as_str(), password).await {
+        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password"));
+    }
+    Ok(app.sessions.reauthenticated(&session, "pwd").await?.into_response())
+}
+
+#[derive(Deserialize)]
+struct NewPassword {
+    current: String,
+    new: String,
+}
+
+/// Everybody who knew the old password is signed out, but for the one who has just changed it: they get new tokens.
+async fn password(
+    State(app): State<App>,
+    RecentAuth(session): RecentAuth,
+    form: Result<Json<NewPassword>, JsonRejection>,
+) -> Result<Response, Error> {
+    let Ok(Json(NewPassword { current, new })) = form else {
+        return Ok(malformed("Send a JSON object with current and new"));
+    };
+    if !(8..=1_024).contains(&new.len()) {
+        return Ok(problem(StatusCode::BAD_REQUEST, "weak_password", "A password has at least 8 characters"));
+    }
+    let user = session.user_id();
+    if !app.accounts.confirm(user.as_str(), current).await {
+        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password"));
+    }
+    app.accounts.change(user.as_str(), new).await;
+    let changed = app.sessions.credentials_changed(user, Some(&session)).await?;
+    Ok(match changed.kept {
+        Some(kept) => kept.into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+fn malformed(error: &str) -> Response {
+    problem(StatusCode::BAD_REQUEST, "invalid_body", error)
+}
+
+const NO_STORE: [(&str, &str); 1] = [("cache-control", "no-store")];

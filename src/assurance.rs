@@ -1,0 +1,127 @@
+//! Assurance: how sure the application can be that the user is still the one who signed in.
+//!
+//! 1. A session knows when its user last authenticated, by which methods, and which level that reached.
+//! 2. A [`Requirement`] says what a route asks for. A session that does not meet it is answered by a challenge (RFC 9470),
+//!    upon which the application lets the user authenticate again and reports that to
+//!    [`SessionManager::reauthenticated`](crate::SessionManager::reauthenticated).
+//! 3. Nothing but that raises what a session has proven: neither a refresh nor time does.
+
+use std::time::Duration;
+
+use crate::{clock::Timestamp, session::Session};
+
+/// What a session has to have proven.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_device_sessions::assurance::Requirement;
+///
+/// let transfer = Requirement::recent(Duration::from_secs(300)).level(2).method("otp");
+/// # let _ = transfer;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Requirement {
+    max_age: Option<Duration>,
+    level: u8,
+    methods: Vec<Box<str>>,
+}
+
+impl Requirement {
+    /// The user has authenticated within the last `max_age`.
+    pub fn recent(max_age: Duration) -> Self {
+        Self { max_age: Some(max_age), level: 1, methods: Vec::new() }
+    }
+
+    /// The session has reached this assurance level, whenever that was.
+    pub fn at_level(level: u8) -> Self {
+        Self { max_age: None, level, methods: Vec::new() }
+    }
+
+    /// The session has reached this assurance level as well. Default: 1, which every session has.
+    pub fn level(mut self, level: u8) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The user has proven this method as well, by its RFC 8176 name, and as recently as is asked for. May be called for
+    /// several; each is required.
+    pub fn method(mut self, name: &str) -> Self {
+        self.methods.push(name.into());
+        self
+    }
+
+    /// Whether `session` meets the requirement at `now`.
+    pub fn is_met(&self, session: &Session, now: Timestamp) -> bool {
+        let is_recent = |proven: Timestamp| self.max_age.is_none_or(|max_age| now.duration_since(proven) <= max_age);
+        let has = |name: &Box<str>| session.methods.get(name).is_some_and(|&proven| is_recent(proven));
+        is_recent(session.authenticated_at) && session.assurance_level >= self.level && self.methods.iter().all(has)
+    }
+
+    /// The age beyond which an authentication does not count, if there is one.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age
+    }
+
+    /// The assurance level that is asked for, by the name that tokens and challenges have for it; `None` for the lowest.
+    pub fn level_name(&self) -> Option<&'static str> {
+        level_name(self.level)
+    }
+
+    /// The methods that are asked for.
+    pub fn methods(&self) -> impl Iterator<Item = &str> {
+        self.methods.iter().map(|name| &**name)
+    }
+}
+
+/// The `acr` of a level; the lowest goes without saying.
+pub(crate) fn level_name(level: u8) -> Option<&'static str> {
+    match level {
+        0 | 1 => None,
+        2 => Some("aal2"),
+        _ => Some("aal3"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::UserId;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// S56, S58.
+    #[test]
+    fn a_requirement_asks_for_age_level_and_methods() {
+        let start = Timestamp::from_seconds(1_767_225_600);
+        let mut session = Session::new(UserId::from(1), start, start.saturating_add(600 * MINUTE));
+        session.methods.insert("pwd".into(), start);
+        session.assurance_level = 2;
+        let five = || Requirement::recent(5 * MINUTE);
+        let table = [
+            (five(), 5, true),
+            (five(), 6, false),
+            (five().level(2), 5, true),
+            (five().level(3), 0, false),
+            (five().method("pwd"), 5, true),
+            (five().method("otp"), 0, false),
+            (five().method("pwd").method("otp"), 0, false),
+            (Requirement::at_level(2), 500, true),
+            (Requirement::at_level(3), 0, false),
+            (Requirement::at_level(2).method("pwd"), 500, true),
+        ];
+        for (requirement, minutes, met) in table {
+            let now = start.saturating_add(minutes * MINUTE);
+            assert_eq!(requirement.is_met(&session, now), met, "{requirement:?} after {minutes} minutes");
+        }
+
+        // A method that was proven long ago is no recent one, although another is.
+        session.methods.insert("otp".into(), start.saturating_add(10 * MINUTE));
+        session.authenticated_at = start.saturating_add(10 * MINUTE);
+        let now = start.saturating_add(11 * MINUTE);
+        assert!(five().method("otp").is_met(&session, now));
+        assert!(!five().method("pwd").is_met(&session, now));
+    }
+}

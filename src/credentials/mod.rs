@@ -1,0 +1,178 @@
+//! How tokens travel: in the `Authorization` field, in a cookie, or in either of the two.
+//!
+//! 1. The application chooses one [`Transport`]. Requests are read, and sign-ins are answered, accordingly; a token that
+//!    stands anywhere else does not exist.
+//! 2. What a browser would refuse, or what would void the promise of a cookie's name, is refused by `build()`:
+//!    [`CookieError`].
+//! 3. A cookie is attached by browsers, whoever asks them to. Requests that one authenticates are therefore checked for
+//!    where they come from, unless they change nothing.
+//!
+//! # Examples
+//!
+//! ```
+//! use tower_device_sessions::{
+//!     KeyRing, SessionManager,
+//!     credentials::{CookieOptions, SameSite, Transport},
+//!     store::MemoryStore,
+//! };
+//!
+//! let sessions = SessionManager::builder(MemoryStore::new())
+//!     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+//!     .transport(Transport::Cookie(CookieOptions::new().same_site(SameSite::Strict)))
+//!     .build()?;
+//! # let _ = sessions;
+//! # Ok::<(), tower_device_sessions::ConfigError>(())
+//! ```
+
+mod cookie;
+mod origin;
+
+pub(crate) use self::{
+    cookie::SessionCookie,
+    origin::{CsrfPolicy, Undeclared},
+};
+pub use self::{
+    cookie::{CookieError, CookieOptions, SameSite},
+    origin::InvalidOrigin,
+};
+
+use std::{fmt, time::Duration};
+
+/// How access tokens travel.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::exhaustive_enums, reason = "these are the ways there are, and applications choose one")]
+pub enum Transport {
+    /// In `Authorization: Bearer`. Sign-ins answer the token as JSON. The default.
+    #[default]
+    Bearer,
+    /// In a cookie that no script can read. Sign-ins answer `Set-Cookie`, and JSON without the token.
+    Cookie(CookieOptions),
+    /// In either of the two, for an application with browsers and other clients.
+    ///
+    /// A sign-in answers the token both ways, unless the handler says that it is for one of them
+    /// ([`StartedSession::in_body`](crate::StartedSession::in_body),
+    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). Whatever renews a token later answers the way the
+    /// old one came, so that no script can ask for the token that a cookie holds.
+    ///
+    /// A request whose header and cookie hold different tokens is refused with 400.
+    Both(CookieOptions),
+}
+
+/// Where in the request a credential stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialSource {
+    /// The `Authorization` field with the scheme `Bearer`, or the caller's own hands.
+    Bearer,
+    /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
+    /// check.
+    Cookie,
+}
+
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer => "authorization field",
+            Self::Cookie => "session cookie",
+        })
+    }
+}
+
+/// A [`Transport`] that was checked, with all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    /// Whether tokens travel in the `Authorization` field and in bodies.
+    pub(crate) bearer: bool,
+    /// The cookie of the access token.
+    pub(crate) cookie: Option<SessionCookie>,
+    /// The cookie of the refresh token.
+    pub(crate) refresh_cookie: Option<SessionCookie>,
+    /// Where unsafe requests with a cookie may come from; `None` when the application checks that itself.
+    pub(crate) csrf: Option<CsrfPolicy>,
+}
+
+impl Credentials {
+    /// # Errors
+    ///
+    /// The first [`CookieError`] of either cookie.
+    pub(crate) fn new(
+        transport: &Transport,
+        refresh_path: Option<&str>,
+        csrf: Option<CsrfPolicy>,
+    ) -> Result<Self, CookieError> {
+        let (bearer, options) = match transport {
+            Transport::Bearer => return Ok(Self { bearer: true, cookie: None, refresh_cookie: None, csrf }),
+            Transport::Cookie(options) => (false, options),
+            Transport::Both(options) => (true, options),
+        };
+        let mut refresh = options.sibling("refresh").kept_at_home();
+        if let Some(path) = refresh_path {
+            refresh = refresh.path(path);
+        }
+        Ok(Self { bearer, cookie: Some(options.build()?), refresh_cookie: Some(refresh.build()?), csrf })
+    }
+}
+
+/// How long a browser keeps a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieLifetime {
+    /// Until the browser is closed: no `Max-Age`.
+    BrowserSession,
+    /// For this long, in whole seconds, rounded down so that no cookie outlives its session.
+    MaxAge(Duration),
+}
+
+/// Tells whether all of `value` is `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+/// (a `token68`, RFC 9110 §11.2).
+pub(crate) fn is_token68(value: &[u8]) -> bool {
+    let Some(last) = value.iter().rposition(|&byte| byte != b'=') else {
+        return false;
+    };
+    // Every request pays for this loop. Without an early exit it compiles to vector instructions.
+    let invalid = value[..=last].iter().fold(0, |invalid, &byte| invalid | u8::from(!is_token68_byte(byte)));
+    invalid == 0
+}
+
+fn is_token68_byte(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    // "-", "." and "/" stand right before the digits.
+    let digit_or_mark = byte.wrapping_sub(b'-') <= b'9' - b'-';
+    letter | digit_or_mark | (byte == b'_') | (byte == b'~') | (byte == b'+')
+}
+
+/// Tells whether `byte` is a `tchar`, of which schemes and cookie names are made (RFC 9110 §5.6.2).
+pub(crate) fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn token68_alphabet_is_exactly_that_of_the_grammar() {
+        for byte in 0..=u8::MAX {
+            let listed = byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+            assert_eq!(is_token68_byte(byte), listed, "{}", byte.escape_ascii());
+        }
+    }
+
+    proptest! {
+        /// R36: one odd byte is found wherever it stands, also past what fits one vector register.
+        #[test]
+        fn one_foreign_byte_anywhere_is_not_a_token(
+            length in 1_usize..200,
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+        ) {
+            let mut value = vec![b'a'; length];
+            prop_assert!(is_token68(&value));
+            let at = at.index(length);
+            value[at] = byte;
+            let padding = byte == b'=' && at == length - 1 && length > 1;
+            prop_assert_eq!(is_token68(&value), is_token68_byte(byte) || padding);
+        }
+    }
+}

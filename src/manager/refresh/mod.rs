@@ -1,0 +1,212 @@
+mod policy;
+
+pub(super) use self::policy::OlderTokens;
+pub use self::policy::{OnReuse, RefreshPolicy};
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    event::SessionEvent,
+    id::SessionId,
+    logging,
+    manager::{Endings, Inner, Revocation, SessionManager, StartedSession, refusals::Refusal, started::Carried},
+    policy::{Denied, ReuseCause},
+    session::{Session, Touch},
+    store::{EndScope, Rotation, RotationOutcome},
+    succession::Succession,
+    token::{RefreshToken, RefreshTokens, VerifiedToken},
+};
+
+/// What a manager needs to refresh tokens.
+pub(crate) struct Refreshing {
+    pub(super) policy: RefreshPolicy,
+    pub(super) tokens: RefreshTokens,
+    /// The newest generation of each session that this node has lately reported as seen in use.
+    reported: moka::sync::Cache<SessionId, u32>,
+}
+
+impl Refreshing {
+    pub(super) fn new(policy: RefreshPolicy, tokens: RefreshTokens) -> Self {
+        let reported = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REPORTED_TTL).build();
+        Self { policy, tokens, reported }
+    }
+}
+
+impl SessionManager {
+    /// Exchanges a refresh token for the next pair of tokens.
+    ///
+    /// 1. A token that is not one of ours, or that is bound to another session's salt, is refused.
+    /// 2. The session must be there, and not have ended.
+    /// 3. The newest token moves the session to its next generation, and is used up. Of any number of callers one moves it.
+    /// 4. The token before the newest gets the same successor again, while that has not been seen in use or is younger than
+    ///    the [grace](RefreshPolicy::grace). So racing callers, and those whose answer was lost, all hold the same token.
+    /// 5. Anything older is reuse: two have the token. The session ends, an event says why, and the answer is
+    ///    [`Denied::Ended`].
+    ///
+    /// The session's absolute timeout stays what it was, and so does the time of its authentication. A refresh counts as
+    /// activity.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the token does not allow it; [`Error::denied`] says why.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: the token may be used up or not, and
+    /// can be presented again in either case.
+    ///
+    /// # Cancellation
+    ///
+    /// The change runs in a task of its own. Dropping the future does not stop it, and the token can be presented again.
+    pub async fn refresh(&self, token: &str) -> Result<StartedSession, Error> {
+        let inner = Arc::clone(&self.inner);
+        inner.background.ensure_running(&inner);
+        let refreshing = inner.refreshing.as_ref().ok_or_else(|| Error::from(Denied::Invalid))?;
+        let presented = refreshing.tokens.open(token.as_bytes()).map_err(|why| {
+            logging::token_refused(why.as_str());
+            Error::from(Denied::Invalid)
+        })?;
+        // What we have issued reads back, unless a newer version of the crate has issued it.
+        let carried = Carried::from_bytes(&presented.carried).ok_or_else(|| Error::from(Denied::Invalid))?;
+
+        let changing = Arc::clone(&inner);
+        let session = inner.detached(async move { changing.succeed(&presented).await }).await?;
+        inner.issue(session, &carried, inner.clock.now())
+    }
+
+    /// Whether access tokens are refreshed.
+    pub fn refreshes(&self) -> bool {
+        self.inner.refreshing.is_some()
+    }
+}
+
+impl Inner {
+    /// The session at the generation that succeeds the one presented.
+    async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
+        let (user, id) = (&presented.user_id, presented.session_id);
+        self.write_activity_of(id).await?;
+        let found = self.within_deadline("find", self.store.find(user, id)).await?;
+        let Some(mut session) = found.filter(|session| presented.is_bound_to(&session.tokens.salt)) else {
+            return Err(self.deny(presented, Refusal::Unknown));
+        };
+
+        // Each round but the first means that another caller has moved the session meanwhile.
+        for _ in 0..MOST_ROUNDS {
+            let now = self.clock.now();
+            if let Some(ending) = session.ending(now, self.timings.idle_allowance()) {
+                return Err(self.deny(presented, Refusal::Ended(ending)));
+            }
+            match session.tokens.succession(presented.generation, now, self.grace()) {
+                Succession::Again => return Ok(Arc::new(session)),
+                Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
+                Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
+                Succession::Next => {}
+            }
+            let rotation = Rotation::new(presented.generation, now, self.timings.idle_allowance());
+            let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
+            // Also after an error: the store may have committed what it could not answer.
+            self.cache.revoke(user, id);
+            match outcome? {
+                RotationOutcome::Rotated(session) => {
+                    let generation = session.tokens.generation;
+                    let (user_id, session_id) = (user.clone(), id);
+                    self.listeners.tell(&SessionEvent::Refreshed { user_id, session_id, generation });
+                    return Ok(Arc::from(session));
+                }
+                RotationOutcome::Unchanged(now_at) => session = *now_at,
+                RotationOutcome::NotFound => return Err(self.deny(presented, Refusal::Unknown)),
+            }
+        }
+        Err(Denied::Unavailable.into())
+    }
+
+    /// S35, S43: ends the session, or all of the user's, and only then refuses.
+    async fn end_reused(&self, presented: &RefreshToken, cause: ReuseCause) -> Error {
+        let (user, id, by) = (&presented.user_id, presented.session_id, Revocation::refresh_reused());
+        let ended = match self.on_reuse() {
+            OnReuse::EndSession => self.revoke_one(user, id, &by).await.map(drop),
+            OnReuse::EndAllSessions => self.revoke_many(user, EndScope::all(), &by).await.map(drop),
+        };
+        if let Err(unavailable) = ended {
+            return unavailable;
+        }
+        logging::refresh_reused(id, cause.as_str());
+        let event = SessionEvent::RefreshReused { user_id: user.clone(), session_id: id, cause };
+        self.listeners.tell(&event);
+        match self.endings {
+            Endings::Told => Denied::Ended(self.ending(&by)).into(),
+            Endings::Concealed => Denied::Invalid.into(),
+        }
+    }
+
+    fn deny(&self, presented: &RefreshToken, refusal: Refusal) -> Error {
+        self.denied_by_record(&presented.user_id, presented.session_id, refusal).into()
+    }
+
+    /// Activity that waits to be written must not make a session look idle to the store.
+    async fn write_activity_of(&self, id: SessionId) -> Result<(), Error> {
+        let Some(touch) = self.activity.take_one(id) else {
+            return Ok(());
+        };
+        let written = self.within_deadline("touch", self.store.touch(std::slice::from_ref(&touch))).await;
+        if written.is_err() {
+            self.activity.put_back([touch]);
+        }
+        written.map(drop)
+    }
+
+    /// Whether the request is the first that this node sees of the session's newest generation.
+    pub(super) fn is_first_use(&self, verified: &VerifiedToken, session: &Session) -> bool {
+        let (Some(refreshing), Some(generation)) = (&self.refreshing, verified.generation) else {
+            return false;
+        };
+        let is_newest = generation == session.tokens.generation && generation > 0 && !session.tokens.newest_seen;
+        // One of the requests that come together reports it; the others need not wait.
+        let reported = refreshing.reported.entry(verified.session_id);
+        is_newest && reported.or_insert_with_if(|| generation, |&reported| reported < generation).is_fresh()
+    }
+
+    /// Puts on record that the newest generation has been seen in use, before the first request that uses it goes on: from
+    /// then on every node knows the token before it as used up.
+    pub(super) async fn report_first_use(self: &Arc<Self>, verified: &VerifiedToken, last_active_at: Timestamp) {
+        let mut touch = Touch::new(verified.user_id.clone(), verified.session_id, last_active_at);
+        touch.generation = verified.generation;
+        let inner = Arc::clone(self);
+        let reported = self.detached(async move {
+            let written = inner.within_deadline("touch", inner.store.touch(std::slice::from_ref(&touch))).await;
+            if written.is_err()
+                && let Some(refreshing) = &inner.refreshing
+            {
+                refreshing.reported.invalidate(&touch.id);
+            }
+            written
+        });
+        // A failure is on the log, and the next request with the token tries again.
+        let _ = reported.await;
+    }
+
+    /// Whether access tokens of this generation are refused for being old.
+    pub(super) fn is_superseded(&self, generation: Option<u32>, session: &Session) -> bool {
+        let least = match self.refuses_older_tokens() {
+            true => session.tokens.least_generation.max(session.tokens.latest_in_use()),
+            false => session.tokens.least_generation,
+        };
+        generation.unwrap_or(0) < least
+    }
+
+    pub(super) fn refuses_older_tokens(&self) -> bool {
+        self.refreshing.as_ref().is_some_and(|refreshing| refreshing.policy.older_tokens == OlderTokens::Refused)
+    }
+
+    fn grace(&self) -> Duration {
+        self.refreshing.as_ref().map_or(Duration::ZERO, |refreshing| refreshing.policy.grace)
+    }
+
+    fn on_reuse(&self) -> OnReuse {
+        self.refreshing.as_ref().map(|refreshing| refreshing.policy.on_reuse).unwrap_or_default()
+    }
+}
+
+const MOST_ROUNDS: u32 = 16;
+
+/// As long as a cached record may be used without being read anew, at the least.
+const REPORTED_TTL: Duration = Duration::from_secs(120);

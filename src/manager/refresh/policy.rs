@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use crate::{
+    error::{ConfigError, ConfigErrorKind},
+    token::KeyRing,
+};
+
+/// How access tokens are refreshed.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`access_lifetime`](Self::access_lifetime) | 10 minutes |
+/// | [`grace`](Self::grace) | 30 seconds |
+/// | [`on_reuse`](Self::on_reuse) | the session ends |
+/// | [`latest_token_only`](Self::latest_token_only) | off: access tokens are good until they expire |
+/// | [`keys`](Self::keys) | the ring that signs access tokens, if that is HS256; required otherwise |
+/// | [`cookie_path`](Self::cookie_path) | none: the cookie is `__Host-refresh` |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_device_sessions::{KeyRing, SessionManager, manager::RefreshPolicy, store::MemoryStore};
+///
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .refresh(RefreshPolicy::new().access_lifetime(Duration::from_secs(300)))
+///     .build()?;
+/// # let _ = sessions;
+/// # Ok::<(), tower_device_sessions::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RefreshPolicy {
+    pub(in crate::manager) access_lifetime: Duration,
+    pub(in crate::manager) grace: Duration,
+    pub(in crate::manager) on_reuse: OnReuse,
+    pub(in crate::manager) older_tokens: OlderTokens,
+    pub(in crate::manager) keys: Option<KeyRing>,
+    pub(in crate::manager) cookie_path: Option<String>,
+}
+
+/// What ends when a refresh token that had been used up is presented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnReuse {
+    /// The session whose token it is.
+    #[default]
+    EndSession,
+    /// All sessions of the user.
+    EndAllSessions,
+}
+
+/// What becomes of access tokens of older generations that have not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::manager) enum OlderTokens {
+    Accepted,
+    Refused,
+}
+
+impl RefreshPolicy {
+    /// The longest grace.
+    pub const LONGEST_GRACE: Duration = Duration::from_secs(120);
+
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            access_lifetime: Duration::from_secs(600),
+            grace: Duration::from_secs(30),
+            on_reuse: OnReuse::EndSession,
+            older_tokens: OlderTokens::Accepted,
+            keys: None,
+            cookie_path: None,
+        }
+    }
+
+    /// How long an access token lives, from 1 second to 1 day; never longer than its session. Default: 10 minutes.
+    pub fn access_lifetime(mut self, lifetime: Duration) -> Self {
+        self.access_lifetime = lifetime;
+        self
+    }
+
+    /// For how long after a refresh the token that was used up is answered with the same successor again, although that has
+    /// been seen in use: 0 to 120 seconds. Default: 30 seconds.
+    ///
+    /// A successor that has not been seen in use is answered again however old it is: the answer may have been lost. So 0 is
+    /// strict, and yet a lost answer is no theft.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// What ends when a token that had been used up is presented. Default: its session.
+    pub fn on_reuse(mut self, on_reuse: OnReuse) -> Self {
+        self.on_reuse = on_reuse;
+        self
+    }
+
+    /// Refuses an access token as soon as one of a newer generation has been seen in use. Default: it is good until it
+    /// expires.
+    ///
+    /// Other nodes notice when they read the record again, after the cache's time to live at the latest.
+    pub fn latest_token_only(mut self) -> Self {
+        self.older_tokens = OlderTokens::Refused;
+        self
+    }
+
+    /// The secret of the refresh tokens: a ring of HS256 keys. Default: the ring that signs access tokens, if it is one of
+    /// HS256 keys.
+    ///
+    /// A refresh token is good as long as the ring knows the key that made it: retire a key when the longest session has
+    /// ended, not when the longest access token has.
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// The path of the refresh endpoint, as browsers see it, such as `/api/refresh`. Default: none.
+    ///
+    /// The cookie is then sent to that path alone, and named `__Secure-refresh`. Without it the cookie is `__Host-refresh`:
+    /// it goes along with every request to this host, and no other host can plant one.
+    pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.cookie_path = Some(path.into());
+        self
+    }
+
+    pub(in crate::manager) fn check(&self) -> Result<(), ConfigError> {
+        let second = Duration::from_secs(1);
+        let rules = [
+            (self.access_lifetime < second, "access tokens live for less than a second"),
+            (self.access_lifetime > 86_400 * second, "access tokens that are refreshed live for more than a day"),
+            (self.grace > Self::LONGEST_GRACE, "the grace of a refresh is longer than 120 s"),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, message)) => Err(ConfigError::new(ConfigErrorKind::Setting, message)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}

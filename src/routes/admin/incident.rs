@@ -1,0 +1,93 @@
+use axum::{
+    Json,
+    extract::{State, rejection::JsonRejection},
+    response::Response,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::AdminName;
+use crate::{
+    clock::Timestamp,
+    device::DeviceKind,
+    extract::json,
+    manager::{SessionFilter, SessionManager},
+    routes::{bad_request, failed},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct IncidentBody {
+    started_before: Option<Timestamp>,
+    addresses: Option<String>,
+    browser: Option<String>,
+    device_kind: Option<String>,
+    method: Option<String>,
+    #[serde(default = "yes")]
+    dry_run: bool,
+    cursor: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl IncidentBody {
+    /// The filter; `None` when a condition cannot be understood, or there is none.
+    fn filter(&self) -> Option<SessionFilter> {
+        let mut filter = SessionFilter::new();
+        if let Some(moment) = self.started_before {
+            filter = filter.started_before(moment);
+        }
+        if let Some(range) = &self.addresses {
+            filter = filter.addresses(range.parse().ok()?);
+        }
+        if let Some(name) = &self.browser {
+            filter = filter.browser(name);
+        }
+        if let Some(name) = &self.device_kind {
+            filter = filter.device_kind(DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == name)?);
+        }
+        if let Some(name) = &self.method {
+            filter = filter.method(name);
+        }
+        Some(filter).filter(|filter| !filter.is_empty())
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SweepView {
+    dry_run: bool,
+    looked_at: u64,
+    matched: u64,
+    revoked: u64,
+    next: Option<String>,
+}
+
+/// `POST /sessions/revoke`.
+pub(super) async fn revoke(
+    State(manager): State<SessionManager>,
+    admin: AdminName,
+    body: Result<Json<IncidentBody>, JsonRejection>,
+) -> Response {
+    // A condition whose name is misspelt must not be one condition less.
+    let asked = body.ok().and_then(|Json(body)| Some((body.filter()?, body)));
+    let Some((filter, IncidentBody { dry_run, cursor, .. })) = asked else {
+        let error =
+            "Send a JSON object with startedBefore, addresses, browser, deviceKind or method, and dryRun: false";
+        return bad_request("invalid_body", error);
+    };
+    let swept = match dry_run {
+        true => manager.count_matching(&filter, cursor.as_deref()).await,
+        false => manager.revoke_matching(&filter, admin.revocation(), cursor.as_deref()).await,
+    };
+    match swept {
+        Ok(sweep) => {
+            let (looked_at, matched) = (sweep.looked_at, sweep.matched);
+            let view = SweepView { dry_run, looked_at, matched, revoked: sweep.revoked, next: sweep.next };
+            json(StatusCode::OK, &view)
+        }
+        Err(error) => failed(error),
+    }
+}

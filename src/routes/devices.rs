@@ -1,0 +1,164 @@
+use std::{borrow::Cow, time::Duration};
+
+use axum::{
+    Json,
+    extract::{
+        Path, State,
+        rejection::{JsonRejection, PathRejection},
+    },
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    device::{DeviceName, KnownDevice},
+    extract::json,
+    id::DeviceId,
+    manager::{CurrentSession, SessionManager},
+    middleware::Problem,
+    routes::{
+        bad_request, failed,
+        rename::{NAME_RULE, present},
+        view::DeviceView,
+    },
+};
+
+/// A known device as the endpoints show it, for routes of the application's own that want to look the same.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KnownDeviceView<'a> {
+    id: DeviceId,
+    device_name: Cow<'a, str>,
+    device: DeviceView<'a>,
+    first_seen_at: Timestamp,
+    last_seen_at: Timestamp,
+    /// `None` when it is not trusted now.
+    trusted_until: Option<Timestamp>,
+    is_current: bool,
+}
+
+impl<'a> KnownDeviceView<'a> {
+    /// The view of `known`, which is the current one if `current` names it.
+    pub fn new(manager: &SessionManager, known: &'a KnownDevice, current: Option<DeviceId>) -> Self {
+        Self {
+            id: known.id,
+            device_name: known.device.name(),
+            device: DeviceView::from(&known.device),
+            first_seen_at: known.first_seen_at,
+            last_seen_at: known.last_seen_at,
+            trusted_until: known.trusted_until.filter(|_| known.is_trusted(manager.now())),
+            is_current: current == Some(known.id),
+        }
+    }
+}
+
+/// `GET /devices`.
+pub(super) async fn list(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+    let devices = match manager.devices(current.user_id()).await {
+        Ok(devices) => devices,
+        Err(error) => return failed(error),
+    };
+    let here = current.session().device_id;
+    let views: Vec<KnownDeviceView<'_>> =
+        devices.iter().map(|known| KnownDeviceView::new(&manager, known, here)).collect();
+    json(StatusCode::OK, &views)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangeBody {
+    #[serde(default, alias = "name", deserialize_with = "present")]
+    device_name: Option<Option<String>>,
+    trusted: Option<bool>,
+}
+
+/// `PATCH /devices/{id}`.
+pub(super) async fn change(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    id: Result<Path<String>, PathRejection>,
+    body: Result<Json<ChangeBody>, JsonRejection>,
+) -> Response {
+    let Some(id) = device_id(id) else {
+        return not_found();
+    };
+    let Ok(Json(ChangeBody { device_name, trusted })) = body else {
+        return bad_request("invalid_body", BODY_RULE);
+    };
+    if device_name.is_none() && trusted.is_none() {
+        return bad_request("invalid_body", BODY_RULE);
+    }
+    let Ok(name) = device_name.map(|name| name.as_deref().map(DeviceName::try_from).transpose()).transpose() else {
+        return bad_request("invalid_device_name", NAME_RULE);
+    };
+    if trusted == Some(true) && !may_trust(&current, id) {
+        let error = "Sign in with a second factor on the device itself to trust it";
+        return Problem::new(StatusCode::FORBIDDEN, "trust_refused", error).into_response();
+    }
+
+    let user = current.user_id();
+    let mut known = Ok(true);
+    if let Some(name) = name {
+        known = manager.rename_device(user, id, name).await;
+    }
+    if let Ok(true) = known {
+        known = match trusted {
+            Some(true) => manager.trust_device(&current, TRUST).await,
+            Some(false) => manager.distrust_device(user, id).await,
+            None => known,
+        };
+    }
+    match known {
+        Ok(true) => {}
+        Ok(false) => return not_found(),
+        Err(error) => return failed(error),
+    }
+    match manager.find_device(user, id).await {
+        Ok(Some(known)) => json(StatusCode::OK, &KnownDeviceView::new(&manager, &known, current.session().device_id)),
+        Ok(None) => not_found(),
+        Err(error) => failed(error),
+    }
+}
+
+/// `DELETE /devices/{id}`.
+pub(super) async fn forget(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Some(id) = device_id(id) else {
+        return not_found();
+    };
+    match manager.forget_device(current.user_id(), id, &current).await {
+        Ok(true) if current.session().device_id == Some(id) => manager.signed_out().into_response(),
+        Ok(true) => StatusCode::NO_CONTENT.into_response(),
+        Ok(false) => not_found(),
+        Err(error) => failed(error),
+    }
+}
+
+/// Whoever has merely stolen a session must not be able to make the next sign-in easier: a device is trusted from itself
+/// alone, by a session that has proven a second factor.
+fn may_trust(current: &CurrentSession, id: DeviceId) -> bool {
+    let session = current.session();
+    let two_factors = session.assurance_level >= 2 || session.methods.len() >= 2;
+    session.device_id == Some(id) && two_factors
+}
+
+const BODY_RULE: &str = "Send a JSON object with deviceName: a text, or null; or trusted: true or false";
+
+/// How long a device is trusted that its user has asked to trust.
+const TRUST: Duration = Duration::from_secs(30 * 86_400);
+
+/// The id in a path. Whatever is no id names no device.
+fn device_id(path: Result<Path<String>, PathRejection>) -> Option<DeviceId> {
+    let Path(text) = path.ok()?;
+    text.parse().ok()
+}
+
+fn not_found() -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "device_not_found", "No such device").into_response()
+}

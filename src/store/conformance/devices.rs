@@ -1,0 +1,197 @@
+//! Devices: what is known of them, and how they are named.
+
+use std::{pin::Pin, time::Duration};
+
+use super::support::{
+    HOUR, MINUTE, NOW, SECOND, Store, Verdict, Violation, ago, ensure, ensure_eq, ensure_unchanged, full_session,
+    insert_all, later, race, reread, revoked, session, user_agent,
+};
+use crate::{
+    clock::Timestamp,
+    device::{ClientHints, Device, DeviceKind, DeviceName, KnownDevice},
+    id::{DeviceId, UserId},
+    session::Session,
+};
+
+/// A device of a user, seen for the first time so long before [`NOW`].
+pub(super) fn device(user: u32, age: Duration) -> KnownDevice {
+    let device = Device::new(Some(user_agent(DeviceKind::Desktop).into()), ClientHints::default());
+    KnownDevice::new(UserId::from(user), DeviceId::new(), device, ago(age))
+}
+
+/// A device with something in every field.
+pub(super) fn full_device() -> Result<KnownDevice, Violation> {
+    let session = full_session()?;
+    let mut device = KnownDevice::new(session.user_id, DeviceId::new(), session.device, ago(HOUR));
+    device.last_seen_at = ago(MINUTE);
+    device.trusted_until = Some(later(HOUR));
+    Ok(device)
+}
+
+/// Notes the first sight of each of these.
+pub(super) fn see_all<'a>(
+    store: &Store,
+    devices: impl IntoIterator<Item = &'a KnownDevice>,
+) -> Pin<Box<dyn Future<Output = Verdict> + Send>> {
+    let store = store.clone();
+    let devices: Vec<KnownDevice> = devices.into_iter().cloned().collect();
+    Box::pin(async move {
+        for device in &devices {
+            ensure!(store.see_device(device).await?, "a device that is seen for the first time was known");
+        }
+        Ok(())
+    })
+}
+
+/// The record as it is now, which must be there.
+pub(super) async fn refind(store: &Store, device: &KnownDevice) -> Result<KnownDevice, Violation> {
+    let found = store.find_device(&device.user_id, device.id).await?;
+    found.ok_or_else(|| Violation::new(format!("no record of device {} of user {:?}", device.id, device.user_id)))
+}
+
+pub(super) async fn ensure_known(store: &Store, device: &KnownDevice) -> Verdict {
+    ensure_eq!(refind(store, device).await?, *device, "the record");
+    Ok(())
+}
+
+pub(super) async fn a_device_reads_back_exactly(store: Store) -> Verdict {
+    let (full, bare) = (full_device()?, KnownDevice::new(1.into(), DeviceId::new(), Device::default(), NOW));
+    see_all(&store, [&full, &bare]).await?;
+    for device in [&full, &bare] {
+        ensure_known(&store, device).await?;
+        let listed = store.devices(&device.user_id, 10).await?;
+        ensure_eq!(listed.as_slice(), std::slice::from_ref(device), "the list");
+    }
+    Ok(())
+}
+
+pub(super) async fn a_device_is_new_once(store: Store) -> Verdict {
+    let device = device(1, HOUR);
+    ensure_eq!(store.find_device(&device.user_id, device.id).await?, None, "a device before it was seen");
+    for (first, new) in [("first", true), ("second", false), ("third", false)] {
+        ensure_eq!(store.see_device(&device).await?, new, "the answer to the {first} sight");
+    }
+    ensure_known(&store, &device).await
+}
+
+pub(super) async fn seeing_again_changes_what_the_client_says(store: Store) -> Verdict {
+    let mut known = full_device()?;
+    see_all(&store, [&known]).await?;
+    let phone = Device::new(Some(user_agent(DeviceKind::Desktop).into()), ClientHints::default());
+    for said in [phone.clone(), Device::default(), phone.custom_name(Some("not by this".try_into()?))] {
+        let mut again = KnownDevice::new(known.user_id.clone(), known.id, said.clone(), NOW);
+        again.trusted_until = Some(later(24 * HOUR));
+        ensure!(!store.see_device(&again).await?, "a device that is known was new");
+        known.device = said.custom_name(known.device.custom_name.clone());
+        known.last_seen_at = NOW;
+        ensure_known(&store, &known).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_device_is_last_seen_at_the_latest_sight(store: Store) -> Verdict {
+    let mut known = device(1, HOUR);
+    see_all(&store, [&known]).await?;
+    for (at, last) in
+        [(ago(2 * HOUR), ago(HOUR)), (ago(MINUTE), ago(MINUTE)), (ago(2 * MINUTE), ago(MINUTE)), (NOW, NOW)]
+    {
+        let again = KnownDevice { first_seen_at: at, last_seen_at: at, ..known.clone() };
+        store.see_device(&again).await?;
+        known.last_seen_at = last;
+        ensure_known(&store, &known).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_device_is_each_users_own(store: Store) -> Verdict {
+    let shared = device(1, HOUR);
+    let of_another = KnownDevice { user_id: 2.into(), trusted_until: Some(later(HOUR)), ..shared.clone() };
+    let theirs = Session { device_id: Some(shared.id), ..session(2) };
+    see_all(&store, [&shared, &of_another]).await?;
+    insert_all(&store, [&theirs]).await?;
+    let name = DeviceName::try_from("mine")?;
+
+    ensure!(store.rename_device(&shared.user_id, shared.id, Some(&name)).await?, "the device is not known");
+    ensure!(store.trust_device(&shared.user_id, shared.id, Some(NOW)).await?, "the device is not known");
+    store.distrust_devices(&shared.user_id).await?;
+    ensure!(store.forget_device(&shared.user_id, shared.id).await?, "the device is not known");
+    ensure_known(&store, &of_another).await?;
+    ensure_unchanged(&store, &theirs).await?;
+
+    let (stranger, unknown) = (UserId::from(3), DeviceId::new());
+    ensure_eq!(store.devices(&stranger, 10).await?, [], "the devices of a stranger");
+    for (user, id) in [(&stranger, shared.id), (&of_another.user_id, unknown)] {
+        ensure_eq!(store.find_device(user, id).await?, None, "a device that is not known");
+        ensure!(!store.rename_device(user, id, Some(&name)).await?, "a device that is not known was renamed");
+        ensure!(!store.trust_device(user, id, Some(NOW)).await?, "a device that is not known was trusted");
+        ensure!(!store.forget_device(user, id).await?, "a device that is not known was forgotten");
+    }
+    ensure_known(&store, &of_another).await
+}
+
+pub(super) async fn devices_are_listed_newest_seen_first(store: Store) -> Verdict {
+    // Three at each of these moments, so that ties are settled by the id.
+    let mut devices: Vec<KnownDevice> =
+        [3, 1, 2].into_iter().flat_map(|age| (0..3).map(move |_| device(1, age * SECOND))).collect();
+    see_all(&store, devices.iter().chain([&device(2, MINUTE)])).await?;
+    devices.sort_by_key(|device| std::cmp::Reverse((device.last_seen_at, device.id)));
+    for limit in [0, 1, 4, 9, 100] {
+        let listed = store.devices(&1.into(), limit).await?;
+        let expected: Vec<KnownDevice> = devices.iter().take(limit as usize).cloned().collect();
+        ensure_eq!(listed, expected, "the first {limit} devices");
+    }
+    Ok(())
+}
+
+pub(super) async fn racing_sights_of_a_device_have_one_first(store: Store) -> Verdict {
+    for round in 0..4_u32 {
+        let seen = device(round, HOUR);
+        let answers = race((0..64_i64).map(|place| {
+            let (store, mut seen) = (store.clone(), seen.clone());
+            seen.last_seen_at = Timestamp::from_micros(seen.last_seen_at.as_micros() + place);
+            async move { Ok(store.see_device(&seen).await?) }
+        }))
+        .await?;
+        let new = answers.into_iter().filter(|new| *new).count();
+        ensure_eq!(new, 1, "how many of 64 were told that the device is new");
+        ensure_eq!(store.devices(&seen.user_id, 10).await?.len(), 1, "how many devices there are");
+        let last = refind(&store, &seen).await?.last_seen_at;
+        ensure_eq!(
+            last.as_micros() - seen.first_seen_at.as_micros(),
+            63,
+            "the last sight after the first, in microseconds"
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn a_device_is_renamed_on_its_sessions_too(store: Store) -> Verdict {
+    let mut known = device(1, HOUR);
+    let beside = device(1, HOUR);
+    see_all(&store, [&known, &beside]).await?;
+    let mut on_it: Vec<Session> = (0..3).map(|_| Session { device_id: Some(known.id), ..session(1) }).collect();
+    on_it[1].ended = Some(revoked());
+    let elsewhere = Session { device_id: Some(beside.id), ..session(1) };
+    let nowhere = session(1);
+    insert_all(&store, on_it.iter().chain([&elsewhere, &nowhere])).await?;
+
+    let longest = "😀".repeat(DeviceName::MAX_LENGTH);
+    for name in [Some("Zoë's 'phone' \"%_\\"), None, Some("x"), Some(longest.as_str()), None, None] {
+        let name = name.map(DeviceName::try_from).transpose()?;
+        let found = store.rename_device(&known.user_id, known.id, name.as_ref()).await?;
+        ensure!(found, "no device to rename to {name:?}");
+        known.device.custom_name = name.clone();
+        ensure_known(&store, &known).await?;
+        for session in &mut on_it {
+            session.device.custom_name = name.clone();
+            ensure_eq!(
+                reread(&store, session).await?,
+                *session,
+                "a session on the device that was renamed to {name:?}"
+            );
+        }
+    }
+    ensure_known(&store, &beside).await?;
+    ensure_unchanged(&store, &elsewhere).await?;
+    ensure_unchanged(&store, &nowhere).await
+}

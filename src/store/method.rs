@@ -1,0 +1,54 @@
+/// The methods of a [`SessionStore`](super::SessionStore), for which a [`FailingStore`](super::FailingStore) plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the method of its name")]
+#[non_exhaustive]
+pub enum StoreMethod {
+    Migrate,
+    Insert,
+    Find,
+    List,
+    Touch,
+    End,
+    EndAll,
+    Rename,
+    SetData,
+    Rotate,
+    Purge,
+    EndedBetween,
+    SeeDevice,
+    Devices,
+    FindDevice,
+    RenameDevice,
+    TrustDevice,
+    DistrustDevices,
+    ForgetDevice,
+    Erase,
+    Scan,
+}
+
+impl StoreMethod {
+    /// All methods.
+    pub const ALL: [Self; 21] = [
+        Self::Migrate,
+        Self::Insert,
+        Self::Find,
+        Self::List,
+        Self::Touch,
+        Self::End,
+        Self::EndAll,
+        Self::Rename,
+        Self::SetData,
+        Self::Rotate,
+        Self::Purge,
+        Self::EndedBetween,
+        Self::SeeDevice,
+        Self::Devices,
+        Self::FindDevice,
+        Self::RenameDevice,
+        Self::TrustDevice,
+        Self::DistrustDevices,
+        Self::ForgetDevice,
+        Self::Erase,
+        Self::Scan,
+    ];
+}

@@ -1,0 +1,132 @@
+//! Sign-ins: decided here, applied there, if nothing has changed in between.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use redis::{Value, from_redis_value};
+
+use super::{
+    RedisStore, cutoff,
+    failure::unexpected,
+    record,
+    script::{Call, INSERT},
+    time_to_live,
+};
+use crate::{
+    policy::{ActiveSession, Admission, Eviction},
+    session::Session,
+    store::{Admitted, StoreError},
+};
+
+impl RedisStore {
+    /// Calls the script until it inserts, or somebody decides that it must not.
+    pub(super) async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
+        let fields = record::encode(session)?;
+        let newcomer = ActiveSession::from(session);
+        let mut evictions = Vec::new();
+        let mut view = if admission.is_unconditional() { ANY_VIEW.to_owned() } else { String::new() };
+
+        for attempt in 0..ATTEMPTS {
+            let call = self.insert_call(session, admission, &view, &evictions, &fields);
+            let answer = if evictions.is_empty() {
+                self.connection.invoke(&call).await?
+            } else {
+                self.invoke_ending(&call).await?
+            };
+            let active = match read_insertion(answer)? {
+                Insertion::Inserted => return Ok(Admitted::Inserted(evictions)),
+                Insertion::Present => return Ok(Admitted::Inserted(Vec::new())),
+                Insertion::Overtaken { view: present, active } => {
+                    view = present;
+                    active
+                }
+            };
+            evictions = match admission.decide(&newcomer, &active) {
+                Ok(evictions) => evictions,
+                Err(full) => return Ok(Admitted::Refused(full)),
+            };
+            if attempt > 0 {
+                tokio::time::sleep(pause(attempt)).await;
+            }
+        }
+        Err(StoreError::unavailable("too many sign-ins of one user at once"))
+    }
+
+    fn insert_call(
+        &self,
+        session: &Session,
+        admission: &Admission,
+        view: &str,
+        evictions: &[Eviction],
+        fields: &[Vec<u8>],
+    ) -> Call {
+        let keys = self.keys.of(&session.user_id);
+        let ends_at = session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
+        let lifetime = ends_at.duration_since(admission.now).saturating_add(self.kept_for());
+        let state = if session.ended.is_some() { "over" } else { "open" };
+
+        let mut call = Call::new(&INSERT, [keys.record(session.id), keys.open(), keys.over(), keys.ends()])
+            .arg(keys.base)
+            .arg(session.user_id.as_str())
+            .arg(session.id.to_string())
+            .arg(view)
+            .number(admission.now.as_micros())
+            .number(cutoff(admission.now, admission.idle_allowance))
+            .arg(time_to_live(self.kept_for()))
+            .arg(time_to_live(lifetime))
+            .number(session.last_active_at.as_micros())
+            .number(ends_at.as_micros())
+            .arg(state)
+            .arg(evictions.len().to_string());
+        for eviction in evictions {
+            call = call.arg(eviction.id.to_string()).arg(eviction.reason.as_str());
+        }
+        fields.iter().fold(call, |call, field| call.arg(field.as_slice()))
+    }
+}
+
+/// What the script says.
+enum Insertion {
+    Inserted,
+    /// The record is there already.
+    Present,
+    /// The user's sessions are not those that were decided over, but these.
+    Overtaken {
+        view: String,
+        active: Vec<ActiveSession>,
+    },
+}
+
+fn read_insertion(answer: Value) -> Result<Insertion, StoreError> {
+    let mut parts: std::vec::IntoIter<Value> = from_redis_value::<Vec<Value>>(answer).map_err(unexpected)?.into_iter();
+    let mut next = || parts.next().unwrap_or(Value::Nil);
+    let word: String = from_redis_value(next()).map_err(unexpected)?;
+    match word.as_str() {
+        "inserted" => Ok(Insertion::Inserted),
+        "present" => Ok(Insertion::Present),
+        _ => {
+            let view = from_redis_value(next()).map_err(unexpected)?;
+            Ok(Insertion::Overtaken { view, active: parts.filter_map(read_active).collect() })
+        }
+    }
+}
+
+/// A session that takes room. One that cannot be read cannot be used either, so it takes none.
+fn read_active(session: Value) -> Option<ActiveSession> {
+    let (id, fixed, device_id, last_active_at): (String, Vec<u8>, String, String) = from_redis_value(session).ok()?;
+    record::decode_active(&id, &fixed, &device_id, &last_active_at).ok()
+}
+
+/// A pause of random length, longer the more attempts have failed, so that those who race get out of step.
+fn pause(attempt: u32) -> Duration {
+    let longest = u64::from(attempt.min(16)) * 500;
+    Duration::from_micros(RandomState::new().hash_one(attempt) % longest.max(1))
+}
+
+/// Says that it does not matter which sessions there are.
+const ANY_VIEW: &str = "*";
+
+/// Each attempt fails only because another sign-in of the same user has succeeded, or activity was recorded.
+const ATTEMPTS: u32 = 100;

@@ -1,0 +1,50 @@
+-- KEYS: record, open, over, ends.
+-- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', how many to evict,
+-- their ids and reasons by turns, then the fields of the record.
+--
+-- `view` names the open sessions that the caller has decided over: '*' when they do not matter, '' when it has not seen
+-- them yet. Another view than the present one is answered with the present one, and nothing is changed.
+local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state, evicted = unpack(ARGV, 1, 12)
+local keys = {open = KEYS[2], over = KEYS[3], ends = KEYS[4]}
+local fields = 13 + 2 * number(evicted)
+
+if call('EXISTS', KEYS[1]) == 1 then return {'present'} end
+
+if view ~= '*' then
+  local index = call('ZRANGE', keys.open, 0, -1, 'WITHSCORES')
+  local present = redis.sha1hex(table.concat(index, ' '))
+  if view ~= present then
+    local active = {'view', present}
+    for place = 1, #index, 2 do
+      local other = index[place]
+      local record = base .. 's:' .. other .. ':' .. user
+      local times = deadlines(record)
+      if times and is_readable(times) and not passed(times, number(now), number(cutoff)) then
+        local seen = call('HMGET', record, 'fixed', 'device_id')
+        active[#active + 1] = {other, seen[1], seen[2] or '', times.last_active_at}
+      end
+    end
+    return active
+  end
+end
+
+local evictions = {}
+for place = 13, fields - 1, 2 do
+  local record = base .. 's:' .. ARGV[place] .. ':' .. user
+  local times = deadlines(record)
+  if times then
+    evictions[#evictions + 1] = {record, ARGV[place], times, ARGV[place + 1]}
+  end
+end
+for _, eviction in ipairs(evictions) do
+  local ending = {at = now, reason = eviction[4], actor = 'system'}
+  put_ending(keys, eviction[1], eviction[2], user, eviction[3], ending, keep)
+end
+
+call('HSET', KEYS[1], unpack(ARGV, fields))
+call('PEXPIRE', KEYS[1], lifetime)
+call('ZADD', keys[state], last_active_at, id)
+call('ZADD', keys.ends, ends_at, id .. user)
+outlive(keys[state], lifetime)
+outlive(keys.ends, lifetime)
+return {'inserted'}

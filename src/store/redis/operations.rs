@@ -1,0 +1,278 @@
+//! The contract, method by method.
+
+use std::time::Duration;
+
+use redis::{FromRedisValue, Value, from_redis_value};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::{
+    RedisStore, cutoff,
+    failure::unexpected,
+    keys::shard_of,
+    record::{self, Fields},
+    script::{Call, END, END_ALL, FIND, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    time_to_live,
+};
+use crate::{
+    clock::Timestamp,
+    device::{DeviceName, KnownDevice},
+    id::{DeviceId, SessionId, UserId},
+    policy::Admission,
+    session::{Ending, Session, Touch},
+    store::{
+        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreFuture,
+    },
+};
+
+impl SessionStore for RedisStore {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    /// There is no schema to create.
+    fn migrate(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
+        Box::pin(self.admit(session, admission))
+    }
+
+    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let call = Call::new(&FIND, [keys.record(id), keys.open()]).arg(id.to_string());
+            let fields: Fields = read(self.connection.invoke(&call).await?)?;
+            if fields.is_empty() {
+                return Ok(None);
+            }
+            record::decode(user, id, &fields).map(Some)
+        })
+    }
+
+    fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let last = ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max()));
+            let after = query.after.unwrap_or(last);
+            let call = Call::new(&LIST, [keys.open(), keys.over()])
+                .arg(keys.base)
+                .arg(user.as_str())
+                .arg(match query.state {
+                    SessionState::Active => "active",
+                    SessionState::Ended => "ended",
+                    SessionState::All => "all",
+                })
+                .number(query.now.as_micros())
+                .number(cutoff(query.now, query.idle_allowance))
+                .arg(query.except.map(|id| id.to_string()).unwrap_or_default())
+                .number(after.last_active_at.as_micros())
+                .arg(after.id.to_string())
+                .number(i64::from(query.limit));
+            let page: Vec<Value> = read(self.connection.invoke(&call).await?)?;
+            let session = |entry| {
+                let (id, fields): (String, Fields) = read(entry)?;
+                record::decode(user, id.parse().map_err(StoreError::corrupt)?, &fields)
+            };
+            page.into_iter().map(session).collect()
+        })
+    }
+
+    fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut touches = Touch::coalesce(touches);
+            touches.sort_by_cached_key(|touch| shard_of(&touch.user_id));
+            let mut touched = 0;
+            for chunk in touches.chunks(TOUCHES) {
+                let calls: Vec<Call> = chunk.iter().map(|touch| self.touch_call(touch)).collect();
+                for answer in self.connection.invoke_all(&calls).await? {
+                    touched += read::<u64>(answer)?;
+                }
+            }
+            Ok(touched)
+        })
+    }
+
+    fn end<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, EndOutcome> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let call = Call::new(&END, [keys.record(id), keys.open(), keys.over(), keys.ends()])
+                .arg(id.to_string())
+                .arg(user.as_str());
+            read_end(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)
+        })
+    }
+
+    fn end_all<'a>(
+        &'a self,
+        user: &'a UserId,
+        scope: &'a EndScope,
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let call = Call::new(&END_ALL, [keys.open(), keys.over(), keys.ends()])
+                .arg(keys.base)
+                .arg(user.as_str())
+                .arg(scope.keep.map(|id| id.to_string()).unwrap_or_default())
+                .arg(scope.device_id.as_ref().map(DeviceId::to_string).unwrap_or_default());
+            let ended: Vec<String> = read(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)?;
+            ended.iter().map(|id| id.parse().map_err(StoreError::corrupt)).collect()
+        })
+    }
+
+    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let call = Call::new(&RENAME, [keys.record(id), keys.open()])
+                .arg(id.to_string())
+                .arg(name.map_or("", DeviceName::as_str));
+            read(self.connection.invoke(&call).await?)
+        })
+    }
+
+    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Json>) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let call =
+                Call::new(&SET_DATA, [keys.record(id), keys.open()]).arg(id.to_string()).arg(record::data_text(data)?);
+            read(self.connection.invoke(&call).await?)
+        })
+    }
+
+    fn rotate<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        rotation: &'a Rotation,
+    ) -> StoreFuture<'a, RotationOutcome> {
+        Box::pin(async move {
+            let keys = self.keys.of(user);
+            let next = rotation.from.checked_add(1).map(|next| next.to_string()).unwrap_or_default();
+            let proof = rotation.proof.as_ref();
+            let methods = proof.map(|proof| record::methods_text(&proof.methods)).transpose()?.unwrap_or_default();
+            let call = Call::new(&ROTATE, [keys.record(id), keys.open()])
+                .arg(id.to_string())
+                .number(rotation.at.as_micros())
+                .number(cutoff(rotation.at, rotation.idle_allowance))
+                .number(i64::from(rotation.from))
+                .arg(next)
+                .flag("refuse_older", rotation.refuse_older)
+                .arg(methods)
+                .number(proof.map_or(0, |proof| i64::from(proof.assurance_level)));
+            let answer = if rotation.refuse_older {
+                self.invoke_ending(&call).await?
+            } else {
+                self.connection.invoke(&call).await?
+            };
+            let (word, fields): (String, Fields) = read(answer)?;
+            match word.as_str() {
+                "rotated" => Ok(RotationOutcome::Rotated(Box::new(record::decode(user, id, &fields)?))),
+                "unchanged" => Ok(RotationOutcome::Unchanged(Box::new(record::decode(user, id, &fields)?))),
+                _ => Ok(RotationOutcome::NotFound),
+            }
+        })
+    }
+
+    /// Goes from shard to shard, so what was deleted until the future is dropped stays deleted.
+    fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
+        Box::pin(self.purge_shards(ended_before, limit))
+    }
+
+    /// Asks all 1,024 shards, in one round trip on a single server.
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+        Box::pin(self.changes(since, until, limit))
+    }
+
+    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
+        Box::pin(self.put_device(device))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.list_devices(user, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.get_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(self.put_device_name(user, id, name))
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+        Box::pin(self.put_trust(user, id, until))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id))
+    }
+
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.erase_user(user))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.scan_shards(cursor, limit))
+    }
+}
+
+impl RedisStore {
+    fn touch_call(&self, touch: &Touch) -> Call {
+        let keys = self.keys.of(&touch.user_id);
+        Call::new(&TOUCH, [keys.record(touch.id), keys.open()])
+            .arg(touch.id.to_string())
+            .number(touch.at.as_micros())
+            .arg(touch.ip.map(|ip| ip.to_string()).unwrap_or_default())
+            .arg(touch.generation.map(|generation| generation.to_string()).unwrap_or_default())
+    }
+
+    /// The arguments that scripts which end sessions share.
+    fn with_ending(&self, call: Call, ending: &Ending, idle_allowance: Duration) -> Call {
+        call.number(ending.at.as_micros())
+            .number(cutoff(ending.at, idle_allowance))
+            .arg(ending.reason.as_str())
+            .arg(ending.actor.to_stored())
+            .arg(time_to_live(self.kept_for()))
+            .flag("again", self.endings.is_some())
+    }
+}
+
+fn read<T: FromRedisValue>(answer: Value) -> Result<T, StoreError> {
+    from_redis_value(answer).map_err(unexpected)
+}
+
+fn read_end(answer: Value) -> Result<EndOutcome, StoreError> {
+    let parts: Vec<String> = read(answer)?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["now"] => Ok(EndOutcome::Ended),
+        ["absent"] => Ok(EndOutcome::NotFound),
+        ["before", at, reason, actor] => {
+            let at = at.parse().map_err(StoreError::corrupt)?;
+            Ok(EndOutcome::AlreadyEnded(record::ending(at, Some(reason), Some(actor))))
+        }
+        _ => Err(StoreError::corrupt("an answer of another form than the script's")),
+    }
+}
+
+/// How many touches are sent together.
+const TOUCHES: usize = 500;

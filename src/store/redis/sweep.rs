@@ -1,0 +1,96 @@
+//! Sweeps: over all shards, each of which is one atomic step of its own. A session is in one shard for ever.
+
+use redis::{Cmd, from_redis_value};
+
+use super::{
+    RedisStore,
+    failure::unexpected,
+    keys::SHARDS,
+    script::{Call, PURGE},
+};
+use crate::{
+    clock::Timestamp,
+    id::{SessionId, UserId},
+    store::{Change, StoreError},
+};
+
+impl RedisStore {
+    pub(super) async fn purge_shards(&self, ended_before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let counts = (0..SHARDS).map(|shard| {
+            let mut count = redis::cmd("ZCOUNT");
+            count.arg(self.keys.ends(shard)).arg("-inf").arg(format!("({}", ended_before.as_micros()));
+            count
+        });
+        let counts = self.connection.query_all(counts.collect()).await?;
+        let mut purged = 0;
+        for (shard, count) in (0..SHARDS).zip(counts) {
+            let due: u64 = from_redis_value(count).map_err(unexpected)?;
+            let mut left = due.min(u64::from(limit).saturating_sub(purged));
+            // What expired by itself has left a name behind that counts for nothing.
+            while left > 0 {
+                let (deleted, seen) = self.purge_shard(shard, ended_before, left.min(AT_ONCE)).await?;
+                purged += deleted;
+                left = if seen == 0 { 0 } else { left.saturating_sub(deleted) };
+            }
+        }
+        Ok(purged)
+    }
+
+    /// Deletes records of one shard. Answers how many, and how many names were looked at.
+    async fn purge_shard(&self, shard: u16, ended_before: Timestamp, limit: u64) -> Result<(u64, u64), StoreError> {
+        let call = Call::new(&PURGE, [self.keys.ends(shard)])
+            .arg(self.keys.base(shard))
+            .number(ended_before.as_micros())
+            .arg(limit.to_string());
+        from_redis_value(self.connection.invoke(&call).await?).map_err(unexpected)
+    }
+
+    pub(super) async fn changes(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Change>, StoreError> {
+        if limit == 0 || until <= since {
+            return Ok(Vec::new());
+        }
+        let ranges: Vec<Cmd> = (0..SHARDS)
+            .map(|shard| {
+                let mut range = redis::cmd("ZRANGEBYSCORE");
+                range.arg(self.keys.ends(shard)).arg(since.as_micros()).arg(format!("({}", until.as_micros()));
+                range.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+                range
+            })
+            .collect();
+        let mut changes = Vec::new();
+        for range in self.connection.query_all(ranges).await? {
+            let entries: Vec<(String, f64)> = from_redis_value(range).map_err(unexpected)?;
+            for (entry, at) in entries {
+                changes.push(change(&entry, at)?);
+            }
+        }
+        changes.sort_unstable_by(|a, b| (a.at, &a.user_id, a.id).cmp(&(b.at, &b.user_id, b.id)));
+        changes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(changes)
+    }
+}
+
+fn change(entry: &str, at: f64) -> Result<Change, StoreError> {
+    let (id, user) = split(entry)?;
+    #[expect(clippy::cast_possible_truncation, reason = "a score is a whole number that was 64 bits wide")]
+    let at = Timestamp::from_micros(at as i64);
+    Ok(Change::new(user, id, at))
+}
+
+/// The session and the user of a name in a shard's list.
+pub(super) fn split(entry: &str) -> Result<(SessionId, UserId), StoreError> {
+    let (id, user) =
+        entry.split_at_checked(SESSION_ID).ok_or_else(|| StoreError::corrupt("a name that is too short"))?;
+    Ok((id.parse().map_err(StoreError::corrupt)?, UserId::try_from(user).map_err(StoreError::corrupt)?))
+}
+
+/// The bytes of a session's id as text.
+const SESSION_ID: usize = 36;
+
+/// How many records one step deletes at most: others wait meanwhile.
+const AT_ONCE: u64 = 250;

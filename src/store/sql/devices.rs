@@ -1,0 +1,94 @@
+//! A device as the columns of a row, the same in every dialect.
+
+use uuid::Uuid;
+
+use crate::{
+    clock::Timestamp,
+    device::{ClientHints, Device, DeviceName, KnownDevice},
+    id::{DeviceId, UserId},
+    store::StoreError,
+};
+
+/// The columns that are read, in the order of [`device_readers!`].
+macro_rules! device_columns {
+    () => {
+        "id, user_agent, hints, custom_name, first_seen_at, last_seen_at, trusted_until"
+    };
+}
+
+/// Binds the user and what [`device_columns!`] names to a query of any dialect.
+macro_rules! bind_device {
+    ($query:expr, $known:expr) => {{
+        let known: &KnownDevice = $known;
+        $query
+            .bind(known.user_id.as_str())
+            .bind(*known.id.as_uuid())
+            .bind(known.device.user_agent.as_deref())
+            .bind(crate::store::sql::devices::hints_text(known))
+            .bind(known.device.custom_name.as_ref().map(DeviceName::as_str))
+            .bind(known.first_seen_at.as_micros())
+            .bind(known.last_seen_at.as_micros())
+            .bind(known.trusted_until.map(Timestamp::as_micros))
+    }};
+}
+
+/// Defines how the rows of one dialect are read.
+macro_rules! device_readers {
+    ($row:ty) => {
+        /// A row that was selected as [`device_columns!`].
+        fn read_device(row: &$row, user: &UserId) -> Result<KnownDevice, StoreError> {
+            let columns = || -> Result<_, sqlx::Error> {
+                Ok(crate::store::sql::devices::DeviceColumns {
+                    id: row.try_get(0)?,
+                    user_agent: row.try_get(1)?,
+                    hints: row.try_get(2)?,
+                    custom_name: row.try_get(3)?,
+                    first_seen_at: row.try_get(4)?,
+                    last_seen_at: row.try_get(5)?,
+                    trusted_until: row.try_get(6)?,
+                })
+            };
+            columns().map_err(failure)?.into_device(user)
+        }
+
+        /// A row that was selected as [`session_columns!`] and the user.
+        fn read_scanned(row: &$row) -> Result<crate::session::Session, StoreError> {
+            let user: &str = row.try_get("user_id").map_err(failure)?;
+            read_session(row, &UserId::try_from(user).map_err(StoreError::corrupt)?)
+        }
+    };
+}
+
+pub(super) use {bind_device, device_columns, device_readers};
+
+/// One row, in types that every dialect has.
+pub(super) struct DeviceColumns<'r> {
+    pub(super) id: Uuid,
+    pub(super) user_agent: Option<&'r str>,
+    pub(super) hints: Option<&'r str>,
+    pub(super) custom_name: Option<&'r str>,
+    pub(super) first_seen_at: i64,
+    pub(super) last_seen_at: i64,
+    pub(super) trusted_until: Option<i64>,
+}
+
+impl DeviceColumns<'_> {
+    pub(super) fn into_device(self, user: &UserId) -> Result<KnownDevice, StoreError> {
+        let hints = self.hints.map(ClientHints::from_compact).unwrap_or_default();
+        let name = self.custom_name.map(DeviceName::try_from).transpose().map_err(StoreError::corrupt)?;
+        Ok(KnownDevice {
+            user_id: user.clone(),
+            id: DeviceId::from_uuid(self.id),
+            device: Device::new(self.user_agent.map(Box::from), hints).custom_name(name),
+            first_seen_at: Timestamp::from_micros(self.first_seen_at),
+            last_seen_at: Timestamp::from_micros(self.last_seen_at),
+            trusted_until: self.trusted_until.map(Timestamp::from_micros),
+        })
+    }
+}
+
+/// The Client Hints as text, when there are any.
+pub(super) fn hints_text(known: &KnownDevice) -> Option<String> {
+    let hints = &known.device.hints;
+    (!hints.is_empty()).then(|| hints.to_compact())
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::{PostgresStore, read_ending};
+use crate::{
+    id::SessionId,
+    session::Ending,
+    store::{
+        EndOutcome, EndScope, StoreError,
+        sql::{columns::idle_cutoff, failure::failure},
+    },
+};
+
+/// How sessions end.
+impl PostgresStore {
+    /// Ends a session that has not ended; `None` when there is none.
+    pub(super) async fn put_ending(
+        &self,
+        connection: &mut PgConnection,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Option<EndOutcome>, StoreError> {
+        let query = self
+            .query(self.sql.end)
+            .bind(user)
+            .bind(*id.as_uuid())
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored());
+        let ended = query.fetch_all(connection).await.map_err(failure)?;
+        let Some(row) = ended.first() else { return Ok(None) };
+        let was_due: bool = row.try_get(0).map_err(failure)?;
+        let on_record = read_ending(row, 1)?.filter(|_| was_due);
+        Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
+    }
+
+    pub(super) async fn end_one(
+        &self,
+        user: &str,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<EndOutcome, StoreError> {
+        let mut lease = self.writing().await?;
+        if let Some(outcome) = self.put_ending(&mut lease, user, id, asked, allowance).await? {
+            lease.finish().await?;
+            return Ok(outcome);
+        }
+        let query = self.query(self.sql.ending).bind(user).bind(*id.as_uuid());
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
+        Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
+    }
+
+    pub(super) async fn end_scope(
+        &self,
+        user: &str,
+        scope: &EndScope,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let query = self
+            .query(self.sql.end_all)
+            .bind(user)
+            .bind(scope.keep.map(Uuid::from))
+            .bind(asked.at.as_micros())
+            .bind(idle_cutoff(asked.at, allowance))
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored())
+            .bind(scope.device_id.map(Uuid::from));
+        let mut ended = Vec::new();
+        for row in self.rows(query).await? {
+            let was_due: bool = row.try_get(0).map_err(failure)?;
+            if !was_due {
+                ended.push(SessionId::from_uuid(row.try_get(1).map_err(failure)?));
+            }
+        }
+        Ok(ended)
+    }
+}

@@ -1,0 +1,139 @@
+//! Succession: which refresh token is followed by which, and which was stolen.
+
+use std::{fmt, time::Duration};
+
+use crate::{clock::Timestamp, session::TokenState};
+
+impl TokenState {
+    /// What becomes of a refresh token of generation `presented` at `now`.
+    ///
+    /// 1. The newest is used up, and has a successor then.
+    /// 2. The one before it is answered with that successor again, as long as that has not been seen in use, or is younger
+    ///    than `grace`: an answer was lost, or several tabs have asked at once.
+    ///    Where the user has authenticated again in between, it is refused and nothing else: what they have proven is not
+    ///    for whoever holds a token from before, and a tab that asked a moment too late is no thief.
+    /// 3. Anything older was used up long ago: two have the token, and one of them has stolen it.
+    pub(crate) fn succession(&self, presented: u32, now: Timestamp, grace: Duration) -> Succession {
+        if presented == self.generation {
+            return Succession::Next;
+        }
+        if presented > self.generation {
+            return Succession::Unknown;
+        }
+        if presented + 1 < self.generation {
+            return Succession::Reused(ReuseCause::Ancient);
+        }
+        let is_young = self.rotated_at.is_some_and(|rotated_at| now.duration_since(rotated_at) < grace);
+        if self.newest_seen && !is_young {
+            return Succession::Reused(ReuseCause::Superseded);
+        }
+        if presented < self.least_generation { Succession::Outdated } else { Succession::Again }
+    }
+
+    /// The oldest generation whose access tokens are accepted where only the latest are.
+    ///
+    /// Until the newest pair has been seen in use, its answer may have been lost.
+    pub(crate) fn latest_in_use(&self) -> u32 {
+        if self.newest_seen { self.generation } else { self.generation.saturating_sub(1) }
+    }
+}
+
+/// What becomes of a refresh token that was presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Succession {
+    /// It is the newest: the session moves to the next generation.
+    Next,
+    /// Its successor is answered again.
+    Again,
+    /// Its successor is not for its bearer.
+    Outdated,
+    /// It had been used up.
+    Reused(ReuseCause),
+    /// It is newer than the record, which must have been restored from a copy.
+    Unknown,
+}
+
+/// Why a refresh token that was presented counts as used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReuseCause {
+    /// Its successor has been seen in use, and the grace has passed.
+    Superseded,
+    /// Even its successor has been used up.
+    Ancient,
+}
+
+impl ReuseCause {
+    /// The name of the cause in logs and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded",
+            Self::Ancient => "ancient",
+        }
+    }
+}
+
+impl fmt::Display for ReuseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn start() -> Timestamp {
+        Timestamp::from_seconds(1_767_225_600)
+    }
+
+    /// S43, S44: the retry matrix, rule by rule.
+    #[test]
+    fn only_the_newest_and_its_predecessor_are_answered() {
+        use ReuseCause::{Ancient, Superseded};
+        use Succession::{Again, Next, Outdated, Reused, Unknown};
+
+        let grace = Duration::from_secs(30);
+        let state =
+            |newest_seen| TokenState { generation: 5, newest_seen, rotated_at: Some(start()), ..Default::default() };
+        let (within, after) = (grace - Duration::from_micros(1), grace);
+        let table = [
+            // Presented, the newest seen in use, age of the rotation.
+            (5, false, within, Next),
+            (5, true, after, Next),
+            (4, false, within, Again),
+            (4, false, after, Again),
+            (4, false, 100_000 * MINUTE, Again),
+            (4, true, within, Again),
+            (4, true, after, Reused(Superseded)),
+            (3, false, Duration::ZERO, Reused(Ancient)),
+            (3, false, after, Reused(Ancient)),
+            (3, true, Duration::ZERO, Reused(Ancient)),
+            (3, true, after, Reused(Ancient)),
+            (0, false, Duration::ZERO, Reused(Ancient)),
+            (6, false, Duration::ZERO, Unknown),
+            (u32::MAX, true, after, Unknown),
+        ];
+        for (presented, seen, age, expected) in table {
+            let found = state(seen).succession(presented, start().saturating_add(age), grace);
+            assert_eq!(found, expected, "{presented}, seen: {seen}, after {age:?}");
+        }
+        // S49: the newest generation came of a step-up.
+        let stepped_up = |newest_seen| TokenState { least_generation: 5, ..state(newest_seen) };
+        for (presented, seen, age, expected) in [
+            (5, false, within, Next),
+            (4, false, after, Outdated),
+            (4, true, within, Outdated),
+            (4, true, after, Reused(Superseded)),
+            (3, false, within, Reused(Ancient)),
+        ] {
+            let found = stepped_up(seen).succession(presented, start().saturating_add(age), grace);
+            assert_eq!(found, expected, "{presented} after a step-up, seen: {seen}, after {age:?}");
+        }
+        // Strict: no grace at all.
+        assert_eq!(state(true).succession(4, start(), Duration::ZERO), Reused(Superseded));
+        assert_eq!(state(false).succession(4, start(), Duration::ZERO), Again, "the answer may have been lost");
+    }
+}

@@ -1,0 +1,192 @@
+//! Device tokens.
+//!
+//! 1. A device token proves that a client is the one which was given a device id: a version, the id and a MAC over both, in
+//!    base64url. It is no credential; it says nothing of users or sessions.
+//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte, as that of
+//!    refresh tokens does, and names issuer and audience: one secret can sign all of them, and none passes for another.
+//! 3. Reading is strict: one length, one spelling, the MAC first and in constant time.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+use super::{KeyRing, TokenOptions, TokenRejection};
+use crate::{
+    DeviceId,
+    error::{ConfigError, ConfigErrorKind},
+};
+
+/// Makes and reads the tokens by which devices prove their ids.
+///
+/// Browsers keep theirs in the device cookie. This is for clients without cookies: an app is given a token when it first signs
+/// in, keeps it, and sends it with later sign-ins, where the id in it becomes [`ClientInfo::device_id`](crate::ClientInfo::device_id).
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{ClientInfo, DeviceId, KeyRing, token::{DeviceTokens, TokenOptions}};
+///
+/// let tokens = DeviceTokens::new(KeyRing::hs256("an example secret of at least 32 bytes")?, &TokenOptions::new())?;
+/// let id = DeviceId::new();
+/// let token = tokens.issue(id).ok_or("the ring has lost its key")?;
+///
+/// let client = ClientInfo::new().device_id(tokens.open(token.as_bytes()).ok());
+/// assert_eq!(client.known_device_id(), Some(id));
+/// assert!(tokens.open(b"made up").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DeviceTokens {
+    keys: KeyRing,
+    /// What the input of the MAC begins with.
+    label: Box<[u8]>,
+}
+
+impl DeviceTokens {
+    /// Tokens under the secrets of `keys`, for the issuer and the audience in `options`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when the keys are not secrets (HS256), or do not sign.
+    pub fn new(keys: KeyRing, options: &TokenOptions) -> Result<Self, ConfigError> {
+        if !Self::are_secret(&keys) {
+            let message = "device tokens need a secret: an HS256 ring that signs";
+            return Err(ConfigError::new(ConfigErrorKind::KeyRing, message));
+        }
+        Ok(Self { keys, label: options.label_for(LABEL) })
+    }
+
+    /// Whether these keys can sign device tokens.
+    pub(crate) fn are_secret(keys: &KeyRing) -> bool {
+        keys.signs() && keys.keys().algorithm().name() == "HS256"
+    }
+
+    /// The token of a device; `None` when the ring does not sign any longer.
+    pub fn issue(&self, id: DeviceId) -> Option<String> {
+        let mut bytes = Vec::with_capacity(TOKEN_BYTES);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(id.as_uuid().as_bytes());
+        let mac = self.keys.keys().signer()?.sign(&self.message(&bytes)).ok()?;
+        bytes.extend_from_slice(&mac);
+        Some(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// The device that a token stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenRejection::Malformed`] for what is not spelt like a token, [`TokenRejection::Signature`] for one that was not
+    /// signed with one of the keys, or for another environment.
+    pub fn open(&self, token: &[u8]) -> Result<DeviceId, TokenRejection> {
+        let mut bytes = [0; TOKEN_BYTES];
+        let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).map_err(|_| TokenRejection::Malformed)?;
+        let (Some((signed, mac)), TOKEN_BYTES) = (bytes.split_last_chunk::<MAC_BYTES>(), length) else {
+            return Err(TokenRejection::Malformed);
+        };
+        let (message, mac) = (self.message(signed), mac.to_vec());
+        if !self.keys.keys().in_order().any(|key| key.verifies(&message, &mac)) {
+            return Err(TokenRejection::Signature);
+        }
+        match signed.split_first_chunk::<1>() {
+            Some(([VERSION], id)) => {
+                Uuid::from_slice(id).map(DeviceId::from_uuid).map_err(|_| TokenRejection::Malformed)
+            }
+            _ => Err(TokenRejection::Malformed),
+        }
+    }
+
+    fn message(&self, bytes: &[u8]) -> Vec<u8> {
+        [&self.label, bytes].concat()
+    }
+}
+
+const LABEL: &[u8] = b"tower-device-sessions device token\0";
+const VERSION: u8 = 1;
+const MAC_BYTES: usize = 32;
+const TOKEN_BYTES: usize = 1 + 16 + MAC_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::SigningKey;
+
+    const SECRET: &str = "a secret of the tests, of 32 bytes or more";
+
+    fn with(secret: &str, options: &TokenOptions) -> DeviceTokens {
+        DeviceTokens::new(KeyRing::hs256(secret).unwrap(), options).unwrap()
+    }
+
+    fn tokens() -> DeviceTokens {
+        with(SECRET, &TokenOptions::new())
+    }
+
+    #[test]
+    fn a_token_reads_back_and_is_always_the_same() {
+        let id = DeviceId::new();
+        let token = tokens().issue(id).unwrap();
+        assert_eq!(tokens().open(token.as_bytes()), Ok(id));
+        assert_eq!(tokens().issue(id), Some(token.clone()));
+        assert_ne!(tokens().issue(DeviceId::new()), Some(token.clone()));
+        assert_eq!(token.len(), 66);
+    }
+
+    /// S48: another secret, issuer or audience is another environment.
+    #[test]
+    fn a_token_of_another_environment_is_refused() {
+        let token = tokens().issue(DeviceId::new()).unwrap();
+        for other in [
+            with("another secret, of 32 bytes or more too", &TokenOptions::new()),
+            with(SECRET, &TokenOptions::new().issuer("https://staging.example")),
+            with(SECRET, &TokenOptions::new().audience("api")),
+        ] {
+            assert_eq!(other.open(token.as_bytes()), Err(TokenRejection::Signature));
+        }
+    }
+
+    /// R40.
+    #[test]
+    fn tokens_outlive_the_rotation_of_the_key_and_not_its_retirement() {
+        let keys = KeyRing::builder().signing_key(SigningKey::hs256(SECRET).unwrap().kid("old")).build().unwrap();
+        let tokens = DeviceTokens::new(keys.clone(), &TokenOptions::new()).unwrap();
+        let old = tokens.issue(DeviceId::new()).unwrap();
+        keys.rotate_to(SigningKey::hs256("another secret, of 32 bytes or more too").unwrap().kid("new")).unwrap();
+        assert!(tokens.open(old.as_bytes()).is_ok());
+        keys.retire("old").unwrap();
+        assert_eq!(tokens.open(old.as_bytes()), Err(TokenRejection::Signature));
+    }
+
+    /// A version that is not known yet is not read as this one, however well it is signed.
+    #[test]
+    fn a_token_of_another_version_is_refused() {
+        let tokens = tokens();
+        let mut bytes = vec![VERSION + 1];
+        bytes.extend_from_slice(DeviceId::new().as_uuid().as_bytes());
+        let mac = tokens.keys.keys().signer().unwrap().sign(&tokens.message(&bytes)).unwrap();
+        bytes.extend_from_slice(&mac);
+        assert_eq!(tokens.open(URL_SAFE_NO_PAD.encode(bytes).as_bytes()), Err(TokenRejection::Malformed));
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_is_refused(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+            let mut token = tokens().issue(DeviceId::new()).unwrap().into_bytes();
+            let index = at.index(token.len());
+            token[index] ^= 1 << bit;
+            prop_assert!(tokens().open(&token).is_err());
+        }
+
+        #[test]
+        fn any_other_length_is_refused(length in any::<prop::sample::Index>(), more in "[A-Za-z0-9_=.-]{1,12}") {
+            let token = tokens().issue(DeviceId::new()).unwrap();
+            prop_assert!(tokens().open(&token.as_bytes()[..length.index(token.len())]).is_err());
+            prop_assert!(tokens().open((token + &more).as_bytes()).is_err());
+        }
+
+        /// R36.
+        #[test]
+        fn any_bytes_are_judged_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(tokens().open(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What sign-ins and sign-outs put into a response.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::cookie;
+use crate::manager::{SignedOut, StartedSession};
+
+impl StartedSession {
+    /// Puts the cookies into the headers of a response, in place of others of their names; none where tokens travel in the
+    /// `Authorization` field.
+    ///
+    /// In Axum the session is a response itself. This is for those who build theirs by hand.
+    pub fn put_cookies(&self, headers: &mut HeaderMap) {
+        for line in self.cookie_lines() {
+            cookie::put(headers, line);
+        }
+    }
+
+    /// What is too large for a cookie was refused when the token was issued.
+    pub(crate) fn cookie_lines(&self) -> Vec<HeaderValue> {
+        self.cookies().filter_map(|(cookie, value, lifetime)| cookie.set(value, lifetime).ok()).collect()
+    }
+}
+
+impl SignedOut {
+    /// Clears the cookies in the headers of a response; there are none where tokens travel in the `Authorization` field.
+    ///
+    /// In Axum the value is a response itself. This is for those who build theirs by hand.
+    pub fn put_cookies(&self, headers: &mut HeaderMap) {
+        for line in self.cookie_lines() {
+            cookie::put(headers, line);
+        }
+    }
+
+    pub(crate) fn cookie_lines(&self) -> Vec<HeaderValue> {
+        self.cookies().filter_map(|cookie| cookie.clear().ok()).collect()
+    }
+}
