@@ -8,6 +8,9 @@
 //! the machine, so that the absolute numbers say little; that both servers meet the same client makes them comparable.
 //! They take turns in short rounds, and the medians are compared.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends by panicking")]
+#![allow(clippy::wildcard_imports, missing_docs, unreachable_pub, dead_code, reason = "nothing here is for others")]
+
 use std::{error::Error, io::ErrorKind, net::SocketAddr, process::Command, time::Duration};
 
 use axum::{Router, routing::get};

@@ -10,6 +10,8 @@
 //! difference is what the additional requests cost, without the start of the process. What is compared with
 //! `instructions.limit` is how much more that is than with a layer that does nothing, in the same place.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends by panicking")]
+#![allow(clippy::wildcard_imports, missing_docs, unreachable_pub, dead_code, reason = "nothing here is for others")]
 #![expect(clippy::print_stdout, reason = "it reports to a terminal")]
 
 use std::{

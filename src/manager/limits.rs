@@ -17,7 +17,9 @@ pub(crate) struct Limits {
 
 /// The application's own answer to how many sessions a user may have.
 #[derive(Clone)]
-struct OfEach(Arc<dyn Fn(&UserId) -> Vec<SessionLimit> + Send + Sync>);
+struct OfEach(Arc<LimitsOf>);
+
+type LimitsOf = dyn Fn(&UserId) -> Vec<SessionLimit> + Send + Sync;
 
 impl fmt::Debug for OfEach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -185,7 +185,7 @@ pub enum RotationOutcome {
     NotFound,
 }
 
-/// A session that ended, as [`SessionStore::ended_between`] reports it.
+/// A session that ended, as [`SessionStore::ended_between`](crate::store::SessionStore::ended_between) reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {

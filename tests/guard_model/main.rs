@@ -7,7 +7,9 @@
 //!
 //! The model fails when the guard's check of the revision is taken out, or that of the epoch, or the voiding of entries.
 
-#[expect(dead_code, unreachable_pub, reason = "the model does not use all of what it is made of")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a model that cannot go on ends by panicking")]
+
+#[allow(dead_code, unreachable_pub, reason = "the model does not use all of what it is made of")]
 mod cache;
 
 use tower_device_sessions::{clock, id};

@@ -13,10 +13,11 @@ fn form() -> Value {
     json!({ "email": "demo@example.com", "password": PASSWORD })
 }
 
-/// The cookies that an answer sets, each as `name=value`, with their attributes.
+/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own cookie
+/// is left out.
 fn set_cookies(head: &str) -> Vec<(String, String)> {
     let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
-    let pairs = lines.filter_map(|line| line.split_once("; "));
+    let pairs = lines.filter_map(|line| line.split_once("; ")).filter(|(pair, _)| !pair.contains("device="));
     pairs.map(|(pair, attributes)| (pair.to_owned(), attributes.to_owned())).collect()
 }
 
