@@ -56,8 +56,8 @@ impl Requirement {
     /// Whether `session` meets the requirement at `now`.
     pub fn is_met(&self, session: &Session, now: Timestamp) -> bool {
         let is_recent = |proven: Timestamp| self.max_age.is_none_or(|max_age| now.duration_since(proven) <= max_age);
-        let has = |name: &Box<str>| session.methods.get(name).is_some_and(|&proven| is_recent(proven));
-        is_recent(session.authenticated_at) && session.assurance_level >= self.level && self.methods.iter().all(has)
+        let has = |name: &str| session.methods.get(name).is_some_and(|&proven| is_recent(proven));
+        is_recent(session.authenticated_at) && session.assurance_level >= self.level && self.methods().all(has)
     }
 
     /// The age beyond which an authentication does not count, if there is one.

@@ -35,6 +35,12 @@ pub enum SessionEvent {
         /// Why, by whom and when.
         ending: Ending,
     },
+    /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time may each
+    /// say so.
+    Adopted {
+        /// The new record.
+        session: Arc<Session>,
+    },
     /// A refresh token was exchanged for the next pair of tokens.
     Refreshed {
         /// Whose session.

@@ -9,7 +9,7 @@ use crate::{
     id::{SessionId, UserId},
     logging,
     manager::{
-        CurrentSession, Endings, Inner, SessionManager, Verifier,
+        CurrentSession, Endings, Inner, SessionManager, Verifier, adopt,
         current::{Authenticated, Claims},
         refusals::Refusal,
     },
@@ -33,9 +33,25 @@ pub(crate) struct Pending {
     key_revision: u64,
     verified: Option<VerifiedToken>,
     claims: Claims,
+    /// Who sends it, where that is of interest.
+    client: Option<ClientInfo>,
 }
 
 impl Pending {
+    pub(super) fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    /// Says who sends the token.
+    pub(crate) fn sent_by(mut self, client: ClientInfo) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    pub(super) fn client(&self) -> ClientInfo {
+        self.client.clone().unwrap_or_default()
+    }
+
     /// Where the token stood.
     pub(crate) fn source(&self) -> CredentialSource {
         self.source
@@ -72,11 +88,18 @@ impl SessionManager {
             Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, source)),
             Lookup::Stale(entry) => {
                 let (verified, claims) = (Some(entry.value().token.clone()), entry.value().claims);
-                Checked::Pending(Pending { source, token: token.into(), key_revision, verified, claims })
+                Checked::Pending(Pending { source, token: token.into(), key_revision, verified, claims, client: None })
             }
             Lookup::Miss => {
                 let claims = inner.tokens.verifier.claims();
-                Checked::Pending(Pending { source, token: token.into(), key_revision, verified: None, claims })
+                Checked::Pending(Pending {
+                    source,
+                    token: token.into(),
+                    key_revision,
+                    verified: None,
+                    claims,
+                    client: None,
+                })
             }
         }
     }
@@ -97,6 +120,7 @@ impl SessionManager {
                 key_revision: 0,
                 verified: Some(verified.clone()),
                 claims: Claims::Elsewhere,
+                client: None,
             }),
         }
     }
@@ -122,6 +146,7 @@ impl SessionManager {
         for _ in 0..MOST_ROUNDS {
             let (ticket, fresh) = match inner.record(&verified).await? {
                 Some(found) => found,
+                None if inner.adopt(&verified, &pending).await? => continue,
                 None => return Err(self.refuse(&verified, Refusal::Unknown)),
             };
             // A record that is older than the token was read before another node has moved the session on.
@@ -213,7 +238,12 @@ impl Inner {
 
     fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
-            Verifier::Own(verifier) => verifier.verify(token, now),
+            Verifier::Own(verifier) => match verifier.verify(token, now) {
+                Err(TokenRejection::SessionIdClaim) if self.adoption.is_some() => {
+                    verifier.verify_as(token, now, Some(adopt::id_of(token)))
+                }
+                verified => verified,
+            },
             Verifier::Application(verifier) => {
                 let text = std::str::from_utf8(token).map_err(|_| TokenRejection::Malformed)?;
                 verifier.verify(text, now)

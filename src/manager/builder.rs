@@ -7,21 +7,21 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{Clock, SteadyClock, SystemClock},
-    credentials::{Credentials, CsrfPolicy, Transport},
+    credentials::{SiteData, Transport},
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
     manager::{
-        Endings, Inner, RefreshPolicy, SessionManager, Timings, Tokens, Verifier,
+        Adoption, Endings, Inner, RefreshPolicy, SessionManager, Timings, Tokens, Verifier,
         background::Background,
         limits::Limits,
         notice::{MOST_NOTICED, NoticedBrowsers},
-        refresh::Refreshing,
         refusals::Refusals,
+        tokens::Origins,
     },
     policy::SessionPolicy,
     privacy::AddressPrivacy,
     store::SessionStore,
-    token::{KeyRing, RefreshTokens, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
+    token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
 };
 
 /// Builds a [`SessionManager`].
@@ -34,8 +34,10 @@ use crate::{
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
 /// | [`transport`](Self::transport) | [`Transport::Bearer`] |
 /// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
+/// | [`clear_site_data`](Self::clear_site_data) | off: a sign-out clears our cookies alone |
 /// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
 /// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
+/// | [`adopt`](Self::adopt) | nothing: a token names a session, or is refused |
 /// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
 /// | [`max_sessions`](Self::max_sessions), [`limit`](Self::limit), [`limits_of`](Self::limits_of) | no limit |
 /// | [`same_device`](Self::same_device) | earlier sessions on the device stay |
@@ -55,11 +57,13 @@ use crate::{
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
-    proof: Option<Proof>,
-    token_options: TokenOptions,
-    transport: Transport,
-    origins: Origins,
-    refresh: Option<RefreshPolicy>,
+    pub(super) proof: Option<Proof>,
+    pub(super) token_options: TokenOptions,
+    pub(super) transport: Transport,
+    pub(super) origins: Origins,
+    pub(super) site_data: SiteData,
+    pub(super) refresh: Option<RefreshPolicy>,
+    pub(super) adoption: Option<Adoption>,
     policy: SessionPolicy,
     pub(super) limits: Limits,
     pub(super) addresses: AddressPrivacy,
@@ -77,14 +81,8 @@ pub struct SessionManagerBuilder {
     listeners: Listeners,
 }
 
-/// Where unsafe requests with a cookie may come from.
-enum Origins {
-    Own { and: Vec<String> },
-    Unchecked,
-}
-
 /// What proves a token.
-enum Proof {
+pub(super) enum Proof {
     Keys(KeyRing),
     Application(Arc<dyn VerifyToken>),
     Upstream,
@@ -98,7 +96,9 @@ impl SessionManagerBuilder {
             token_options: TokenOptions::new(),
             transport: Transport::Bearer,
             origins: Origins::Own { and: Vec::new() },
+            site_data: SiteData::Kept,
             refresh: None,
+            adoption: None,
             policy: SessionPolicy::new(),
             limits: Limits::default(),
             addresses: AddressPrivacy::Full,
@@ -143,38 +143,6 @@ impl SessionManagerBuilder {
     /// do, whatever [`TokenOptions::max_lifetime`] says.
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.token_options = options;
-        self
-    }
-
-    /// How tokens travel. Default: in the `Authorization` field.
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
-    /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
-    /// it: `https://app.example.com`. Default: none.
-    pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
-        self
-    }
-
-    /// Leaves the defence against forged requests to the application. Default: unsafe requests with our cookie are checked
-    /// by `Sec-Fetch-Site` and `Origin`.
-    ///
-    /// # Security
-    ///
-    /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
-    /// does not prevent it.
-    pub fn insecure_without_csrf_check(mut self) -> Self {
-        self.origins = Origins::Unchecked;
-        self
-    }
-
-    /// Switches refresh tokens on. Default: off; access tokens live as long as their session, and are checked against it on
-    /// every request.
-    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
-        self.refresh = Some(policy);
         self
     }
 
@@ -268,8 +236,11 @@ impl SessionManagerBuilder {
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
         self.limits.check()?;
-        let credentials = self.credentials()?;
-        let refreshing = self.refreshing()?;
+        let credentials = self.checked_credentials()?;
+        let refreshing = self.checked_refreshing()?;
+        if let Some(adoption) = &self.adoption {
+            adoption.check(self.clock.now(), self.retention)?;
+        }
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -291,6 +262,7 @@ impl SessionManagerBuilder {
             tokens,
             credentials,
             refreshing,
+            adoption: self.adoption,
             policy: self.policy,
             limits: self.limits,
             addresses: self.addresses,
@@ -304,29 +276,6 @@ impl SessionManagerBuilder {
             background: Background::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
-    }
-
-    fn credentials(&self) -> Result<Credentials, ConfigError> {
-        let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
-        let csrf = match &self.origins {
-            Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
-            Origins::Unchecked => None,
-        };
-        let refresh_path = self.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
-        Credentials::new(&self.transport, refresh_path, csrf).map_err(|error| refused(&error.to_string()))
-    }
-
-    fn refreshing(&self) -> Result<Option<Refreshing>, ConfigError> {
-        let Some(policy) = &self.refresh else {
-            return Ok(None);
-        };
-        policy.check()?;
-        let Some(Proof::Keys(signing)) = &self.proof else {
-            return Err(invalid("refresh tokens need a manager that issues access tokens: call `keys`"));
-        };
-        let keys = policy.keys.as_ref().unwrap_or(signing);
-        let tokens = RefreshTokens::new(keys.clone(), &self.token_options)?;
-        Ok(Some(Refreshing::new(policy.clone(), tokens)))
     }
 
     fn timings(&self) -> Result<Timings, ConfigError> {
@@ -385,7 +334,7 @@ impl fmt::Debug for SessionManagerBuilder {
     }
 }
 
-fn invalid(message: &'static str) -> ConfigError {
+pub(super) fn invalid(message: &'static str) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Setting, message)
 }
 

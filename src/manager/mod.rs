@@ -20,10 +20,12 @@
 //! client hangs up, lets the change run to its end.
 
 mod account;
+mod adopt;
 mod authenticate;
 mod background;
 mod builder;
 mod clients;
+mod csrf_token;
 mod current;
 mod devices;
 mod export;
@@ -38,11 +40,13 @@ mod revoke;
 mod start;
 mod started;
 mod step_up;
+mod tokens;
 mod watch;
 
 pub(crate) use self::authenticate::{Checked, Pending};
 pub use self::{
     account::CredentialsChanged,
+    adopt::Adoption,
     background::ShutdownReport,
     builder::SessionManagerBuilder,
     current::CurrentSession,
@@ -119,6 +123,7 @@ pub(crate) struct Inner {
     tokens: Tokens,
     credentials: Credentials,
     refreshing: Option<Refreshing>,
+    adoption: Option<Adoption>,
     policy: SessionPolicy,
     limits: Limits,
     addresses: AddressPrivacy,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     assurance,
     clock::Timestamp,
-    credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie},
+    credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie, SiteData},
     error::{Error, ErrorKind},
     manager::{Inner, SessionManager},
     session::Session,
@@ -241,6 +241,10 @@ pub struct SignedOut {
 impl SignedOut {
     pub(super) fn new(manager: SessionManager) -> Self {
         Self { manager }
+    }
+
+    pub(crate) fn site_data(&self) -> SiteData {
+        self.manager.credentials().site_data
     }
 
     /// The cookies to clear.

@@ -102,6 +102,10 @@ fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut R
             admit(manager, settings, current, request);
             Verdict::Pass
         }
+        Checked::Pending(pending) if manager.adopts() => {
+            let client = client_info(manager, request.headers(), request.extensions());
+            Verdict::Resolve(pending.sent_by(client))
+        }
         Checked::Pending(pending) => Verdict::Resolve(pending),
     }
 }

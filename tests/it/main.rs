@@ -6,6 +6,7 @@
 mod support;
 
 mod activity;
+mod adoption;
 mod cancellation;
 mod clients;
 mod cookies;

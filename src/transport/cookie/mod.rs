@@ -75,6 +75,7 @@ pub(crate) fn put(headers: &mut HeaderMap, line: HeaderValue) {
 pub(crate) struct OurLines(pub(crate) Vec<HeaderValue>);
 
 /// Puts our lines into a response, and remembers them for [`settle`].
+#[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "responses of Axum ask for it"))]
 pub(crate) fn put_ours<B>(response: &mut Response<B>, lines: impl IntoIterator<Item = HeaderValue>) {
     let lines: Vec<HeaderValue> = lines.into_iter().collect();
     for line in &lines {
