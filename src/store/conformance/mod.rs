@@ -171,6 +171,7 @@ macro_rules! __conformance_cases {
         records {
             a_full_record_reads_back_exactly: "a record is kept with every field, to the microsecond",
             a_bare_record_reads_back_exactly: "what is not known stays unknown",
+            every_kind_of_device_reads_back_exactly: "a device is kept as it described itself",
             the_largest_numbers_read_back_exactly: "numbers at the ends of their ranges are kept",
             every_ending_reads_back_exactly: "each reason and each actor is kept",
             odd_user_ids_are_kept: "a user id is any clean text of up to 128 bytes, and never part of a query",

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use tower_device_sessions::store::{
     MySqlStore, SessionStore, StoreErrorKind,
     conformance::{Case, Failure},
-    sqlx::{self, MySqlPool, mysql::MySqlPoolOptions},
+    sqlx::{self, MySqlPool, Row, mysql::MySqlPoolOptions},
 };
 
 use super::servers;
@@ -83,6 +85,28 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
         servers::ensure_ended(&observer, &ended).await;
     }
     servers::ensure_ended(&observer, &earlier).await;
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_the_rows_of_its_user_alone() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let store = MySqlStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    store.migrate().await.unwrap();
+    let user = servers::fill(&store, 40).await;
+
+    let one = MySqlPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let through_one = MySqlStore::from_pool(one.clone()).table_prefix(&prefix).unwrap();
+    servers::list_25(&through_one, &user).await;
+    sqlx::raw_sql("FLUSH STATUS").execute(&one).await.unwrap();
+    servers::list_25(&through_one, &user).await;
+    let rows = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(&one).await.unwrap();
+    let reads: BTreeMap<String, u64> =
+        rows.iter().map(|row| (row.get(0), row.get::<String, _>(1).parse().unwrap())).collect();
+    // One look-up of the user's first row by the key, the next 50, and 25 of those in their order.
+    assert!(reads["Handler_read_key"] <= 2 && reads["Handler_read_first"] == 0, "{reads:?}");
+    assert!(reads.values().sum::<u64>() <= 2 + 50 + 26 + 51, "{reads:?}");
     drop_tables(&url, &prefix).await;
 }
 

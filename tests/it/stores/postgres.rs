@@ -4,6 +4,8 @@ use tower_device_sessions::store::{
     sqlx::{self, PgPool, postgres::PgPoolOptions},
 };
 
+use uuid::Uuid;
+
 use super::servers;
 
 fn url() -> Option<String> {
@@ -110,6 +112,40 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
         shared.close().await;
         servers::ensure_ended(&observer, &ended).await;
     }
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_by_the_primary_key() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let store = PostgresStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    store.migrate().await.unwrap();
+    let user = servers::fill(&store, 40).await;
+
+    let one = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let analyze: &str = format!("ANALYZE {prefix}sessions").leak();
+    sqlx::raw_sql(analyze).execute(&one).await.unwrap();
+    servers::list_25(&PostgresStore::from_pool(one.clone()).table_prefix(&prefix).unwrap(), &user).await;
+    let listing =
+        "SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT id, %ORDER BY last_active_at%'";
+    let listing: String = sqlx::query_scalar(listing).fetch_one(&one).await.unwrap();
+    let explain: &str = format!("EXPLAIN {listing}").leak();
+    let plan: Vec<String> = sqlx::query_scalar(explain)
+        .bind(user.as_str())
+        .bind(0_i64)
+        .bind(0_i64)
+        .bind(true)
+        .bind(false)
+        .bind(None::<Uuid>)
+        .bind(i64::MAX)
+        .bind(Uuid::max())
+        .bind(25_i64)
+        .fetch_all(&one)
+        .await
+        .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains(&format!("{prefix}sessions_pkey")) && !plan.contains("Seq Scan"), "{plan}");
     drop_tables(&url, &prefix).await;
 }
 

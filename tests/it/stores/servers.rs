@@ -22,8 +22,8 @@ use tower_device_sessions::{
     clock::Timestamp,
     device::DeviceName,
     policy::{Admission, OverLimit, SessionLimit},
-    session::{Actor, EndReason, Ending},
-    store::{Rotation, SessionStore, StoreErrorKind, Touch},
+    session::{Actor, EndReason, Ending, Touch},
+    store::{ListQuery, Rotation, SessionState, SessionStore, StoreErrorKind},
 };
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
@@ -158,6 +158,31 @@ pub(crate) async fn serve_100_requests(store: impl SessionStore) {
     while let Some(request) = requests.join_next().await {
         request.unwrap();
     }
+}
+
+/// Inserts 50 sessions of each of so many users, and answers the first of them.
+pub(crate) async fn fill(store: &(impl SessionStore + Clone), users: u32) -> UserId {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let mut inserting = tokio::task::JoinSet::new();
+    for user in 0..users {
+        let store = store.clone();
+        inserting.spawn(async move {
+            for _ in 0..50 {
+                let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
+                store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+            }
+        });
+    }
+    while let Some(inserted) = inserting.join_next().await {
+        inserted.unwrap();
+    }
+    UserId::from(0)
+}
+
+/// Lists half of the sessions that [`fill`] has made for a user.
+pub(crate) async fn list_25(store: &dyn SessionStore, user: &UserId) {
+    let query = ListQuery::new(SessionState::Active, 25, Timestamp::from_seconds(1_767_225_600), Duration::ZERO);
+    assert_eq!(store.list(user, &query).await.unwrap().len(), 25);
 }
 
 const ASSIGNMENT: &str = "TEST_STORE_ASSIGNMENT";

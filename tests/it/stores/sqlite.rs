@@ -8,8 +8,9 @@ use tower_device_sessions::{
     Session, UserId,
     clock::Timestamp,
     policy::{Admission, OverLimit, SessionLimit},
+    session::Touch,
     store::{
-        ListPosition, ListQuery, SessionState, SessionStore, SqliteStore, StoreError, StoreErrorKind, Touch,
+        ListPosition, ListQuery, SessionState, SessionStore, SqliteStore, StoreError, StoreErrorKind,
         conformance::{Case, Failure},
         sqlx,
     },
