@@ -20,6 +20,7 @@ use crate::{
         DevicesPage,
         view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem},
     },
+    routes::may_end_others,
     store::SessionState,
 };
 
@@ -77,6 +78,9 @@ pub(super) async fn sign_out_others(State(page): State<DevicesPage>, visitor: Vi
         Ok(current) => current,
         Err(elsewhere) => return elsewhere,
     };
+    if may_end_others(&page.manager, &current).is_err() {
+        return confirm_first(&page);
+    }
     match page.manager.revoke_others(&current).await {
         Ok(_) => back(&page, "others-signed-out"),
         Err(_) => unavailable(&page, &current).await,
@@ -101,6 +105,9 @@ pub(super) async fn sign_out(
             Ok(signed_out) => (signed_out, Redirect::to(&page.settings.sign_in_path)).into_response(),
             Err(_) => unavailable(&page, &current).await,
         };
+    }
+    if may_end_others(&page.manager, &current).is_err() {
+        return confirm_first(&page);
     }
     match page.manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => back(&page, "signed-out"),
@@ -139,6 +146,11 @@ pub(super) async fn rename(
         Ok(false) => absent(&page, &current).await,
         Err(_) => unavailable(&page, &current).await,
     }
+}
+
+/// S57: where the policy asks for a recent authentication, the way leads by the sign-in.
+fn confirm_first(page: &DevicesPage) -> Response {
+    Redirect::to(&page.settings.sign_in_path).into_response()
 }
 
 /// `GET /assets/devices.css`.

@@ -19,7 +19,7 @@ use crate::{
     manager::{CurrentSession, SessionManager},
     middleware::Problem,
     routes::{
-        bad_request, failed,
+        bad_request, failed, may_end_others,
         rename::{NAME_RULE, present},
         view::DeviceView,
     },
@@ -132,6 +132,11 @@ pub(super) async fn forget(
     let Some(id) = device_id(id) else {
         return not_found();
     };
+    if current.session().device_id != Some(id)
+        && let Err(challenge) = may_end_others(&manager, &current)
+    {
+        return challenge;
+    }
     match manager.forget_device(current.user_id(), id, &current).await {
         Ok(true) if current.session().device_id == Some(id) => manager.signed_out().into_response(),
         Ok(true) => StatusCode::NO_CONTENT.into_response(),

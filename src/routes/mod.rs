@@ -136,7 +136,7 @@ async fn uncached(mut response: Response) -> Response {
 }
 
 /// S57: whether the session may end others.
-fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
+pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
     match manager.policy().ending_others {
         EndingOthers::Free => Ok(()),
         EndingOthers::AfterRecentAuthentication => {

@@ -252,3 +252,23 @@ async fn a_long_list_goes_on_on_the_next_page() -> TestResult {
     assert!(get_with(&app, "/devices?cursor=nonsense", started.token()).await.status.is_success());
     Ok(())
 }
+
+/// S57: where the policy asks for a recent authentication, the page leads to the sign-in, and nothing ends.
+#[tokio::test]
+async fn the_page_asks_for_a_recent_authentication_where_the_policy_does() -> TestResult {
+    let kit = Kit::with(|builder| builder.policy(tower_device_sessions::SessionPolicy::hardened()));
+    let app = app(&kit);
+    let laptop = kit.sign_in("ann").await;
+    kit.clock.advance(Duration::from_secs(400));
+    let phone = kit.sign_in("ann").await;
+    let of_phone = format!("/devices/{}/sign-out", phone.session().id);
+    for path in [of_phone.as_str(), "/devices/sign-out-others"] {
+        let answer = send(&app, form(path, laptop.token(), "")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")), "{path}");
+    }
+    assert!(kit.sessions.authenticate(phone.token()).await.is_ok());
+    let own = format!("/devices/{}/sign-out", laptop.session().id);
+    assert_eq!(send(&app, form(&own, laptop.token(), "")).await.status, 303);
+    assert!(kit.sessions.authenticate(laptop.token()).await.is_err(), "one's own, however stale");
+    Ok(())
+}
