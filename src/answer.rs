@@ -59,7 +59,8 @@ impl IntoResponse for SignedOut {
 impl IntoResponseParts for SignedOut {
     type Error = std::convert::Infallible;
 
-    fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+    fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        self.put_site_data(parts.headers_mut());
         Ok(with_lines(parts, self.cookie_lines()))
     }
 }

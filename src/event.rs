@@ -3,7 +3,7 @@
 //! Events carry ids and records, never a token, a key or a cookie value. They are told after the fact: what an event
 //! says is on record already.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
     id::{SessionId, UserId},
@@ -34,6 +34,12 @@ pub enum SessionEvent {
         session_id: SessionId,
         /// Why, by whom and when.
         ending: Ending,
+    },
+    /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time may each
+    /// say so.
+    Adopted {
+        /// The new record.
+        session: Arc<Session>,
     },
     /// A refresh token was exchanged for the next pair of tokens.
     Refreshed {
@@ -110,6 +116,26 @@ pub enum SessionEvent {
         user_id: UserId,
         /// The session that the token names.
         session_id: SessionId,
+    },
+    /// The other nodes could not be told that sessions of a user have ended or changed. They notice when what they have cached
+    /// expires.
+    OtherNodesNotTold {
+        /// Whose sessions.
+        user_id: UserId,
+        /// How long it takes them at the most.
+        bound: Duration,
+    },
+    /// Word of other nodes may have been missed: everything cached is read anew.
+    OtherNodesMissed {
+        /// The name of the bus, such as `redis`.
+        bus: &'static str,
+        /// Why: `disconnected`, `overflow` or `undecodable`.
+        reason: &'static str,
+    },
+    /// Other nodes are heard, for the first time or again.
+    OtherNodesHeard {
+        /// The name of the bus.
+        bus: &'static str,
     },
     /// A limit on the number of sessions refused a sign-in.
     LimitReached {

@@ -28,7 +28,7 @@ use crate::{
     event::SessionEvent,
     id::DeviceId,
     manager::{CurrentSession, DeviceCookie, SessionManager},
-    middleware::{Anonymous, Problem, client_info, missing_layer},
+    middleware::{Anonymous, Only, Problem, client_info, location, missing_layer},
     policy::Denied,
     transport::{self, Credential},
 };
@@ -126,7 +126,11 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
 
         check_origin(&manager, parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))?;
-        let mut client = client_info(&manager, &parts.headers, &parts.extensions);
+        let mut client = client_info(&manager, &parts.headers, &parts.extensions).location_by_proxy(location(
+            &manager,
+            &parts.headers,
+            &parts.extensions,
+        ));
         if let Some(cookie) = manager.device_cookie() {
             client = client.device_id(Some(device_id(cookie, &parts.headers)));
         }
@@ -139,7 +143,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
 
 /// The device that the cookie proves; a new one where there is none, or none that is ours.
 fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
-    let known = match transport::cookie::read(&cookie.cookie.name, headers) {
+    let known = match transport::cookie::read(&cookie.cookie, headers) {
         Credential::Token { token, .. } => cookie.open(token),
         _ => None,
     };
@@ -149,6 +153,9 @@ fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
 /// S74: a sign-in brings no cookie, and yet gets one.
 fn check_origin(manager: &SessionManager, parts: &Parts) -> Result<(), Denied> {
     let accepted = manager.credentials();
+    if let Some(Only(CredentialSource::Bearer)) = parts.extensions.get() {
+        return Ok(());
+    }
     let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
         return Ok(());
     };

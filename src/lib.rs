@@ -14,7 +14,9 @@
 //! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
 //! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
 //!
-//! The guides say how it works inside ([`guide::architecture`]) and what is promised ([`guide::security`]).
+//! Coming from stateless JWTs, begin with [`guide::migration`]. The other guides are about [browsers](guide::browsers),
+//! [apps](guide::mobile), [proxies](guide::proxy), [tests](guide::testing), what is promised ([`guide::security`]), and how
+//! it works inside ([`guide::architecture`]).
 //!
 //! # Cargo features
 //!
@@ -27,7 +29,11 @@
 //! | `postgres` | [`store::PostgresStore`] | |
 //! | `redis` | [`store::RedisStore`], for Redis and Valkey | |
 //! | `rust_crypto` | signatures by the RustCrypto crates | |
+//! | `geoip` | `geoip::GeoIp`: places from databases in MaxMind's format | |
+//! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
+//! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
+//! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
 //! One of `aws_lc_rs` and `rust_crypto` is needed.
@@ -51,9 +57,12 @@ mod text;
 
 // 1 mechanisms: they know the domain, never each other.
 mod activity;
+pub mod bus;
 mod cache;
 pub mod client_ip;
 pub mod credentials;
+#[cfg(feature = "geoip")]
+pub mod geoip;
 pub mod store;
 #[allow(clippy::cast_possible_truncation, reason = "what is cast there has been bounded on the line before")]
 pub mod token;
@@ -62,10 +71,13 @@ pub mod token;
 pub mod error;
 mod logging;
 pub mod manager;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 
 // 3 tower.
 pub mod middleware;
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "sessions in cookies are not wired yet")]
 mod transport;
 
 // 4 axum.

@@ -1,4 +1,15 @@
 //! Places: where a sign-in came from, as far as an address can tell.
+//!
+//! A place is found once, at sign-in, and kept with the session. Of these the first that knows one is taken:
+//!
+//! 1. what the application has said of the client ([`ClientInfo::location`](crate::ClientInfo::location)),
+//! 2. the [`Locate`] of the manager, asked for the client's address: the feature `geoip` has one that reads databases in
+//!    MaxMind's format,
+//! 3. the headers of a trusted proxy ([`LocationHeaders`](crate::client_ip::LocationHeaders)).
+//!
+//! Where nothing is known there is no place, which is no error.
+
+use std::{borrow::Cow, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,17 +27,87 @@ pub struct Location {
 }
 
 impl Location {
-    /// A place with these parts; each is cleaned of control characters and cut to 100 bytes.
+    /// A place with these parts. City and region are cleaned of control characters and cut to 100 bytes; a country code
+    /// that is not made of two letters is no country.
     pub fn new(city: Option<&str>, region: Option<&str>, country_code: Option<&str>) -> Self {
         let clean = |part: Option<&str>| {
             let text = crate::text::clean(part?.as_bytes(), 100);
             (!text.is_empty()).then_some(text)
         };
-        Self { city: clean(city), region: clean(region), country_code: clean(country_code) }
+        let is_code = |code: &&str| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let country_code = country_code.filter(is_code).map(|code| code.to_ascii_uppercase().into());
+        Self { city: clean(city), region: clean(region), country_code }
     }
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.city.is_none() && self.region.is_none() && self.country_code.is_none()
+    }
+}
+
+/// Finds the place of an address.
+///
+/// Closures from an [`IpAddr`] to an `Option<Location>` will do.
+///
+/// # Examples
+///
+/// ```
+/// use std::net::IpAddr;
+///
+/// use tower_device_sessions::{KeyRing, SessionManager, location::Location, store::MemoryStore};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .locate(|ip: IpAddr| ip.is_loopback().then(|| Location::new(Some("Here"), None, None)))
+///     .build()?;
+/// # let _ = sessions;
+/// # Ok(())
+/// # }
+/// ```
+pub trait Locate: Send + Sync + 'static {
+    /// Where `ip` is, approximately; `None` when that is not known, for whatever reason.
+    ///
+    /// It is called once per sign-in, on the task of the request and never for any other one: it must not block. Whoever
+    /// has to ask over the network does so before the sign-in, and passes the answer to
+    /// [`ClientInfo::location`](crate::ClientInfo::location). An IPv4 address that is mapped into IPv6 comes as the former;
+    /// private addresses come too. Should it panic, there is no place.
+    fn locate(&self, ip: IpAddr) -> Option<Location>;
+
+    /// What has to be shown beside a place, by the licence of the data.
+    ///
+    /// Default: nothing.
+    fn attribution(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+impl<F> Locate for F
+where
+    F: Fn(IpAddr) -> Option<Location> + Send + Sync + 'static,
+{
+    fn locate(&self, ip: IpAddr) -> Option<Location> {
+        self(ip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_country_is_two_letters() {
+        for (code, kept) in
+            [("DE", Some("DE")), ("de", Some("DE")), ("DEU", None), ("T1", None), ("", None), ("ß", None)]
+        {
+            assert_eq!(Location::new(None, None, Some(code)).country_code.as_deref(), kept, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_place_holds_nothing_that_could_harm_a_page_or_a_log() {
+        let place = Location::new(Some("Ber\u{202E}lin\r\n"), Some(&"x".repeat(1_000)), None);
+        assert_eq!(place.city.as_deref(), Some("Berlin"));
+        assert_eq!(place.region.map(|region| region.len()), Some(100));
     }
 }

@@ -1,7 +1,8 @@
 //! What the crate logs, in one place, so that what must never be logged can be seen not to be.
 //!
 //! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed hash
-//! of its id, which is the same within one process and means nothing outside it.
+//! of its id, which is the same within one process and means nothing outside it. Applications put the same name into
+//! their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
 
 use std::{
     error::Error,
@@ -18,8 +19,27 @@ pub(crate) fn correlation(id: SessionId) -> String {
     format!("{:016x}", CORRELATION.hash_one(id))
 }
 
+/// What a sign-in is done in.
+pub(crate) fn starting(id: SessionId) -> tracing::Span {
+    tracing::debug_span!("start_session", session = correlation(id))
+}
+
+/// What the ending of one session is done in.
+pub(crate) fn revoking(id: SessionId) -> tracing::Span {
+    tracing::debug_span!("revoke_session", session = correlation(id))
+}
+
+/// What the ending of several sessions is done in.
+pub(crate) fn revoking_several() -> tracing::Span {
+    tracing::debug_span!("revoke_sessions")
+}
+
 pub(crate) fn listener_panicked() {
     tracing::error!("a listener for session events panicked");
+}
+
+pub(crate) fn locate_panicked() {
+    tracing::error!("finding the place of an address panicked");
 }
 
 pub(crate) fn token_refused(why: &'static str) {
@@ -56,4 +76,29 @@ pub(crate) fn purged(sessions: u64) {
 
 pub(crate) fn clock_jumped(by: std::time::Duration) {
     tracing::warn!(?by, "the wall clock jumped ahead; nothing is deleted until the two clocks agree again");
+}
+
+pub(crate) fn bus_connected(bus: &'static str) {
+    tracing::info!(bus, "connected to the bus between nodes");
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) fn bus_lost(bus: &'static str, error: &(dyn Error + 'static)) {
+    tracing::warn!(bus, error, "the connection to the bus between nodes was lost");
+}
+
+pub(crate) fn bus_unreachable(bus: &'static str, error: &(dyn Error + 'static)) {
+    tracing::warn!(bus, error, "the bus between nodes cannot be reached");
+}
+
+pub(crate) fn bus_unpublished(bus: &'static str, bound: std::time::Duration, error: &(dyn Error + 'static)) {
+    tracing::warn!(
+        bus,
+        error,
+        "other nodes could not be told of an ending or a change; they notice it within {bound:?}"
+    );
+}
+
+pub(crate) fn bus_gap(bus: &'static str, reason: &'static str) {
+    tracing::warn!(bus, reason, "messages of other nodes may have been missed; what is cached is read anew");
 }

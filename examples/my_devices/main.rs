@@ -1,4 +1,5 @@
-//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out.
+//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out: in a
+//! browser at `/`, and over HTTP below `/api`.
 //!
 //! ```text
 //! cargo run --example my_devices --features sqlite
@@ -15,8 +16,10 @@ mod admin;
 mod auth;
 mod limits;
 mod otp;
+mod pages;
 mod sessions;
 mod settings;
+mod stores;
 
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
@@ -28,13 +31,15 @@ use axum::{
     routing::{delete, get},
 };
 use serde_json::json;
-use tower_device_sessions::{CurrentSession, SessionLayer, SessionManager, SessionRoutes, routes::JwksRoute};
+use tower_device_sessions::{
+    CurrentSession, SessionLayer, SessionManager, SessionRoutes, credentials::CredentialSource, routes::JwksRoute,
+};
 
 use crate::{
     accounts::Accounts,
     otp::Otp,
     sessions::Opened,
-    settings::{SecondFactor, Settings},
+    settings::{SecondFactor, Settings, Travel},
 };
 
 #[derive(Clone, FromRef)]
@@ -74,15 +79,19 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
         otp: Arc::default(),
         second_factor: settings.second_factor,
     };
-    let router = Router::new()
+    let layer = match settings.travel {
+        Travel::Bearer => SessionLayer::new(&sessions).only(CredentialSource::Bearer),
+        Travel::Cookie | Travel::Both => SessionLayer::new(&sessions),
+    };
+    let api = Router::new()
         .route("/health", get(|| async { "ok" }))
         .nest("/api/auth", auth::routes())
         .route("/api/me", get(me))
         .route("/api/account", delete(account::erase))
         .nest("/api", SessionRoutes::new(&sessions).into_router())
         .merge(JwksRoute::new(&keys).into_router())
-        .layer(SessionLayer::new(&sessions))
-        .with_state(app);
+        .layer(layer);
+    let router = pages::routes(&sessions).merge(api).with_state(app);
     let router = match &settings.admin {
         Some(admin) => router.nest("/admin", admin.routes(&sessions)),
         None => router,

@@ -4,10 +4,9 @@ use tower_device_sessions::{
     KeyRing, SessionManager, SessionPolicy,
     credentials::{CookieOptions, Transport},
     manager::RefreshPolicy,
-    store::{MemoryStore, SessionStore},
 };
 
-use crate::settings::{Preset, Settings, StoreLocation, Travel};
+use crate::settings::{Preset, Settings, Travel};
 
 /// A session manager, and the keys of its tokens.
 pub struct Opened {
@@ -15,22 +14,13 @@ pub struct Opened {
     pub keys: KeyRing,
 }
 
-/// Opens the store, brings its schema up to date, and puts a session manager on top.
+/// Opens the store and the bus, and puts a session manager on top.
 pub async fn open(settings: &Settings) -> Result<Opened, String> {
-    match &settings.store {
-        StoreLocation::Memory => manage(MemoryStore::new(), settings).await,
-        #[cfg(feature = "sqlite")]
-        StoreLocation::Sqlite(url) => {
-            let store = tower_device_sessions::store::SqliteStore::connect(url).await.map_err(|e| describe(&e))?;
-            manage(store, settings).await
-        }
-    }
-}
-
-async fn manage(store: impl SessionStore, settings: &Settings) -> Result<Opened, String> {
-    store.migrate().await.map_err(|error| describe(&error))?;
     let keys = KeyRing::hs256(&settings.secret).map_err(|error| format!("SESSION_SECRET: {error}"))?;
-    let builder = SessionManager::builder(store)
+    let builder = settings
+        .shared
+        .open()
+        .await?
         .keys(keys.clone())
         .policy(policy(settings))
         .transport(transport(settings))
@@ -73,9 +63,9 @@ fn transport(settings: &Settings) -> Transport {
         cookie = cookie.insecure_localhost();
     }
     match settings.travel {
-        Travel::Bearer => Transport::Bearer,
         Travel::Cookie => Transport::Cookie(cookie),
-        Travel::Both => Transport::Both(cookie),
+        // The pages need cookies in any case; `main` says what the API takes.
+        Travel::Bearer | Travel::Both => Transport::Both(cookie),
     }
 }
 
@@ -85,16 +75,4 @@ fn refresh(settings: &Settings) -> Option<RefreshPolicy> {
         Some(grace) => policy.grace(grace),
         None => policy,
     })
-}
-
-/// An error with its causes, on one line.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text.replace('\n', " ")
 }

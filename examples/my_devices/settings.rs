@@ -3,14 +3,16 @@
 //! | variable | meaning | default |
 //! | --- | --- | --- |
 //! | `ADDR` | where to listen | `127.0.0.1:3000` |
-//! | `DATABASE_URL` | `sqlite://FILE` or `memory:` | `sqlite://my_devices.db` |
+//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `redis://` or `memory:` | `sqlite://my_devices.db` |
+//! | `BUS` | how several processes hear of each other: `postgres`, `redis`, `poll`, `none` | what fits the store |
+//! | `REDIS_URL` | the server of `BUS=redis` beside another store | `DATABASE_URL`, if that is one |
 //! | `SESSION_SECRET` | the key that signs tokens, at least 32 bytes | a development key, with a warning |
 //! | `ABSOLUTE_TIMEOUT` | how long a session lives | 30 days |
 //! | `IDLE_TIMEOUT` | how long it may rest | 7 days |
 //! | `CACHE_TTL` | how long a record may be used without being read anew | 10 s |
 //! | `ACTIVITY_INTERVAL` | how often activity is recorded at most | 60 s |
 //! | `PRESET` | the lifetimes of `aal1`, `aal2`, `aal3` or `hardened`; the timeouts above win | `aal1` |
-//! | `TRANSPORT` | how tokens travel: `bearer`, `cookie` or `both` | `bearer` |
+//! | `TRANSPORT` | how tokens travel to and from the API: `bearer`, `cookie` or `both`; the pages use cookies | `bearer` |
 //! | `INSECURE_COOKIES` | `on`: cookies without `Secure` and prefix, for browsers that want HTTPS even on localhost | `off` |
 //! | `REFRESH` | `on`: access tokens live for 10 minutes, and are refreshed | `off` |
 //! | `REFRESH_GRACE` | how long a used refresh token is answered with the same successor | 30 s |
@@ -27,11 +29,11 @@ use std::{env, net::SocketAddr, time::Duration};
 
 use tower_device_sessions::TrustedProxies;
 
-use crate::{admin::AdminToken, limits::Limits};
+use crate::{admin::AdminToken, limits::Limits, stores::Shared};
 
 pub struct Settings {
     pub address: SocketAddr,
-    pub store: StoreLocation,
+    pub shared: Shared,
     pub secret: Vec<u8>,
     pub absolute_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
@@ -69,19 +71,13 @@ pub enum SecondFactor {
     Otp,
 }
 
-pub enum StoreLocation {
-    Memory,
-    #[cfg(feature = "sqlite")]
-    Sqlite(String),
-}
-
 impl Settings {
     pub fn from_env() -> Result<Self, String> {
         let address = text("ADDR")?.unwrap_or_else(|| "127.0.0.1:3000".to_owned());
         let proxies = text("TRUSTED_PROXIES")?.unwrap_or_default();
         Ok(Self {
             address: address.parse().map_err(|_| format!("ADDR: {address:?} is not an address like 127.0.0.1:3000"))?,
-            store: store()?,
+            shared: Shared::from_env("sqlite://my_devices.db")?,
             secret: secret()?,
             absolute_timeout: duration("ABSOLUTE_TIMEOUT")?,
             idle_timeout: duration("IDLE_TIMEOUT")?,
@@ -97,18 +93,6 @@ impl Settings {
             limits: Limits::from_env()?,
             admin: AdminToken::from_env()?,
         })
-    }
-}
-
-fn store() -> Result<StoreLocation, String> {
-    let url = text("DATABASE_URL")?.unwrap_or_else(|| "sqlite://my_devices.db".to_owned());
-    match url.split_once(':') {
-        Some(("memory", "" | "//")) => Ok(StoreLocation::Memory),
-        #[cfg(feature = "sqlite")]
-        Some(("sqlite", _)) => Ok(StoreLocation::Sqlite(url)),
-        #[cfg(not(feature = "sqlite"))]
-        Some(("sqlite", _)) => Err("DATABASE_URL: build with `--features sqlite`, or use memory:".to_owned()),
-        _ => Err("DATABASE_URL: use sqlite://FILE or memory:".to_owned()),
     }
 }
 

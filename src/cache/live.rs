@@ -1,14 +1,16 @@
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
+use super::{
+    entry::{Entry, Publication},
+    load::{Fresh, LoadOutcome, RunningLoad},
+    shard::{Activity, LiveSession, Shard},
+    sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError},
+    token_map::TokenMap,
+};
 use crate::{
-    cache::{Entry, Fresh, LoadOutcome, Publication, RunningLoad, token_map::TokenMap},
     clock::Timestamp,
     id::{SessionId, UserId},
 };
@@ -21,25 +23,6 @@ pub(super) struct LiveSessions<V> {
     epoch: AtomicU64,
 }
 
-type Shard<V> = HashMap<UserId, HashMap<SessionId, LiveSession<V>>>;
-
-struct LiveSession<V> {
-    revision: u64,
-    epoch: u64,
-    load: Option<RunningLoad>,
-    /// What the newest load brought.
-    record: Option<Fresh>,
-    entries: Vec<Arc<Entry<V>>>,
-    activity: Option<Activity>,
-}
-
-#[derive(Clone, Copy)]
-struct Activity {
-    at: Timestamp,
-    /// When the next one is due to be recorded, in ticks.
-    next: u64,
-}
-
 /// The right to publish what was read since: it holds as long as the session's revision does.
 #[derive(Clone, Debug)]
 pub(crate) struct Ticket {
@@ -50,6 +33,10 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    fn of<V>(live: &LiveSession<V>, user: &UserId, id: SessionId) -> Self {
+        Self { user: user.clone(), id, revision: live.revision, epoch: live.epoch }
+    }
+
     pub(crate) fn user(&self) -> &UserId {
         &self.user
     }
@@ -57,12 +44,6 @@ impl Ticket {
     pub(crate) fn id(&self) -> SessionId {
         self.id
     }
-}
-
-/// An entry that was published, and the weight of its session with all its tokens.
-pub(super) struct Published<V> {
-    pub(super) entry: Arc<Entry<V>>,
-    pub(super) bytes: u32,
 }
 
 /// How a request comes by a session's record.
@@ -75,23 +56,31 @@ pub(crate) enum Joined {
     Lead(Ticket, RunningLoad),
 }
 
-/// The most tokens that are remembered of one session: a client that gets a new one for each request must not fill the
-/// memory with the old ones.
-const TOKENS_PER_SESSION: usize = 8;
-
-const SHARDS: usize = 64;
+/// How much the live sessions may take, and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// How many locks share the users, and the bytes.
+    pub(super) shards: usize,
+    pub(super) bytes: u64,
+    /// For how many ticks a session that nobody asks for is kept.
+    pub(super) forget_after: u64,
+}
 
 impl<V> LiveSessions<V> {
-    pub(super) fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let share = bounds.bytes / bounds.shards as u64;
+        let shards = (0..bounds.shards).map(|_| Mutex::new(Shard::new(share, bounds.forget_after))).collect();
         Self { shards, hasher: RandomState::new(), revisions: AtomicU64::new(0), epoch: AtomicU64::new(0) }
     }
 
-    pub(super) fn join(&self, user: &UserId, id: SessionId, now: u64, tokens: &TokenMap<V>) -> Joined {
+    /// Takes the record if it is good beyond the moment `beyond`, joins the load that is under way, or leads a new one.
+    pub(super) fn join(&self, user: &UserId, id: SessionId, now: u64, beyond: u64, tokens: &TokenMap<V>) -> Joined {
         let mut shard = self.shard(user);
+        shard.note(now);
         let live = self.live(&mut shard, user, id, tokens);
-        let ticket = live.ticket(user, id);
-        if let Some(fresh) = live.record.as_ref().filter(|fresh| now < fresh.until) {
+        live.asked_for(now);
+        let ticket = Ticket::of(live, user, id);
+        if let Some(fresh) = live.record.as_ref().filter(|fresh| beyond < fresh.until) {
             return Joined::Fresh(ticket, fresh.clone());
         }
         if let Some(load) = &live.load {
@@ -99,35 +88,33 @@ impl<V> LiveSessions<V> {
         }
         let load = RunningLoad::new();
         live.load = Some(load.clone());
+        shard.make_room(ticket.epoch, tokens);
         Joined::Lead(ticket, load)
     }
 
-    /// A ticket, and whether the session has no entry yet.
-    pub(super) fn ticket(&self, user: &UserId, id: SessionId, tokens: &TokenMap<V>) -> (Ticket, bool) {
+    /// A ticket for one read that nobody else may join.
+    pub(super) fn ticket(&self, user: &UserId, id: SessionId, now: u64, tokens: &TokenMap<V>) -> Ticket {
         let mut shard = self.shard(user);
+        shard.note(now);
         let live = self.live(&mut shard, user, id, tokens);
-        (live.ticket(user, id), live.entries.is_empty())
+        live.asked_for(now);
+        let ticket = Ticket::of(live, user, id);
+        shard.make_room(ticket.epoch, tokens);
+        ticket
     }
 
-    /// Takes what a load brought. Answers whether it is kept for a session that has no entry yet.
-    pub(super) fn complete(&self, ticket: &Ticket, outcome: &LoadOutcome) -> bool {
+    pub(super) fn complete(&self, ticket: &Ticket, outcome: &LoadOutcome, tokens: &TokenMap<V>) {
         let mut shard = self.shard(&ticket.user);
         let Some(live) = current(&mut shard, ticket) else {
-            return false;
+            return;
         };
         live.load = None;
-        let has_no_entry = live.entries.is_empty();
         match outcome {
-            LoadOutcome::Found(fresh) => {
-                live.record = Some(fresh.clone());
-                has_no_entry
+            LoadOutcome::Found(fresh) => shard.set_record(&ticket.user, ticket.id, fresh.clone()),
+            LoadOutcome::NotFound | LoadOutcome::Failed if live.entries.is_empty() => {
+                shard.remove(&ticket.user, ticket.id, tokens);
             }
-            LoadOutcome::NotFound | LoadOutcome::Failed => {
-                if has_no_entry {
-                    remove(&mut shard, &ticket.user, ticket.id);
-                }
-                false
-            }
+            LoadOutcome::NotFound | LoadOutcome::Failed => {}
         }
     }
 
@@ -136,33 +123,22 @@ impl<V> LiveSessions<V> {
         ticket: &Ticket,
         publication: Publication<V>,
         tokens: &TokenMap<V>,
-    ) -> Option<Published<V>> {
+    ) -> Option<Arc<Entry<V>>> {
         let mut shard = self.shard(&ticket.user);
         let live = current(&mut shard, ticket).filter(|live| live.epoch == self.epoch())?;
 
         let touch_due = live.activity.map_or(publication.touch_due, |activity| activity.next);
-        let entry = Arc::new(Entry {
-            valid_until: AtomicU64::new(publication.valid_until),
-            touch_due: AtomicU64::new(touch_due),
-            epoch: ticket.epoch.wrapping_add(publication.key_revision),
-            bytes: publication.bytes,
-            token: publication.token,
-            value: publication.value,
-        });
-        live.entries.retain(|old| old.token != entry.token);
-        if live.entries.len() >= TOKENS_PER_SESSION {
-            void(&live.entries.remove(0), tokens);
-        }
-        live.entries.push(Arc::clone(&entry));
-        tokens.insert(Arc::clone(&entry));
-        let bytes = live.entries.iter().map(|entry| entry.bytes).fold(0, u32::saturating_add);
-        Some(Published { entry, bytes })
+        let epoch = ticket.epoch.wrapping_add(publication.key_revision);
+        let entry = Arc::new(Entry::new(publication, touch_due, epoch));
+        shard.add_entry(&ticket.user, ticket.id, Arc::clone(&entry), tokens);
+        shard.make_room(ticket.epoch, tokens);
+        Some(entry)
     }
 
     /// Notes activity, unless another token of the session has done so within the interval.
     pub(super) fn record_activity(&self, user: &UserId, id: SessionId, now: u64, at: Timestamp, next: u64) -> bool {
         let mut shard = self.shard(user);
-        let Some(live) = shard.get_mut(user).and_then(|sessions| sessions.get_mut(&id)) else {
+        let Some(live) = shard.get_mut(user, id) else {
             return true;
         };
         if live.activity.is_some_and(|activity| now < activity.next) {
@@ -170,32 +146,18 @@ impl<V> LiveSessions<V> {
         }
         live.activity = Some(Activity { at, next });
         for entry in &live.entries {
-            entry.touch_due.store(next, Ordering::Relaxed);
+            entry.put_off_touch(next);
         }
         true
     }
 
     pub(super) fn last_activity(&self, user: &UserId, id: SessionId) -> Option<Timestamp> {
-        let shard = self.shard(user);
-        shard.get(user)?.get(&id)?.activity.map(|activity| activity.at)
+        self.shard(user).get(user, id)?.activity.map(|activity| activity.at)
     }
 
     /// Drops the user's chosen sessions: their entries are void, and no ticket for them holds any more.
     pub(super) fn revoke(&self, user: &UserId, chosen: impl Fn(SessionId) -> bool, tokens: &TokenMap<V>) {
-        let mut shard = self.shard(user);
-        let Some(sessions) = shard.get_mut(user) else {
-            return;
-        };
-        sessions.retain(|id, live| {
-            let keep = !chosen(*id);
-            if !keep {
-                live.void(tokens);
-            }
-            keep
-        });
-        if sessions.is_empty() {
-            shard.remove(user);
-        }
+        self.shard(user).remove_chosen(user, chosen, tokens);
     }
 
     /// Drops every session, as each is next asked for.
@@ -207,18 +169,16 @@ impl<V> LiveSessions<V> {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Drops a session that the eviction policy no longer wants. A load that is under way finds it gone, and loads again.
-    pub(super) fn forget(&self, user: &UserId, id: SessionId, tokens: &TokenMap<V>) {
-        let mut shard = self.shard(user);
-        if let Some(live) = remove(&mut shard, user, id) {
-            live.void(tokens);
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).values().map(HashMap::len).sum::<usize>()).sum()
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| lock(shard).bytes()).sum()
+    }
+
+    /// The live session of this epoch, new if need be.
     fn live<'a>(
         &self,
         shard: &'a mut Shard<V>,
@@ -226,61 +186,19 @@ impl<V> LiveSessions<V> {
         id: SessionId,
         tokens: &TokenMap<V>,
     ) -> &'a mut LiveSession<V> {
-        let epoch = self.epoch();
-        let sessions = shard.entry(user.clone()).or_default();
-        let live = sessions.entry(id).or_insert_with(|| LiveSession::new(self.next_revision(), epoch));
-        if live.epoch != epoch {
-            live.void(tokens);
-            *live = LiveSession::new(self.next_revision(), epoch);
-        }
-        live
-    }
-
-    fn next_revision(&self) -> u64 {
-        self.revisions.fetch_add(1, Ordering::Relaxed)
+        shard.get_or_add(user, id, self.epoch(), || self.revisions.fetch_add(1, Ordering::Relaxed), tokens)
     }
 
     fn shard(&self, user: &UserId) -> MutexGuard<'_, Shard<V>> {
         // The remainder is less than the number of shards, which is small.
-        let index = usize::try_from(self.hasher.hash_one(user) % SHARDS as u64).unwrap_or(0);
+        let index = usize::try_from(self.hasher.hash_one(user) % self.shards.len() as u64).unwrap_or(0);
         lock(&self.shards[index])
-    }
-}
-
-impl<V> LiveSession<V> {
-    fn new(revision: u64, epoch: u64) -> Self {
-        Self { revision, epoch, load: None, record: None, entries: Vec::new(), activity: None }
-    }
-
-    fn ticket(&self, user: &UserId, id: SessionId) -> Ticket {
-        Ticket { user: user.clone(), id, revision: self.revision, epoch: self.epoch }
-    }
-
-    /// Makes the session's entries useless to those who hold them, and unreachable to others.
-    fn void(&self, tokens: &TokenMap<V>) {
-        self.entries.iter().for_each(|entry| void(entry, tokens));
     }
 }
 
 /// The live session under the ticket's revision, if that still holds.
 fn current<'a, V>(shard: &'a mut Shard<V>, ticket: &Ticket) -> Option<&'a mut LiveSession<V>> {
-    let live = shard.get_mut(&ticket.user)?.get_mut(&ticket.id)?;
-    (live.revision == ticket.revision).then_some(live)
-}
-
-fn remove<V>(shard: &mut Shard<V>, user: &UserId, id: SessionId) -> Option<LiveSession<V>> {
-    let sessions = shard.get_mut(user)?;
-    let live = sessions.remove(&id);
-    if sessions.is_empty() {
-        shard.remove(user);
-    }
-    live
-}
-
-/// Makes an entry useless to those who hold it, and unreachable to others.
-fn void<V>(entry: &Arc<Entry<V>>, tokens: &TokenMap<V>) {
-    entry.valid_until.store(0, Ordering::Release);
-    tokens.remove(entry);
+    shard.get_mut(&ticket.user, ticket.id).filter(|live| live.revision == ticket.revision)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -36,6 +36,11 @@ impl RunningLoad {
         self.outcome.send_replace(Some(outcome));
     }
 
+    /// Whether anybody waits for it, beside whoever leads it and the cache, which hold it, too.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.outcome) > 2
+    }
+
     /// Waits until the load has ended. Cancel-safe: the load goes on without its waiters.
     pub(crate) async fn outcome(&self) -> LoadOutcome {
         let mut receiver = self.outcome.subscribe();

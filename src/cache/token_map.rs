@@ -5,7 +5,7 @@ use std::{
 
 use papaya::Equivalent;
 
-use crate::cache::Entry;
+use super::entry::Entry;
 
 /// From a token's bytes to its entry. Reading takes no lock.
 ///
@@ -26,7 +26,7 @@ impl<V> TokenMap<V> {
     }
 
     pub(super) fn insert(&self, entry: Arc<Entry<V>>) {
-        let key = TokenKey(Arc::clone(&entry.token));
+        let key = TokenKey(Arc::clone(entry.token()));
         self.entries.pin().insert(key, entry);
     }
 
@@ -34,7 +34,12 @@ impl<V> TokenMap<V> {
     pub(super) fn remove(&self, entry: &Arc<Entry<V>>) {
         let same = |_: &TokenKey, present: &Arc<Entry<V>>| Arc::ptr_eq(present, entry);
         // What another writer did first is as good as what was asked for.
-        let _ = self.entries.pin().remove_if(&TokenBytes(&entry.token), same);
+        let _ = self.entries.pin().remove_if(&TokenBytes(entry.token()), same);
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 }
 

@@ -24,6 +24,9 @@ use std::{borrow::Cow, fmt, net::IpAddr, str::FromStr, sync::Arc};
 use ipnet::{IpNet, Ipv4Net};
 
 mod hop;
+mod place;
+
+pub use self::place::LocationHeaders;
 
 /// Says which proxies are trusted to tell the client's address, and in which header they do.
 ///
@@ -39,6 +42,7 @@ mod hop;
 /// | --- | --- |
 /// | trusted ranges | [`none`](Self::none) |
 /// | [`header`](Self::header) | [`ForwardedHeader::X_FORWARDED_FOR`] |
+/// | [`location_headers`](Self::location_headers) | none |
 ///
 /// # Examples
 ///
@@ -83,12 +87,13 @@ mod hop;
 pub struct TrustedProxies {
     ranges: Arc<[IpNet]>,
     header: ForwardedHeader,
+    places: LocationHeaders,
 }
 
 impl TrustedProxies {
     /// Trusts nobody: the client is the socket's peer. The default.
     pub fn none() -> Self {
-        Self { ranges: Arc::default(), header: ForwardedHeader::X_FORWARDED_FOR }
+        Self { ranges: Arc::default(), header: ForwardedHeader::X_FORWARDED_FOR, places: LocationHeaders::new() }
     }
 
     /// Trusts proxies by address (`192.0.2.1`) or range in CIDR notation (`10.0.0.0/8`,
@@ -197,11 +202,7 @@ impl ForwardedHeader {
     ///
     /// [`TrustedProxiesError`] when no header field can have this name (RFC 9110 §5.1).
     pub fn named(name: &str) -> Result<Self, TrustedProxiesError> {
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_name) {
-            return Err(TrustedProxiesError { item: name.to_owned() });
-        }
-        Ok(Self(Cow::Owned(name.to_ascii_lowercase())))
+        parse_header_name(name).map(Self)
     }
 }
 
@@ -226,6 +227,14 @@ impl fmt::Display for TrustedProxiesError {
 }
 
 impl std::error::Error for TrustedProxiesError {}
+
+fn parse_header_name(name: &str) -> Result<Cow<'static, str>, TrustedProxiesError> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_name) {
+        return Err(TrustedProxiesError { item: name.to_owned() });
+    }
+    Ok(Cow::Owned(name.to_ascii_lowercase()))
+}
 
 /// The address or the range that `item` is.
 pub(crate) fn parse_range(item: &str) -> Option<IpNet> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::memmem::Finder;
+
 use super::{is_tchar, is_token68};
 
 /// Says how the session cookie is named and which attributes it has.
@@ -160,7 +162,7 @@ impl CookieOptions {
         let secure = if insecure { "" } else { "; Secure" };
         let (path, same_site) = (&self.path, self.same_site.as_str());
         let attributes = format!("; Path={path}{domain}{secure}; HttpOnly; SameSite={same_site}");
-        Ok(SessionCookie { name, attributes })
+        Ok(SessionCookie::new(name, attributes))
     }
 
     fn full_name(&self) -> String {
@@ -185,11 +187,18 @@ impl Default for CookieOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookie {
     pub(crate) name: String,
+    /// Finds the name and the `=` behind it. Our name has no `=`, so that one is the first.
+    pub(crate) beginning: Finder<'static>,
     /// Everything behind the value but the lifetime, with the leading `; `.
     pub(crate) attributes: String,
 }
 
 impl SessionCookie {
+    pub(crate) fn new(name: String, attributes: String) -> Self {
+        let beginning = Finder::new(&format!("{name}=")).into_owned();
+        Self { name, beginning, attributes }
+    }
+
     /// Whether a browser would keep `value` under this name, and send it back as it is.
     ///
     /// # Errors

@@ -89,6 +89,14 @@ pub(crate) struct Credentials {
     pub(crate) refresh_cookie: Option<SessionCookie>,
     /// Where unsafe requests with a cookie may come from; `None` when the application checks that itself.
     pub(crate) csrf: Option<CsrfPolicy>,
+    pub(crate) site_data: SiteData,
+}
+
+/// What a sign-out asks the browser to do with what it keeps of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SiteData {
+    Kept,
+    Cleared,
 }
 
 impl Credentials {
@@ -101,7 +109,10 @@ impl Credentials {
         csrf: Option<CsrfPolicy>,
     ) -> Result<Self, CookieError> {
         let (bearer, options) = match transport {
-            Transport::Bearer => return Ok(Self { bearer: true, cookie: None, refresh_cookie: None, csrf }),
+            Transport::Bearer => {
+                let site_data = SiteData::Kept;
+                return Ok(Self { bearer: true, cookie: None, refresh_cookie: None, csrf, site_data });
+            }
             Transport::Cookie(options) => (false, options),
             Transport::Both(options) => (true, options),
         };
@@ -109,7 +120,8 @@ impl Credentials {
         if let Some(path) = refresh_path {
             refresh = refresh.path(path);
         }
-        Ok(Self { bearer, cookie: Some(options.build()?), refresh_cookie: Some(refresh.build()?), csrf })
+        let (cookie, refresh_cookie) = (Some(options.build()?), Some(refresh.build()?));
+        Ok(Self { bearer, cookie, refresh_cookie, csrf, site_data: SiteData::Kept })
     }
 }
 

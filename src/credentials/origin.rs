@@ -25,13 +25,6 @@ impl CsrfPolicy {
         }
         Ok(Self { trusted_origins, undeclared: Undeclared::Allowed })
     }
-
-    /// Denies requests that have neither header, for routes on which a forged request hurts most.
-    #[allow(dead_code, reason = "only the ready-made routes ask for it")]
-    pub(crate) fn strict(mut self) -> Self {
-        self.undeclared = Undeclared::Denied;
-        self
-    }
 }
 
 /// A trusted origin that could never match, because no browser writes an origin like that.

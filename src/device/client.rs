@@ -29,6 +29,7 @@ pub struct ClientInfo {
     ip: Option<IpAddr>,
     device_id: Option<DeviceId>,
     location: Option<Location>,
+    location_by_proxy: Option<Location>,
     held: Option<(UserId, SessionId)>,
 }
 
@@ -71,9 +72,16 @@ impl ClientInfo {
         self
     }
 
-    /// The place, when something in front of the application knows it.
+    /// The place, when the application knows it better than the manager's [`Locate`](crate::location::Locate) would.
     pub fn location(mut self, location: Option<Location>) -> Self {
         self.location = location;
+        self
+    }
+
+    /// The place by the word of a trusted proxy, for where nothing else is known: see
+    /// [`TrustedProxies::location`](crate::TrustedProxies::location).
+    pub fn location_by_proxy(mut self, location: Option<Location>) -> Self {
+        self.location_by_proxy = location;
         self
     }
 
@@ -94,8 +102,8 @@ impl ClientInfo {
     }
 
     pub(crate) fn parts(self) -> ClientParts {
-        let Self { user_agent, hints, ip, device_id, location, held } = self;
-        ClientParts { device: Device::new(user_agent, hints), ip, device_id, location, held }
+        let Self { user_agent, hints, ip, device_id, location, location_by_proxy, held } = self;
+        ClientParts { device: Device::new(user_agent, hints), ip, device_id, location, location_by_proxy, held }
     }
 }
 
@@ -105,5 +113,6 @@ pub(crate) struct ClientParts {
     pub(crate) ip: Option<IpAddr>,
     pub(crate) device_id: Option<DeviceId>,
     pub(crate) location: Option<Location>,
+    pub(crate) location_by_proxy: Option<Location>,
     pub(crate) held: Option<(UserId, SessionId)>,
 }

@@ -1,42 +1,52 @@
 //! Devices: what a client says of itself, and the name by which a person recognises it.
 
 mod client;
+mod describe;
 mod kind;
 mod known;
 pub mod naming;
 
 pub(crate) use self::client::ClientParts;
+#[cfg(feature = "ua-parser")]
+pub use self::naming::{InvalidRules, UaParser};
 pub use self::{
     client::ClientInfo,
+    describe::{BuiltInTables, DescribeDevice},
     kind::DeviceKind,
     known::KnownDevice,
     naming::{ClientHints, Described},
 };
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// A device as its session remembers it.
 ///
-/// The raw strings are the source: the description is made of them anew whenever a record is read, so that a better
-/// naming table renames old sessions too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The raw strings are the source. The description is made of them when it is asked for, so that a better naming table
+/// renames old sessions too, and that a record nobody shows costs nothing for it. Two devices are equal when they have said
+/// the same and have the same name of their user's.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Device {
     /// The `User-Agent`, cleaned and cut to 512 bytes.
     pub user_agent: Option<Box<str>>,
-    /// The Client Hints.
-    pub hints: ClientHints,
-    /// Browser, operating system, model and kind, as far as they are known.
-    pub described: Described,
     /// The name that the user gave the device.
     pub custom_name: Option<DeviceName>,
+    /// Most devices have sent none: the room for seven is taken only where there is one.
+    hints: Option<Box<ClientHints>>,
+    /// Who describes the device, unless the built-in tables do.
+    describes: Option<Arc<dyn DescribeDevice>>,
 }
 
 impl Device {
-    /// The device that sent these strings, described by the built-in tables.
+    /// The device that sent these strings, to be described by the built-in tables.
     pub fn new(user_agent: Option<Box<str>>, hints: ClientHints) -> Self {
-        let described = naming::describe(user_agent.as_deref(), &hints);
-        Self { user_agent, hints, described, custom_name: None }
+        let hints = (!hints.is_empty()).then(|| Box::new(hints));
+        Self { user_agent, custom_name: None, hints, describes: None }
+    }
+
+    /// The Client Hints.
+    pub fn hints(&self) -> &ClientHints {
+        self.hints.as_deref().unwrap_or(&ClientHints::NONE)
     }
 
     /// The same device under the name that its user gave it, if any.
@@ -46,19 +56,44 @@ impl Device {
         self
     }
 
-    /// The name to show: the user's own, or one like *Chrome on Windows*.
-    pub fn name(&self) -> Cow<'_, str> {
-        match &self.custom_name {
-            Some(name) => Cow::Borrowed(name.as_str()),
-            None => Cow::Owned(self.described.name()),
+    /// The same device as `describes` sees it.
+    pub(crate) fn described_by(mut self, describes: Arc<dyn DescribeDevice>) -> Self {
+        self.describes = Some(describes);
+        self
+    }
+
+    /// Browser, operating system, model and kind, as far as they are known.
+    ///
+    /// They are found anew each time, in about a microsecond unless the application describes devices itself: who needs
+    /// more than one of them asks once.
+    pub fn described(&self) -> Described {
+        match &self.describes {
+            Some(describes) => describes.describe(self.user_agent.as_deref(), self.hints()),
+            None => naming::describe(self.user_agent.as_deref(), self.hints()),
         }
     }
 
-    /// What sort of device it is.
+    /// The name to show: the user's own, or one like *Chrome on Windows*, by [`described`](Self::described).
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.custom_name {
+            Some(name) => Cow::Borrowed(name.as_str()),
+            None => Cow::Owned(self.described().name()),
+        }
+    }
+
+    /// What sort of device it is, by [`described`](Self::described).
     pub fn kind(&self) -> DeviceKind {
-        self.described.kind
+        self.described().kind
     }
 }
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        self.user_agent == other.user_agent && self.hints == other.hints && self.custom_name == other.custom_name
+    }
+}
+
+impl Eq for Device {}
 
 impl Default for Device {
     /// A device that said nothing.

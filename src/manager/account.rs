@@ -110,6 +110,7 @@ impl Inner {
             let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
             // Also after an error: the store may have committed what it could not answer.
             self.cache.revoke(user, id);
+            self.publish_changed(user, id).await;
             match outcome {
                 Ok(RotationOutcome::Rotated(session)) => return Ok(Some(*session)),
                 // Somebody else has moved it meanwhile, or the attempt before this one has.
@@ -128,6 +129,7 @@ impl Inner {
         self.revoke_many(user, EndScope::all(), &Revocation::by_application()).await?;
         let erased = self.twice_within_deadline("erase", || self.store.erase(user)).await;
         self.cache.revoke_all(user, None);
+        self.publish_all_ended(user, None).await;
         drop(self.activity.take_of(user));
         let sessions = erased?;
         self.listeners.tell(&SessionEvent::Erased { user_id: user.clone(), sessions });

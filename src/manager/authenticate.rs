@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
-    cache::{Fresh, Lookup, Publication, Ticket},
+    cache::{Entry, Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
     credentials::CredentialSource,
     device::ClientInfo,
@@ -9,12 +9,14 @@ use crate::{
     id::{SessionId, UserId},
     logging,
     manager::{
-        CurrentSession, Endings, Inner, SessionManager, Verifier,
+        CurrentSession, Endings, Inner, SessionManager, Verifier, adopt,
         current::{Authenticated, Claims},
         refusals::Refusal,
+        weight::weight,
     },
+    metrics::{LookedUp, Outcome},
     policy::Denied,
-    session::{Ending, Session, Touch},
+    session::{Ending, Session},
     token::{TokenRejection, VerifiedToken},
 };
 
@@ -33,9 +35,32 @@ pub(crate) struct Pending {
     key_revision: u64,
     verified: Option<VerifiedToken>,
     claims: Claims,
+    /// Who sends it, where that is of interest.
+    client: Option<Box<ClientInfo>>,
 }
 
 impl Pending {
+    /// A token that was accepted under this revision of the keys, and is to go on being accepted.
+    pub(super) fn again(entry: &Entry<Authenticated>, source: CredentialSource, key_revision: u64) -> Self {
+        let (token, claims) = (Arc::clone(entry.token()), entry.value().claims);
+        let verified = Some(entry.value().token.clone());
+        Self { source, token, key_revision, verified, claims, client: None }
+    }
+
+    pub(super) fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    /// Says who sends the token.
+    pub(crate) fn sent_by(mut self, client: ClientInfo) -> Self {
+        self.client = Some(Box::new(client));
+        self
+    }
+
+    pub(super) fn client(&self) -> ClientInfo {
+        self.client.as_deref().cloned().unwrap_or_default()
+    }
+
     /// Where the token stood.
     pub(crate) fn source(&self) -> CredentialSource {
         self.source
@@ -56,48 +81,75 @@ impl SessionManager {
     ///
     /// Dropping the future loses nothing. A read of the store that others wait for goes on.
     pub async fn authenticate(&self, token: &str) -> Result<CurrentSession, Denied> {
-        let current = match self.check(token.as_bytes(), CredentialSource::Bearer) {
-            Checked::Accepted(current) => current,
-            Checked::Pending(pending) => self.resolve(pending).await?,
+        let resolved = match self.check(token.as_bytes(), CredentialSource::Bearer) {
+            Checked::Accepted(current) => Ok(current),
+            Checked::Pending(pending) => self.resolve(pending).await,
         };
-        self.touch(&current, || Some(ClientInfo::new()));
+        self.metrics().request(resolved.as_ref().map_or_else(Outcome::from, |_| Outcome::Accepted));
+        let current = resolved?;
+        self.admit(&current, || Some(ClientInfo::new()));
         Ok(current)
     }
 
-    /// Looks a token up in the cache. Never waits; the common request needs no more than this.
+    /// The session of a token that the cache knows. Never waits; the common request needs no more than this.
+    ///
+    /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
+    pub(crate) fn known(&self, token: &[u8], source: CredentialSource) -> Option<CurrentSession> {
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        match inner.cache.get(token, now, inner.tokens.verifier.key_revision()) {
+            Lookup::Hit(entry) => {
+                inner.metrics.looked_up(LookedUp::Hit);
+                Some(CurrentSession::new(entry, source, now))
+            }
+            Lookup::Stale(_) | Lookup::Miss => None,
+        }
+    }
+
+    /// Looks a token up in the cache, and says what is left to be done. Never waits.
     pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
-        let inner = &self.inner;
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
         let key_revision = inner.tokens.verifier.key_revision();
-        match inner.cache.get(token, inner.clock.ticks(), key_revision) {
-            Lookup::Hit(entry) => Checked::Accepted(CurrentSession::new(entry, source)),
+        match inner.cache.get(token, now, key_revision) {
+            Lookup::Hit(entry) => {
+                inner.metrics.looked_up(LookedUp::Hit);
+                Checked::Accepted(CurrentSession::new(entry, source, now))
+            }
             Lookup::Stale(entry) => {
-                let (verified, claims) = (Some(entry.value().token.clone()), entry.value().claims);
-                Checked::Pending(Pending { source, token: token.into(), key_revision, verified, claims })
+                inner.metrics.looked_up(LookedUp::Stale);
+                Checked::Pending(Pending::again(&entry, source, key_revision))
             }
             Lookup::Miss => {
+                inner.metrics.looked_up(LookedUp::Miss);
                 let claims = inner.tokens.verifier.claims();
-                Checked::Pending(Pending { source, token: token.into(), key_revision, verified: None, claims })
+                Checked::Pending(Pending {
+                    source,
+                    token: token.into(),
+                    key_revision,
+                    verified: None,
+                    claims,
+                    client: None,
+                })
             }
         }
     }
 
     /// Looks up what an outer layer has verified.
     pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
-        let inner = &self.inner;
+        let (inner, now) = (&self.inner, self.inner.clock.ticks());
         // How the token came is the outer layer's business, and so is whether the request was forged.
         let source = CredentialSource::Bearer;
         let key = upstream_key(verified);
-        match inner.cache.get(&key, inner.clock.ticks(), 0) {
+        match inner.cache.get(&key, now, 0) {
             Lookup::Hit(entry) if entry.value().token == *verified => {
-                Checked::Accepted(CurrentSession::new(entry, source))
+                inner.metrics.looked_up(LookedUp::Hit);
+                Checked::Accepted(CurrentSession::new(entry, source, now))
             }
-            _ => Checked::Pending(Pending {
-                source,
-                token: key.into(),
-                key_revision: 0,
-                verified: Some(verified.clone()),
-                claims: Claims::Elsewhere,
-            }),
+            looked_up => {
+                let stale = matches!(looked_up, Lookup::Stale(_));
+                inner.metrics.looked_up(if stale { LookedUp::Stale } else { LookedUp::Miss });
+                let (verified, claims) = (Some(verified.clone()), Claims::Elsewhere);
+                Checked::Pending(Pending { source, token: key.into(), key_revision: 0, verified, claims, client: None })
+            }
         }
     }
 
@@ -122,6 +174,7 @@ impl SessionManager {
         for _ in 0..MOST_ROUNDS {
             let (ticket, fresh) = match inner.record(&verified).await? {
                 Some(found) => found,
+                None if inner.adopt(&verified, &pending).await? => continue,
                 None => return Err(self.refuse(&verified, Refusal::Unknown)),
             };
             // A record that is older than the token was read before another node has moved the session on.
@@ -146,31 +199,6 @@ impl SessionManager {
             }
         }
         Err(Denied::Unavailable)
-    }
-
-    /// Records that the session was active, when that is worth recording. Never waits and never fails.
-    ///
-    /// `client` is only asked when it is. It answers nothing when the request is no activity.
-    pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
-        let inner = &self.inner;
-        let now = inner.clock.ticks();
-        if !current.entry().is_touch_due(now) {
-            return;
-        }
-        let Some(client) = client() else {
-            return;
-        };
-        let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
-        let interval = ticks(inner.timings.activity_interval);
-        if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
-            let mut touch = Touch::new(user.clone(), id, at);
-            let mut client = client.parts();
-            client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
-            touch.ip = client.ip;
-            touch.generation = current.entry().value().token.generation;
-            inner.activity.push(touch);
-            inner.notice(current.session(), &client);
-        }
     }
 
     fn refuse(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
@@ -213,7 +241,12 @@ impl Inner {
 
     fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
-            Verifier::Own(verifier) => verifier.verify(token, now),
+            Verifier::Own(verifier) => match verifier.verify(token, now) {
+                Err(TokenRejection::SessionIdClaim) if self.adoption.is_some() => {
+                    verifier.verify_as(token, now, Some(adopt::id_of(token)))
+                }
+                verified => verified,
+            },
             Verifier::Application(verifier) => {
                 let text = std::str::from_utf8(token).map_err(|_| TokenRejection::Malformed)?;
                 verifier.verify(text, now)
@@ -223,7 +256,7 @@ impl Inner {
     }
 
     /// Why a record does not allow a request with this token, if so.
-    fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
+    pub(super) fn refusal(&self, verified: &VerifiedToken, session: &Session) -> Option<Refusal> {
         if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
@@ -248,7 +281,7 @@ impl Inner {
         matches!(self.cache.get(current.entry().token(), self.clock.ticks(), key_revision), Lookup::Hit(_))
     }
 
-    fn publish(
+    pub(super) fn publish(
         self: &Arc<Self>,
         ticket: &Ticket,
         fresh: &Fresh,
@@ -262,13 +295,16 @@ impl Inner {
         let token_left = self.tokens.verifier.deadline(verified).duration_since(now);
         let session_left = session.expires_at.duration_since(now);
         let left = token_left.min(session_left).min(session.idle_timeout);
+        let valid_until = fresh.until.min(now_ticks.saturating_add(ticks(left)));
+        // Reading the record anew gains nothing when something else ends the entry.
+        let reload_due = if valid_until < fresh.until { u64::MAX } else { self.reload_due(fresh) };
 
         let since_activity = now.duration_since(session.last_active_at);
         let touch_in = self.timings.activity_interval.saturating_sub(since_activity);
 
         let value = Authenticated {
             session: Arc::clone(session),
-            token: verified.clone(),
+            token: VerifiedToken { user_id: session.user_id.clone(), ..verified.clone() },
             claims: pending.claims,
             manager: Arc::downgrade(self),
         };
@@ -277,16 +313,17 @@ impl Inner {
             bytes: weight(session, &pending.token),
             value,
             key_revision: pending.key_revision,
-            valid_until: fresh.until.min(now_ticks.saturating_add(ticks(left))),
+            valid_until,
             touch_due: now_ticks.saturating_add(ticks(touch_in)),
+            reload_due,
         };
-        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source))
+        self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source, now_ticks))
     }
 }
 
 impl Verifier {
     /// What changes when a key is added or retired.
-    fn key_revision(&self) -> u64 {
+    pub(super) fn key_revision(&self) -> u64 {
         match self {
             Self::Own(verifier) => verifier.revision(),
             Self::Application(verifier) => verifier.revision(),
@@ -323,16 +360,5 @@ fn upstream_key(verified: &VerifiedToken) -> Vec<u8> {
     key.extend_from_slice(verified.session_id.as_uuid().as_bytes());
     key
 }
-
-/// About what a session and one token of it weigh in the cache, in bytes.
-fn weight(session: &Session, token: &[u8]) -> u32 {
-    let device = &session.device;
-    let texts = device.user_agent.as_ref().map_or(0, |text| text.len()) + session.user_id.as_str().len();
-    let data: usize = session.data.iter().map(|(name, value)| name.len() + 64 + value.to_string().len()).sum();
-    u32::try_from(STRUCTURES + token.len() + texts + data).unwrap_or(u32::MAX)
-}
-
-/// The weight of an entry without its token's bytes and the record's texts.
-const STRUCTURES: usize = 1_024;
 
 const MOST_ROUNDS: u32 = 16;

@@ -9,14 +9,13 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle, time};
 
 use crate::{
-    activity::ActivityQueue,
     clock::Timestamp,
     logging,
-    manager::{Inner, SessionManager, watch::watch_sessions},
-    session::Touch,
+    manager::{Inner, SessionManager, nodes::hear_other_nodes, watch::watch_sessions},
 };
 
-/// The tasks that work beside the requests: one writes activity, one deletes old records.
+/// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes and looking at the
+/// sessions that connections wait for.
 ///
 /// They start with the first request, since a manager may be built before there is a runtime, and end with the manager
 /// or by [`SessionManager::shutdown`]. One that panics is started again.
@@ -54,19 +53,18 @@ impl SessionManager {
         ShutdownReport { unwritten: inner.activity.len(), dropped: inner.activity.dropped() }
     }
 
-    /// Writes the activity that waits now, instead of at the next interval. Answers whether all of it was written.
-    pub async fn flush_activity(&self) -> bool {
-        self.inner.flush_activity().await
-    }
-
-    /// Deletes ended records that are past their retention now, instead of at the next interval. Answers how many.
+    /// Deletes ended records that are past their retention now, instead of at the next interval, and forgets addresses that
+    /// are past theirs. Answers how many records were deleted.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What was
     /// deleted until then stays deleted.
     pub async fn purge(&self) -> Result<u64, crate::Error> {
-        self.inner.purge(self.inner.clock.now()).await
+        let now = self.inner.clock.now();
+        let purged = self.inner.purge(now).await?;
+        self.inner.forget_addresses(now, None).await?;
+        Ok(purged)
     }
 }
 
@@ -83,6 +81,7 @@ impl Background {
         let tasks = [
             supervise("activity writer", inner, self.stop.subscribe(), write_activity),
             supervise("cleaner", inner, self.stop.subscribe(), delete_old_records),
+            supervise("listener", inner, self.stop.subscribe(), hear_other_nodes),
             supervise("watcher", inner, self.stop.subscribe(), watch_sessions),
         ];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
@@ -149,6 +148,7 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
     else {
         return;
     };
+    let mut forgotten = None;
     while next_round(interval, &mut stop).await {
         let Some(inner) = inner.upgrade() else {
             return;
@@ -162,24 +162,13 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
         }
         // An error is on the log already, and the next round tries again.
         let _ = inner.purge(now.0).await;
+        if let Ok(until) = inner.forget_addresses(now.0, forgotten).await {
+            forgotten = until;
+        }
     }
 }
 
 impl Inner {
-    /// Writes what waits, in chunks. Answers whether nothing was left behind.
-    async fn flush_activity(&self) -> bool {
-        let mut batch = Batch { queue: &self.activity, unwritten: self.activity.take() };
-        while !batch.unwritten.is_empty() {
-            let chunk = &batch.unwritten[..batch.unwritten.len().min(CHUNK)];
-            let written = chunk.len();
-            if self.within_deadline("touch", self.store.touch(chunk)).await.is_err() {
-                return false;
-            }
-            batch.unwritten.drain(..written);
-        }
-        true
-    }
-
     async fn purge(&self, now: Timestamp) -> Result<u64, crate::Error> {
         let before = now.saturating_sub(self.timings.retention);
         let mut purged = 0;
@@ -199,21 +188,6 @@ impl Inner {
         (self.clock.now(), Duration::from_nanos(self.clock.ticks()))
     }
 }
-
-/// Activity that is being written. What has not been when it is dropped, by an error, a deadline or a panic, waits again.
-struct Batch<'a> {
-    queue: &'a ActivityQueue,
-    unwritten: Vec<Touch>,
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.queue.put_back(std::mem::take(&mut self.unwritten));
-    }
-}
-
-/// The most rows written by one statement: a SQLite chunk of this size holds the write lock for about 30 ms.
-const CHUNK: usize = 1_000;
 
 const PURGE_BATCH: u32 = 1_000;
 

@@ -7,22 +7,27 @@ use crate::{
     cache::Cache,
     client_ip::TrustedProxies,
     clock::{Clock, SteadyClock, SystemClock},
-    credentials::{Credentials, CsrfPolicy, Transport},
+    credentials::{SiteData, Transport},
+    device::DescribeDevice,
     error::{ConfigError, ConfigErrorKind},
     event::{Listeners, OnSessionEvent},
+    location::Locate,
     manager::{
-        Endings, Inner, RefreshPolicy, SessionManager, Tokens, Verifier,
+        Adoption, Endings, Inner, RefreshPolicy, SessionManager, Tokens, Verifier,
         background::Background,
         clients::DeviceCookie,
+        flush::ChunkSize,
         limits::Limits,
+        nodes::Hearing,
         notice::{MOST_NOTICED, NoticedBrowsers},
-        refresh::Refreshing,
         refusals::Refusals,
+        tokens::Origins,
     },
+    metrics::Metrics,
     policy::SessionPolicy,
     privacy::AddressPrivacy,
-    store::SessionStore,
-    token::{KeyRing, RefreshTokens, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
+    store::{DescribingStore, SessionStore},
+    token::{KeyRing, TokenIssuer, TokenOptions, TokenVerifier, VerifyToken},
 };
 
 /// Builds a [`SessionManager`].
@@ -35,8 +40,10 @@ use crate::{
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
 /// | [`transport`](Self::transport) | [`Transport::Bearer`] |
 /// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
+/// | [`clear_site_data`](Self::clear_site_data) | off: a sign-out clears our cookies alone |
 /// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
 /// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
+/// | [`adopt`](Self::adopt) | nothing: a token names a session, or is refused |
 /// | [`policy`](Self::policy) | [`SessionPolicy::new`]: 30 days, 7 days idle |
 /// | [`max_sessions`](Self::max_sessions), [`limit`](Self::limit), [`limits_of`](Self::limits_of) | no limit |
 /// | [`same_device`](Self::same_device) | earlier sessions on the device stay |
@@ -49,9 +56,13 @@ use crate::{
 /// | [`store_deadline`](Self::store_deadline) | 1 s |
 /// | [`concurrent_loads`](Self::concurrent_loads) | 32 |
 /// | [`retention`](Self::retention) | 30 days |
+/// | [`address_retention`](Self::address_retention) | as long as the session is kept |
 /// | [`purge_interval`](Self::purge_interval) | 1 hour |
 /// | [`endings`](Self::endings) | told |
+/// | [`bus`](Self::bus), [`polling`](Self::polling) or [`without_bus`](Self::without_bus) | a store that processes share is polled twice a second |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
+/// | [`locate`](Self::locate) | nobody knows places |
+/// | [`describe_devices`](Self::describe_devices) | the built-in tables |
 /// | [`clock`](Self::clock) | the system's |
 /// | [`on_event`](Self::on_event) | nobody listens |
 #[must_use = "a builder does nothing until `build()` is called"]
@@ -60,8 +71,10 @@ pub struct SessionManagerBuilder {
     pub(super) proof: Option<Proof>,
     pub(super) token_options: TokenOptions,
     pub(super) transport: Transport,
-    origins: Origins,
-    refresh: Option<RefreshPolicy>,
+    pub(super) origins: Origins,
+    pub(super) site_data: SiteData,
+    pub(super) refresh: Option<RefreshPolicy>,
+    pub(super) adoption: Option<Adoption>,
     pub(super) policy: SessionPolicy,
     pub(super) limits: Limits,
     pub(super) addresses: AddressPrivacy,
@@ -73,17 +86,15 @@ pub struct SessionManagerBuilder {
     pub(super) store_deadline: Duration,
     pub(super) concurrent_loads: usize,
     pub(super) retention: Duration,
+    pub(super) address_retention: Option<Duration>,
     pub(super) purge_interval: Duration,
     endings: Endings,
+    pub(super) hearing: Hearing,
     trusted_proxies: TrustedProxies,
+    locate: Option<Arc<dyn Locate>>,
+    describes: Option<Arc<dyn DescribeDevice>>,
     clock: Arc<dyn Clock>,
     listeners: Listeners,
-}
-
-/// Where unsafe requests with a cookie may come from.
-enum Origins {
-    Own { and: Vec<String> },
-    Unchecked,
 }
 
 /// What proves a token.
@@ -101,7 +112,9 @@ impl SessionManagerBuilder {
             token_options: TokenOptions::new(),
             transport: Transport::Bearer,
             origins: Origins::Own { and: Vec::new() },
+            site_data: SiteData::Kept,
             refresh: None,
+            adoption: None,
             policy: SessionPolicy::new(),
             limits: Limits::default(),
             addresses: AddressPrivacy::Full,
@@ -113,9 +126,13 @@ impl SessionManagerBuilder {
             store_deadline: Duration::from_secs(1),
             concurrent_loads: 32,
             retention: Duration::from_secs(30 * 86_400),
+            address_retention: None,
             purge_interval: Duration::from_secs(3_600),
             endings: Endings::Told,
+            hearing: Hearing::default(),
             trusted_proxies: TrustedProxies::none(),
+            locate: None,
+            describes: None,
             clock: Arc::new(SystemClock::new()),
             listeners: Listeners::default(),
         }
@@ -150,38 +167,6 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How tokens travel. Default: in the `Authorization` field.
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
-    /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
-    /// it: `https://app.example.com`. Default: none.
-    pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
-        self
-    }
-
-    /// Leaves the defence against forged requests to the application. Default: unsafe requests with our cookie are checked
-    /// by `Sec-Fetch-Site` and `Origin`.
-    ///
-    /// # Security
-    ///
-    /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
-    /// does not prevent it.
-    pub fn insecure_without_csrf_check(mut self) -> Self {
-        self.origins = Origins::Unchecked;
-        self
-    }
-
-    /// Switches refresh tokens on. Default: off; access tokens live as long as their session, and are checked against it on
-    /// every request.
-    pub fn refresh(mut self, policy: RefreshPolicy) -> Self {
-        self.refresh = Some(policy);
-        self
-    }
-
     /// How long sessions live. Default: 30 days, 7 days idle.
     pub fn policy(mut self, policy: SessionPolicy) -> Self {
         self.policy = policy;
@@ -189,7 +174,9 @@ impl SessionManagerBuilder {
     }
 
     /// How long a record may be used without being read anew, 0 to 60 s; 0 reads the store on every request. It bounds
-    /// what this node may miss when the bus is dead. Default: 10 s, or a tenth of the idle timeout when that is less.
+    /// what this node may miss when the bus is dead. In the last fifth of that time the record of a session in use is read
+    /// anew in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of the idle
+    /// timeout when that is less.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.cache_ttl = Some(ttl);
         self
@@ -208,7 +195,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How often recorded activity is written. Default: 10 s, or a sixth of the activity interval when that is less.
+    /// How often recorded activity is written, in chunks of at most 1,000 sessions that take the store about 10 ms each.
+    /// Default: 10 s, or a sixth of the activity interval when that is less.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = Some(interval);
         self
@@ -220,7 +208,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How many records may be read at the same time; keep it below the size of the store's pool. Default: 32.
+    /// How many records may be read at the same time, ahead of time half as many; keep it below the size of the store's
+    /// pool. Default: 32.
     pub fn concurrent_loads(mut self, loads: usize) -> Self {
         self.concurrent_loads = loads;
         self
@@ -229,6 +218,15 @@ impl SessionManagerBuilder {
     /// How long ended sessions are kept, at least a day. Default: 30 days.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// How long the addresses and the place of a session are kept after it has ended; at most as long as the session
+    /// itself. They go with the first round of the cleaner that comes later, see [`purge_interval`](Self::purge_interval).
+    /// A session that ends by idling counts from the end of its absolute timeout, unless somebody has put its ending on
+    /// record. Default: as long as the session is kept.
+    pub fn address_retention(mut self, retention: Duration) -> Self {
+        self.address_retention = Some(retention);
         self
     }
 
@@ -247,6 +245,20 @@ impl SessionManagerBuilder {
     /// The proxies whose word on a client's address is taken. Default: none; the address is the socket's peer.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Describes devices in place of the built-in tables: what the list calls a session, and which kind of device a limit
+    /// counts it as. Default: [`naming::describe`](crate::device::naming::describe).
+    pub fn describe_devices(mut self, describes: impl DescribeDevice) -> Self {
+        self.describes = Some(Arc::new(describes));
+        self
+    }
+
+    /// Who knows the place of an address; closures from `IpAddr` to `Option<Location>` will do. It is asked at sign-in and
+    /// never again. Default: nobody; sessions have no place unless a trusted proxy tells one.
+    pub fn locate(mut self, locate: impl Locate) -> Self {
+        self.locate = Some(Arc::new(locate));
         self
     }
 
@@ -272,9 +284,12 @@ impl SessionManagerBuilder {
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
         self.limits.check()?;
-        let credentials = self.credentials()?;
-        let refreshing = self.refreshing()?;
+        let credentials = self.checked_credentials()?;
+        let refreshing = self.checked_refreshing()?;
         let device_cookie = DeviceCookie::new(&self)?;
+        if let Some(adoption) = &self.adoption {
+            adoption.check(self.clock.now(), self.retention)?;
+        }
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -286,53 +301,42 @@ impl SessionManagerBuilder {
             Some(Proof::Application(verifier)) => Tokens { verifier: Verifier::Application(verifier), issuer: None },
             Some(Proof::Upstream) => Tokens { verifier: Verifier::Upstream, issuer: None },
         };
+        let store = match &self.describes {
+            Some(describes) => Arc::new(DescribingStore::new(self.store, Arc::clone(describes))),
+            None => self.store,
+        };
+        let nodes = self.hearing.resolve(&store, &self.clock, &self.listeners, timings.cache_ttl);
         let inner = Inner {
-            store: self.store,
+            store,
             clock: SteadyClock::new(self.clock),
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
+            reloads: Arc::new(Semaphore::new(self.concurrent_loads.div_ceil(2))),
             jitter: RandomState::new(),
             tokens,
             credentials,
             refreshing,
+            adoption: self.adoption,
             policy: self.policy,
             limits: self.limits,
             addresses: self.addresses,
             device_cookie,
             activity: ActivityQueue::new(MOST_WAITING),
+            chunk_size: ChunkSize::new(),
             listeners: self.listeners,
             noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),
             trusted_proxies: self.trusted_proxies,
+            locate: self.locate,
+            describes: self.describes,
             timings,
             endings: self.endings,
             watchers: Arc::default(),
+            nodes,
             background: Background::new(),
+            metrics: Metrics::new(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
-    }
-
-    fn credentials(&self) -> Result<Credentials, ConfigError> {
-        let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
-        let csrf = match &self.origins {
-            Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
-            Origins::Unchecked => None,
-        };
-        let refresh_path = self.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
-        Credentials::new(&self.transport, refresh_path, csrf).map_err(|error| refused(&error.to_string()))
-    }
-
-    fn refreshing(&self) -> Result<Option<Refreshing>, ConfigError> {
-        let Some(policy) = &self.refresh else {
-            return Ok(None);
-        };
-        policy.check()?;
-        let Some(Proof::Keys(signing)) = &self.proof else {
-            return Err(invalid("refresh tokens need a manager that issues access tokens: call `keys`"));
-        };
-        let keys = policy.keys.as_ref().unwrap_or(signing);
-        let tokens = RefreshTokens::new(keys.clone(), &self.token_options)?;
-        Ok(Some(Refreshing::new(policy.clone(), tokens)))
     }
 }
 
@@ -347,7 +351,7 @@ impl fmt::Debug for SessionManagerBuilder {
     }
 }
 
-fn invalid(message: &'static str) -> ConfigError {
+pub(super) fn invalid(message: &'static str) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Setting, message)
 }
 

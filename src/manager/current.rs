@@ -13,6 +13,7 @@ use crate::{
     device::Device,
     error::{Error, ErrorKind},
     id::{SessionId, UserId},
+    logging,
     manager::{Inner, SessionManager},
     policy::Denied,
     session::Session,
@@ -28,6 +29,8 @@ use crate::{
 pub struct CurrentSession {
     entry: Arc<Entry<Authenticated>>,
     source: CredentialSource,
+    /// When it was accepted, in ticks.
+    accepted_at: u64,
 }
 
 /// What the cache keeps beside a token.
@@ -48,12 +51,17 @@ pub(crate) enum Claims {
 }
 
 impl CurrentSession {
-    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, source: CredentialSource) -> Self {
-        Self { entry, source }
+    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, source: CredentialSource, accepted_at: u64) -> Self {
+        Self { entry, source, accepted_at }
     }
 
     pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
         &self.entry
+    }
+
+    /// When the request was accepted, in ticks of the manager's clock.
+    pub(crate) fn accepted_at(&self) -> u64 {
+        self.accepted_at
     }
 
     /// Whose session it is.
@@ -79,6 +87,12 @@ impl CurrentSession {
     /// Where the token of this request stood.
     pub fn credential_source(&self) -> CredentialSource {
         self.source
+    }
+
+    /// The session's name in logs and spans: a keyed hash of its id, the same for all requests of the session within this
+    /// process. Whoever reads the log cannot tell the id from it.
+    pub fn correlation_id(&self) -> String {
+        logging::correlation(self.id())
     }
 
     /// When the token of this request expires.

@@ -108,6 +108,7 @@ impl Inner {
         let renamed = self.twice_within_deadline("rename_device", change).await;
         // Which sessions are on the device is not known here.
         self.cache.revoke_all(user, None);
+        self.publish_all_changed(user).await;
         renamed
     }
 
@@ -122,6 +123,7 @@ impl Inner {
         }
         let renamed = self.twice_within_deadline("rename", || self.store.rename(user, id, name)).await;
         self.cache.revoke(user, id);
+        self.publish_changed(user, id).await;
         renamed
     }
 

@@ -171,7 +171,7 @@ impl<'a> From<&'a Device> for ExportedClient<'a> {
             custom_name: device.custom_name.as_ref().map(|name| name.as_str()),
             kind: device.kind().as_str(),
             user_agent: device.user_agent.as_deref(),
-            client_hints: (!device.hints.is_empty()).then(|| device.hints.to_compact()),
+            client_hints: (!device.hints().is_empty()).then(|| device.hints().to_compact()),
         }
     }
 }

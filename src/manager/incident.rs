@@ -1,4 +1,4 @@
-use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
+use std::{cell::LazyCell, fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
 
@@ -82,7 +82,7 @@ impl SessionFilter {
 
     /// Whether all conditions hold for a session.
     pub fn matches(&self, session: &Session) -> bool {
-        let described = &session.device.described;
+        let described = LazyCell::new(|| session.device.described());
         let same_browser =
             |name: &str| described.browser.as_deref().is_some_and(|browser| browser.eq_ignore_ascii_case(name));
         self.started_before.is_none_or(|moment| session.created_at < moment)

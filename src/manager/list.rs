@@ -188,6 +188,7 @@ impl SessionManager {
         let change = async move {
             let changed = inner.twice_within_deadline("set_data", || inner.store.set_data(&user, id, &data)).await;
             inner.cache.revoke(&user, id);
+            inner.publish_changed(&user, id).await;
             changed
         };
         self.inner.detached(change).await

@@ -5,6 +5,7 @@ use crate::{
     clock::ticks,
     id::{SessionId, UserId},
     manager::Inner,
+    metrics::Loaded,
     policy::Denied,
     session::Session,
     store::StoreError,
@@ -14,17 +15,26 @@ use crate::{
 impl Inner {
     /// The session's record, with the right to publish it: from a recent load, a running one, or one of our own.
     pub(super) async fn record(self: &Arc<Self>, verified: &VerifiedToken) -> Result<Option<(Ticket, Fresh)>, Denied> {
-        let (user, id) = (&verified.user_id, verified.session_id);
+        self.record_good_for(0, verified).await
+    }
+
+    /// The session's record, which is not to end within so many ticks.
+    pub(super) async fn record_good_for(
+        self: &Arc<Self>,
+        least: u64,
+        verified: &VerifiedToken,
+    ) -> Result<Option<(Ticket, Fresh)>, Denied> {
+        let (user, id, now) = (&verified.user_id, verified.session_id, self.clock.ticks());
         let (ticket, outcome) = if self.timings.cache_ttl.is_zero() {
             // Without a cache each request reads for itself: what another one has read may be older than this request.
-            let ticket = self.cache.read_alone(user, id);
+            let ticket = self.cache.read_alone(user, id, now);
+            let mut alone = Alone { inner: self, ticket: &ticket, found: false };
             let outcome = self.read(user, id).await;
-            if !matches!(outcome, LoadOutcome::Found(_)) {
-                self.cache.give_up(&ticket);
-            }
+            alone.found = matches!(outcome, LoadOutcome::Found(_));
+            drop(alone);
             (ticket, outcome)
         } else {
-            match self.cache.join(user, id, self.clock.ticks()) {
+            match self.cache.join(user, id, now, now.saturating_add(least)) {
                 Joined::Fresh(ticket, fresh) => return Ok(Some((ticket, fresh))),
                 Joined::Running(ticket, load) => (ticket, load.outcome().await),
                 Joined::Lead(ticket, load) => {
@@ -53,12 +63,23 @@ impl Inner {
     async fn read(&self, user: &UserId, id: SessionId) -> LoadOutcome {
         let started = self.clock.ticks();
         match self.within_deadline("find", self.find_in_turn(user, id)).await {
-            Ok(Some(session)) => {
+            Ok(Some(mut session)) => {
+                self.metrics.loaded(Loaded::Found);
+                if session.user_id == *user {
+                    // One copy of the id serves the record, its entries and the cache.
+                    session.user_id = user.clone();
+                }
                 let until = started.saturating_add(ticks(self.jittered_ttl(id, started)));
                 LoadOutcome::Found(Fresh { session: Arc::new(session), until })
             }
-            Ok(None) => LoadOutcome::NotFound,
-            Err(_) => LoadOutcome::Failed,
+            Ok(None) => {
+                self.metrics.loaded(Loaded::NotFound);
+                LoadOutcome::NotFound
+            }
+            Err(_) => {
+                self.metrics.loaded(Loaded::Failed);
+                LoadOutcome::Failed
+            }
         }
     }
 
@@ -78,6 +99,21 @@ impl Inner {
     }
 }
 
+/// A read that nobody else may join. Should it bring nothing, or be given up, the cache hears of it.
+struct Alone<'a> {
+    inner: &'a Inner,
+    ticket: &'a Ticket,
+    found: bool,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if !self.found {
+            self.inner.cache.give_up(self.ticket);
+        }
+    }
+}
+
 /// Ends a load when its task does, also by a panic.
 struct Leading {
     inner: Arc<Inner>,
@@ -94,6 +130,11 @@ impl Leading {
 
 impl Drop for Leading {
     fn drop(&mut self) {
+        let is_awaited = self.load.is_awaited();
         self.inner.cache.complete(&self.ticket, &self.load, self.outcome.clone());
+        if !is_awaited {
+            // All who wanted the record have hung up: the cache has no use for it.
+            self.inner.cache.give_up(&self.ticket);
+        }
     }
 }

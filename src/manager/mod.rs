@@ -11,8 +11,11 @@
 //! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
 //! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
 //! - `incident`: sessions of all users are found, and ended, in an emergency.
+//! - `nodes`: other nodes are told what has ended or changed here, and heard.
 //! - `watch`: long-lived connections hear of the end of their session.
-//! - `background`: activity is written, ended records are deleted, and all of it shuts down in order.
+//! - `health`: how all of it is doing.
+//! - `flush`: activity is written, in chunks that the store is done with soon.
+//! - `background`: activity is written and ended records are deleted in time, and all of it shuts down in order.
 //!
 //! # Cancellation
 //!
@@ -20,32 +23,45 @@
 //! client hangs up, lets the change run to its end.
 
 mod account;
+mod adopt;
 mod authenticate;
 mod background;
 mod builder;
 mod clients;
+mod csrf_token;
 mod current;
 mod devices;
 mod export;
+mod flush;
+mod forget;
+mod health;
 mod incident;
 mod limits;
 mod list;
 mod load;
+mod locate;
+mod nodes;
 mod notice;
 mod refresh;
 mod refusals;
+mod reload;
 mod revoke;
 mod start;
 mod started;
 mod step_up;
 mod timings;
+mod tokens;
+mod touch;
 mod watch;
+mod weight;
 
 pub use self::{
     account::CredentialsChanged,
+    adopt::Adoption,
     background::ShutdownReport,
     builder::SessionManagerBuilder,
     current::CurrentSession,
+    health::{Health, NodeHealth},
     incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
     refresh::{OnReuse, RefreshPolicy},
@@ -62,6 +78,7 @@ pub(crate) use self::{
 use std::{fmt, hash::RandomState, sync::Arc};
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::{
     activity::ActivityQueue,
@@ -69,13 +86,16 @@ use crate::{
     client_ip::TrustedProxies,
     clock::{SteadyClock, Timestamp},
     credentials::Credentials,
+    device::{DescribeDevice, Device},
     error::{Error, ErrorKind},
     event::{Listeners, SessionEvent},
+    location::Locate,
     logging,
     manager::{
-        background::Background, current::Authenticated, limits::Limits, notice::NoticedBrowsers, refresh::Refreshing,
-        refusals::Refusals, timings::Timings, watch::Watchers,
+        background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
+        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, timings::Timings, watch::Watchers,
     },
+    metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
     privacy::AddressPrivacy,
     store::{SessionStore, StoreError, StoreFuture},
@@ -119,22 +139,30 @@ pub(crate) struct Inner {
     cache: Cache<Authenticated>,
     refusals: Refusals,
     loads: Semaphore,
+    /// Places for loads ahead of time, fewer than there are for all: requests that wait come first.
+    reloads: Arc<Semaphore>,
     jitter: RandomState,
     tokens: Tokens,
     credentials: Credentials,
     refreshing: Option<Refreshing>,
+    adoption: Option<Adoption>,
     policy: SessionPolicy,
     limits: Limits,
     addresses: AddressPrivacy,
     device_cookie: Option<DeviceCookie>,
     activity: ActivityQueue,
+    chunk_size: ChunkSize,
     listeners: Listeners,
     noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,
+    locate: Option<Arc<dyn Locate>>,
+    describes: Option<Arc<dyn DescribeDevice>>,
     timings: Timings,
     endings: Endings,
     watchers: Arc<Watchers>,
+    nodes: Option<Arc<Nodes>>,
     background: Background,
+    metrics: Metrics,
 }
 
 /// Who verifies tokens, and who issues them.
@@ -192,9 +220,24 @@ impl SessionManager {
         self.inner.cache.sessions() as u64
     }
 
+    /// Whether clients are told how their sessions ended.
+    pub(crate) fn endings(&self) -> Endings {
+        self.inner.endings
+    }
+
+    /// Has every session read anew when it is next asked for, as when word of another node may have been lost.
+    #[cfg(feature = "testing")]
+    pub fn flush_cache(&self) {
+        self.inner.cache.flush();
+    }
+
     /// Whether an outer layer has verified the token, so that no header is read.
     pub(crate) fn is_verified_upstream(&self) -> bool {
         matches!(self.inner.tokens.verifier, Verifier::Upstream)
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
     }
 
     pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
@@ -217,13 +260,21 @@ impl fmt::Debug for SessionManager {
 }
 
 impl Inner {
+    /// The device as the application describes it.
+    fn described(&self, device: Device) -> Device {
+        match &self.describes {
+            Some(describes) => device.described_by(Arc::clone(describes)),
+            None => device,
+        }
+    }
+
     /// Runs a change in a task of its own, so that it does not end with the caller's future.
     async fn detached<T, F>(self: &Arc<Self>, change: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let task = tokio::spawn(change);
+        let task = tokio::spawn(change.in_current_span());
         match task.await {
             Ok(result) => result,
             Err(panicked) => {
@@ -233,29 +284,26 @@ impl Inner {
         }
     }
 
-    /// Whether endings on other nodes are heard of by themselves.
-    #[expect(clippy::unused_self, reason = "the bus will know")]
-    fn hears_other_nodes(&self) -> bool {
-        false
-    }
-
     /// Asks the store within the deadline.
     async fn within_deadline<T>(
         &self,
         operation: &'static str,
         answer: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Error> {
-        match tokio::time::timeout(self.timings.store_deadline, answer).await {
-            Ok(Ok(value)) => Ok(value),
+        let since = Stopwatch::start(&self.clock);
+        let (answered, result) = match tokio::time::timeout(self.timings.store_deadline, answer).await {
+            Ok(Ok(value)) => (Answered::Ok, Ok(value)),
             Ok(Err(error)) => {
                 logging::store_failed(operation, &error);
-                Err(error.into())
+                (Answered::Error, Err(error.into()))
             }
             Err(elapsed) => {
                 logging::store_timed_out(operation);
-                Err(Error::with_source(ErrorKind::Unavailable, elapsed))
+                (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
             }
-        }
+        };
+        self.metrics.answered(operation, answered, since, &self.clock);
+        result
     }
 
     /// Asks for a change that may be repeated, and repeats it once should it fail: a connection may have been lost after

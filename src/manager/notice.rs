@@ -1,10 +1,4 @@
-use crate::{
-    device::{ClientParts, Device},
-    event::SessionEvent,
-    id::SessionId,
-    manager::Inner,
-    session::Session,
-};
+use crate::{device::ClientParts, event::SessionEvent, id::SessionId, manager::Inner, session::Session};
 
 /// The browser that was last told of each session, so that it is told once and not with every touch.
 pub(super) type NoticedBrowsers = moka::sync::Cache<SessionId, Box<str>>;
@@ -25,20 +19,21 @@ impl Inner {
         }
 
         let (before, now) = (&session.device, &client.device);
-        if before.user_agent.is_none() || now.user_agent.is_none() || is_same_browser(before, now) {
+        let says_the_same = before.user_agent == now.user_agent && before.hints() == now.hints();
+        if before.user_agent.is_none() || now.user_agent.is_none() || says_the_same {
             return;
         }
-        let to: Box<str> = now.described.name().into();
+        let (before, now) = (before.described(), now.described());
+        // Of whatever versions.
+        if before.browser == now.browser && before.os == now.os {
+            return;
+        }
+        let to: Box<str> = now.name().into();
         if self.noticed_browsers.get(&session_id).is_some_and(|noticed| noticed == to) {
             return;
         }
         self.noticed_browsers.insert(session_id, to.clone());
-        let from = before.described.name().into();
+        let from = before.name().into();
         self.listeners.tell(&SessionEvent::BrowserChanged { user_id, session_id, from, to });
     }
-}
-
-/// Whether two devices run the same browser on the same operating system, of whatever versions.
-fn is_same_browser(one: &Device, other: &Device) -> bool {
-    one.described.browser == other.described.browser && one.described.os == other.described.os
 }

@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use crate::{
     error::Error,
     event::SessionEvent,
     id::{SessionId, UserId},
+    logging,
     manager::{CurrentSession, Inner, SessionManager, SignedOut},
+    metrics::Stopwatch,
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},
 };
@@ -107,7 +111,8 @@ impl SessionManager {
     /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
     pub async fn revoke(&self, user: &UserId, id: SessionId, by: impl Into<Revocation>) -> Result<Revoked, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
-        self.inner.detached(async move { inner.revoke_one(&user, id, &by).await }).await
+        let ending = async move { inner.revoke_one(&user, id, &by).await };
+        self.inner.detached(ending).instrument(logging::revoking(id)).await
     }
 
     /// Ends all sessions of the current session's user but the current one. Answers how many were active.
@@ -123,12 +128,14 @@ impl SessionManager {
     /// Ends those sessions of a user that are in `scope`. Answers how many were active.
     pub async fn revoke_scope(&self, user: &UserId, scope: EndScope, by: impl Into<Revocation>) -> Result<u64, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
-        self.inner.detached(async move { inner.revoke_many(&user, scope, &by).await }).await
+        let ending = async move { inner.revoke_many(&user, scope, &by).await };
+        self.inner.detached(ending).instrument(logging::revoking_several()).await
     }
 }
 
 impl Inner {
     pub(super) async fn revoke_one(&self, user: &UserId, id: SessionId, by: &Revocation) -> Result<Revoked, Error> {
+        let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
         let outcome = self.twice_within_deadline("end", || self.store.end(user, id, &ending, allowance)).await;
@@ -138,9 +145,13 @@ impl Inner {
         if outcome.is_err() {
             self.watchers.make_due(id);
         }
+        if !matches!(outcome, Ok(EndOutcome::NotFound)) {
+            self.publish_ended(user, [id]).await;
+        }
         match outcome? {
             EndOutcome::Ended => {
                 self.tell_ended(user, id, &ending);
+                self.metrics.revoked(since, &self.clock);
                 Ok(Revoked::Now)
             }
             EndOutcome::AlreadyEnded(_) => Ok(Revoked::Before),
@@ -149,6 +160,7 @@ impl Inner {
     }
 
     pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
+        let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
         let outcome =
@@ -159,10 +171,12 @@ impl Inner {
         if outcome.is_err() {
             self.watchers.make_all_due(Some(user));
         }
+        self.publish_all_ended(user, scope.keep).await;
         let ended = outcome?;
         for &id in &ended {
             self.tell_ended(user, id, &ending);
         }
+        self.metrics.revoked(since, &self.clock);
         // Last, so that no session is left that could trust its device again.
         if scope == EndScope::all() {
             self.distrust(user).await?;
@@ -176,6 +190,7 @@ impl Inner {
 
     pub(super) fn tell_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
         self.watchers.tell(id, ending);
+        self.metrics.ended(ending.reason);
         let event = SessionEvent::Ended { user_id: user.clone(), session_id: id, ending: ending.clone() };
         self.listeners.tell(&event);
     }

@@ -2,12 +2,14 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tracing::Instrument;
 
 use crate::{
     device::ClientInfo,
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::{InvalidUserId, UserId},
+    logging,
     manager::{
         Inner, Revocation, SessionManager, StartedSession,
         started::{Carried, Persistence},
@@ -147,7 +149,8 @@ impl StartSession {
         let session = Arc::new(session);
         let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
         let admitted = Arc::clone(&inner);
-        inner.detached(async move { admitted.admit(&session, held).await }).await?;
+        let admission = async move { admitted.admit(&session, held).await };
+        inner.detached(admission).instrument(logging::starting(started.session().id)).await?;
         Ok(started)
     }
 
@@ -164,7 +167,8 @@ impl StartSession {
         inner.recognise(&mut session).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        inner.detached(async move { admitted.admit(&record, held).await }).await?;
+        let admission = async move { admitted.admit(&record, held).await };
+        inner.detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
 
@@ -174,11 +178,11 @@ impl StartSession {
         let now = inner.clock.now();
         let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
-        session.device = client.device;
+        session.device = inner.described(client.device);
         session.device_id = client.device_id;
         session.created_ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
         session.last_ip = session.created_ip;
-        session.location = client.location;
+        session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
         session.data = self.data;
@@ -220,8 +224,17 @@ impl Inner {
         };
 
         self.settle_activity(&admission, &session.user_id).await;
-        let admitted = self.twice_within_deadline("insert", || self.store.insert(session, &admission)).await?;
-        match admitted {
+        let mut attempts = 0;
+        let insert = || {
+            attempts += 1;
+            self.store.insert(session, &admission)
+        };
+        let admitted = self.twice_within_deadline("insert", insert).await;
+        if attempts > 1 || admitted.is_err() {
+            // The first attempt may have made room, and nobody has said whose.
+            self.doubt_all(&session.user_id).await;
+        }
+        match admitted? {
             Admitted::Inserted(evictions) => self.tell_started(session, &evictions).await,
             Admitted::Refused(full) => {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
@@ -236,13 +249,24 @@ impl Inner {
         Ok(())
     }
 
+    /// Has all sessions of a user read anew, here and elsewhere.
+    async fn doubt_all(&self, user: &UserId) {
+        self.cache.revoke_all(user, None);
+        self.watchers.make_all_due(Some(user));
+        self.publish_all_changed(user).await;
+    }
+
     async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
         for eviction in evictions {
             self.cache.revoke(&session.user_id, eviction.id);
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
             self.tell_ended(&session.user_id, eviction.id, &ending);
         }
+        if !evictions.is_empty() {
+            self.publish_ended(&session.user_id, evictions.iter().map(|eviction| eviction.id)).await;
+        }
         let (new_device, new_location) = (self.note_device(session).await, self.is_new_place(session).await);
+        self.metrics.started();
         self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
     }
 }

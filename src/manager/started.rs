@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     assurance,
     clock::Timestamp,
-    credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie},
+    credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie, SiteData},
     error::{Error, ErrorKind},
     manager::{Inner, SessionManager, clients::DEVICE_COOKIE_LIFETIME},
     session::Session,
@@ -248,6 +248,10 @@ pub struct SignedOut {
 impl SignedOut {
     pub(super) fn new(manager: SessionManager) -> Self {
         Self { manager }
+    }
+
+    pub(crate) fn site_data(&self) -> SiteData {
+        self.manager.credentials().site_data
     }
 
     /// The cookies to clear.

@@ -14,8 +14,8 @@ impl SessionManager {
     ///
     /// Awaiting the answer moves the session to a new generation of tokens; before that, [`Reauthentication`] takes what else
     /// is known. The time of the authentication and of the method is now, the session's deadlines stay what they were, and
-    /// all older tokens are refused from now on: on this node at once, on others when they read the record again, after the
-    /// cache's time to live at the latest.
+    /// all older tokens are refused from now on: on this node at once, on others when they hear of it through the bus, and after
+    /// the cache's time to live at the latest.
     ///
     /// # Errors
     ///
@@ -136,6 +136,7 @@ impl Inner {
             let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
             // Also after an error: the store may have committed what it could not answer.
             self.cache.revoke(user, id);
+            self.publish_changed(user, id).await;
             match outcome? {
                 RotationOutcome::Rotated(session) => {
                     let session: Arc<Session> = Arc::from(session);

@@ -16,6 +16,7 @@ pub(crate) struct Timings {
     pub(super) flush_interval: Duration,
     pub(super) store_deadline: Duration,
     pub(super) retention: Duration,
+    pub(super) address_retention: Option<Duration>,
     pub(super) purge_interval: Duration,
 }
 
@@ -57,6 +58,10 @@ impl SessionManagerBuilder {
             (self.concurrent_loads == 0, "no concurrent loads are allowed"),
             (self.concurrent_loads > Semaphore::MAX_PERMITS, "there are more concurrent loads than can be counted"),
             (self.retention < 86_400 * second, "ended sessions are kept for less than a day"),
+            (
+                self.address_retention.is_some_and(|kept| kept > self.retention),
+                "addresses are kept for longer than the sessions that they belong to",
+            ),
             (self.purge_interval.is_zero(), "the purge interval is zero"),
         ];
         if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
@@ -68,6 +73,7 @@ impl SessionManagerBuilder {
             flush_interval,
             store_deadline: self.store_deadline,
             retention: self.retention,
+            address_retention: self.address_retention,
             purge_interval: self.purge_interval,
         })
     }

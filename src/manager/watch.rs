@@ -102,6 +102,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(inner) = self.inner.upgrade() {
             inner.watchers.leave(self.id);
+            inner.metrics.connection_left();
         }
     }
 }
@@ -111,6 +112,7 @@ impl Inner {
         self.background.ensure_running(self);
         let session = current.session();
         let ended = self.watchers.join(session, self.look_at(session));
+        self.metrics.connection_waits();
         // A revocation that was complete before we were listed has told nobody of us, but it has voided the entry.
         if !self.is_current(current) {
             self.watchers.make_due(session.id);

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::{
     credentials::CredentialSource,
-    manager::{CurrentSession, Pending, SessionManager},
+    manager::{CurrentSession, Pending},
     middleware::{OnDenied, service::settle, settings::Settings},
     policy::Denied,
     transport::cookie,
@@ -34,8 +34,8 @@ pin_project! {
     enum State<F, Res, S, B, R> {
         /// The inner service was called at once. It is the common state, and needs no allocation.
         ///
-        /// The manager is there when its cookies have to be looked after.
-        Inner { #[pin] future: F, cookies: Option<SessionManager> },
+        /// The settings are there when the manager's cookies have to be looked after.
+        Inner { #[pin] future: F, cookies: Option<Arc<Settings<R>>> },
         /// The request was denied at once.
         Answered { response: Option<Res> },
         /// The store, or the signature, is being asked.
@@ -47,7 +47,6 @@ pin_project! {
 struct Waiting<S, B, R> {
     resolution: Pin<Box<dyn Future<Output = Result<CurrentSession, Denied>> + Send>>,
     source: CredentialSource,
-    manager: SessionManager,
     service: S,
     request: Request<B>,
     settings: Arc<Settings<R>>,
@@ -57,31 +56,25 @@ impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn inner(manager: &SessionManager, future: S::Future) -> Self {
-        Self { state: State::inner(manager, future) }
+    pub(super) fn inner(settings: &Arc<Settings<R>>, future: S::Future) -> Self {
+        Self { state: State::inner(settings, future) }
     }
 
     pub(super) fn answered(response: S::Response) -> Self {
         Self { state: State::Answered { response: Some(response) } }
     }
 
-    pub(super) fn resolving(
-        manager: SessionManager,
-        pending: Pending,
-        service: S,
-        request: Request<B>,
-        settings: Arc<Settings<R>>,
-    ) -> Self {
-        let (resolver, source) = (manager.clone(), pending.source());
-        let resolution = Box::pin(async move { resolver.resolve(pending).await });
-        let waiting = Box::new(Waiting { resolution, source, manager, service, request, settings });
+    pub(super) fn resolving(pending: Pending, service: S, request: Request<B>, settings: Arc<Settings<R>>) -> Self {
+        let (manager, source) = (settings.manager.clone(), pending.source());
+        let resolution = Box::pin(async move { manager.resolve(pending).await });
+        let waiting = Box::new(Waiting { resolution, source, service, request, settings });
         Self { state: State::Resolving { waiting: Some(waiting) } }
     }
 }
 
 impl<F, Res, S, B, R> State<F, Res, S, B, R> {
-    fn inner(manager: &SessionManager, future: F) -> Self {
-        let cookies = manager.credentials().cookie.is_some().then(|| manager.clone());
+    fn inner(settings: &Arc<Settings<R>>, future: F) -> Self {
+        let cookies = settings.manager.credentials().cookie.is_some().then(|| Arc::clone(settings));
         Self::Inner { future, cookies }
     }
 }
@@ -99,8 +92,12 @@ where
             match state.as_mut().project() {
                 StateProjection::Inner { future, cookies } => {
                     let mut answer = ready!(future.poll(cx));
-                    if let (Some(manager), Ok(response)) = (cookies, &mut answer) {
-                        cookie::settle(manager.credentials(), response);
+                    if let (Some(settings), Ok(response)) = (cookies, &mut answer) {
+                        let accepted = settings.manager.credentials();
+                        match settings.only {
+                            Some(CredentialSource::Bearer) => cookie::withhold(accepted, response),
+                            _ => cookie::settle(accepted, response),
+                        }
                     }
                     return Poll::Ready(answer);
                 }
@@ -129,8 +126,8 @@ where
     R: OnDenied<ResBody>,
 {
     fn proceed(mut self, resolved: Result<CurrentSession, Denied>) -> State<S::Future, Response<ResBody>, S, B, R> {
-        match settle(&self.manager, &self.settings, resolved, self.source, &mut self.request) {
-            None => State::inner(&self.manager, self.service.call(self.request)),
+        match settle(&self.settings.manager, &self.settings, resolved, self.source, &mut self.request) {
+            None => State::inner(&self.settings, self.service.call(self.request)),
             Some(denied) => {
                 let response = self.settings.on_denied.response(&denied, self.request.headers());
                 State::Answered { response: Some(response) }

@@ -4,6 +4,7 @@ use http::{HeaderMap, Uri};
 use tower_layer::Layer;
 
 use crate::{
+    credentials::CredentialSource,
     manager::SessionManager,
     middleware::{
         DefaultOnDenied, SessionService,
@@ -19,6 +20,7 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`on_denied`](Self::on_denied) | [`DefaultOnDenied`]: problem details, or `grpc-status` for gRPC requests |
+/// | [`only`](Self::only) | all transports of the manager |
 /// | [`passive`](Self::passive) | every request is activity |
 /// | [`shadow`](Self::shadow) | off: what is not accepted is refused |
 ///
@@ -51,18 +53,44 @@ use crate::{
 /// ```
 #[must_use]
 pub struct SessionLayer<R = DefaultOnDenied> {
-    manager: SessionManager,
     settings: Arc<Settings<R>>,
 }
 
 impl SessionLayer {
     /// A layer that asks this manager.
     pub fn new(manager: &SessionManager) -> Self {
-        Self { manager: manager.clone(), settings: Arc::new(Settings::new(DefaultOnDenied::new())) }
+        Self { settings: Arc::new(Settings::new(manager.clone(), DefaultOnDenied::new())) }
     }
 }
 
 impl<R> SessionLayer<R> {
+    /// Uses one of the two ways of [`Transport::Both`](crate::credentials::Transport::Both) here, and ignores the other: for
+    /// an application whose API takes bearer tokens beside pages that use cookies. Default: all transports of the manager.
+    ///
+    /// With [`CredentialSource::Bearer`] the session's cookies are not read, none is set or cleared, and no request needs to
+    /// say where it comes from: there is nothing that a browser would attach by itself. The device's cookie stays, for it
+    /// is no credential. With [`CredentialSource::Cookie`] the `Authorization` field is not read; sign-ins there are to
+    /// answer [`in_cookie`](crate::StartedSession::in_cookie). Of a transport that the manager does not have, all requests
+    /// are anonymous.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use axum::Router;
+    /// # use tower_device_sessions::{SessionLayer, SessionManager};
+    /// # fn example(sessions: &SessionManager, api: Router, pages: Router) -> Router {
+    /// use tower_device_sessions::credentials::CredentialSource;
+    ///
+    /// Router::new()
+    ///     .nest("/api", api.layer(SessionLayer::new(sessions).only(CredentialSource::Bearer)))
+    ///     .merge(pages.layer(SessionLayer::new(sessions).only(CredentialSource::Cookie)))
+    /// # }
+    /// ```
+    pub fn only(mut self, source: CredentialSource) -> Self {
+        self.settings = Arc::new(Settings { only: Some(source), ..(*self.settings).clone() });
+        self
+    }
+
     /// Says which requests are no activity, such as those by which a page polls for news by itself: they use a session, and
     /// do not keep it alive. Default: every request is activity.
     ///
@@ -116,7 +144,7 @@ impl<R> SessionLayer<R> {
     where
         N: Fn(&Denied, &HeaderMap) -> http::Response<B>,
     {
-        SessionLayer { settings: Arc::new(self.settings.on_denied(on_denied)), manager: self.manager }
+        SessionLayer { settings: Arc::new(self.settings.on_denied(on_denied)) }
     }
 }
 
@@ -124,18 +152,18 @@ impl<S, R> Layer<S> for SessionLayer<R> {
     type Service = SessionService<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService::new(inner, self.manager.clone(), Arc::clone(&self.settings))
+        SessionService::new(inner, Arc::clone(&self.settings))
     }
 }
 
 impl<R> Clone for SessionLayer<R> {
     fn clone(&self) -> Self {
-        Self { manager: self.manager.clone(), settings: Arc::clone(&self.settings) }
+        Self { settings: Arc::clone(&self.settings) }
     }
 }
 
 impl<R> fmt::Debug for SessionLayer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer").field("manager", &self.manager).finish_non_exhaustive()
+        f.debug_struct("SessionLayer").field("manager", &self.settings.manager).finish_non_exhaustive()
     }
 }

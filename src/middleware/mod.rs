@@ -12,10 +12,14 @@
 //! 6. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions.
 //! 7. A response leaves with at most one `Set-Cookie` line of each of our cookies.
 //!
-//! The type of neither body changes. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
+//! [`EndStreamsLayer`] ends the bodies that outlive their session.
+//!
+//! The type of neither body changes by a [`SessionLayer`]. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
 //! and around a `tonic` server; [`RequireSessionLayer`] behind it turns anonymous requests away.
 
+mod accept_hints;
 mod client;
+mod end_streams;
 mod future;
 mod layer;
 mod peer;
@@ -25,12 +29,9 @@ mod require;
 mod service;
 mod settings;
 
-#[cfg(feature = "axum")]
-pub(crate) use self::{
-    client::client_info,
-    rejection::{Problem, missing_layer},
-};
 pub use self::{
+    accept_hints::{AcceptClientHintsFuture, AcceptClientHintsLayer, AcceptClientHintsService},
+    end_streams::{EndStreamsBody, EndStreamsFuture, EndStreamsLayer, EndStreamsService, LastEvent},
     future::ResponseFuture,
     layer::SessionLayer,
     peer::PeerAddress,
@@ -39,8 +40,20 @@ pub use self::{
     require::{RequireSessionLayer, RequireSessionService},
     service::SessionService,
 };
+#[cfg(feature = "axum")]
+pub(crate) use self::{
+    client::client_info,
+    peer::location,
+    rejection::{Problem, missing_layer},
+};
 
-use crate::{manager::SessionManager, policy::Denied};
+use crate::{credentials::CredentialSource, manager::SessionManager, policy::Denied};
+
+/// Marks a request whose layer uses but one transport.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Only(
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "extractors ask for it"))] pub(crate) CredentialSource,
+);
 
 /// Marks a request that the layer has seen and that has no session.
 #[derive(Clone, Debug)]

@@ -11,12 +11,13 @@ use crate::{
     credentials::CredentialSource,
     event::SessionEvent,
     manager::{Checked, CurrentSession, Pending, SessionManager},
+    metrics::Outcome,
     middleware::{
-        Anonymous, OnDenied, ResponseFuture,
+        Anonymous, OnDenied, Only, ResponseFuture,
         client::client_info,
         settings::{Enforcement, Settings},
     },
-    policy::Denied,
+    policy::{CsrfDenied, Denied},
     token::VerifiedToken,
     transport::{self, Credential, MalformedCredential},
 };
@@ -24,7 +25,6 @@ use crate::{
 /// The service that [`SessionLayer`](crate::SessionLayer) makes.
 pub struct SessionService<S, R> {
     inner: S,
-    manager: SessionManager,
     settings: Arc<Settings<R>>,
 }
 
@@ -36,8 +36,8 @@ enum Verdict {
 }
 
 impl<S, R> SessionService<S, R> {
-    pub(super) fn new(inner: S, manager: SessionManager, settings: Arc<Settings<R>>) -> Self {
-        Self { inner, manager, settings }
+    pub(super) fn new(inner: S, settings: Arc<Settings<R>>) -> Self {
+        Self { inner, settings }
     }
 }
 
@@ -55,8 +55,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match judge(&self.manager, &self.settings, &mut request) {
-            Verdict::Pass => ResponseFuture::inner(&self.manager, self.inner.call(request)),
+        match judge(&self.settings.manager, &self.settings, &mut request) {
+            Verdict::Pass => ResponseFuture::inner(&self.settings, self.inner.call(request)),
             Verdict::Deny(denied) => {
                 ResponseFuture::answered(self.settings.on_denied.response(&denied, request.headers()))
             }
@@ -64,7 +64,7 @@ where
                 // The service that was polled ready is the one to call; its clone has to be polled first.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::resolving(self.manager.clone(), pending, ready, request, Arc::clone(&self.settings))
+                ResponseFuture::resolving(pending, ready, request, Arc::clone(&self.settings))
             }
         }
     }
@@ -72,13 +72,18 @@ where
 
 /// Reads the credential, asks the cache, and puts the session into the request if that is all there is to do.
 fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut Request<B>) -> Verdict {
+    if let Some(source) = settings.only {
+        settings.put(request.extensions_mut(), Only(source));
+    }
     let checked = if manager.is_verified_upstream() {
         match request.extensions().get::<VerifiedToken>() {
             Some(verified) => manager.check_verified(verified),
-            None => return pass_anonymous(manager, None, request),
+            None => return pass_anonymous(manager, settings, None, request),
         }
+    } else if let Some(current) = known(manager, settings.only, request) {
+        Checked::Accepted(current)
     } else {
-        match transport::read(manager.credentials(), request.headers()) {
+        match transport::read(manager.credentials(), settings.only, request.headers()) {
             Credential::Token { token, source } => {
                 if source == CredentialSource::Cookie
                     && let Err(forged) = check_origin(manager, request)
@@ -87,7 +92,7 @@ fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut R
                 }
                 manager.check(token, source)
             }
-            Credential::Absent => return pass_anonymous(manager, None, request),
+            Credential::Absent => return pass_anonymous(manager, settings, None, request),
             Credential::Malformed(MalformedCredential::TooLarge(source)) => {
                 return refuse(manager, settings, Denied::Invalid, Some(source), request);
             }
@@ -102,17 +107,32 @@ fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut R
             admit(manager, settings, current, request);
             Verdict::Pass
         }
+        Checked::Pending(pending) if manager.adopts() => {
+            let client = client_info(manager, request.headers(), request.extensions());
+            Verdict::Resolve(pending.sent_by(client))
+        }
         Checked::Pending(pending) => Verdict::Resolve(pending),
     }
 }
 
+/// The session of the common request: its token equals, byte by byte, one that was judged before.
+fn known<B>(manager: &SessionManager, only: Option<CredentialSource>, request: &Request<B>) -> Option<CurrentSession> {
+    let (token, source) = transport::candidate(manager.credentials(), only, request.headers())?;
+    let current = manager.known(token, source)?;
+    // What is wrong with a forged request, the long way tells.
+    (source != CredentialSource::Cookie || origin(manager, request).is_ok()).then_some(current)
+}
+
 /// S72: whether the request's own origin has caused it, as far as a cookie's power depends on that.
-fn check_origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(), Denied> {
+fn origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(), CsrfDenied> {
     let Some(csrf) = &manager.credentials().csrf else {
         return Ok(());
     };
-    let checked = csrf.check(CredentialSource::Cookie, request.method(), request.uri(), request.headers());
-    checked.map_err(|why| {
+    csrf.check(CredentialSource::Cookie, request.method(), request.uri(), request.headers())
+}
+
+fn check_origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(), Denied> {
+    origin(manager, request).map_err(|why| {
         manager.tell(&SessionEvent::CsrfDenied { why });
         Denied::Forged(why)
     })
@@ -136,12 +156,13 @@ fn refuse<B, R>(
         None => false,
     };
     if goes_on {
-        return pass_anonymous(manager, Some(denied), request);
+        return pass_anonymous(manager, settings, Some(denied), request);
     }
     if settings.enforcement == Enforcement::Reported {
         manager.tell(&SessionEvent::WouldDeny { denied: denied.clone() });
-        return pass_anonymous(manager, Some(denied), request);
+        return pass_anonymous(manager, settings, Some(denied), request);
     }
+    manager.metrics().request(Outcome::from(&denied));
     Verdict::Deny(denied)
 }
 
@@ -150,18 +171,25 @@ fn is_refresh<B>(manager: &SessionManager, request: &Request<B>) -> bool {
     manager.refreshes() && *request.method() == Method::POST && request.uri().path().ends_with("/refresh")
 }
 
-fn pass_anonymous<B>(manager: &SessionManager, denied: Option<Denied>, request: &mut Request<B>) -> Verdict {
-    request.extensions_mut().insert(Anonymous { manager: manager.clone(), denied });
+fn pass_anonymous<B, R>(
+    manager: &SessionManager,
+    settings: &Settings<R>,
+    denied: Option<Denied>,
+    request: &mut Request<B>,
+) -> Verdict {
+    manager.metrics().request(denied.as_ref().map_or(Outcome::Anonymous, Outcome::from));
+    settings.put(request.extensions_mut(), Anonymous { manager: manager.clone(), denied });
     Verdict::Pass
 }
 
 /// Records the activity, and hands the session to the inner service.
 fn admit<B, R>(manager: &SessionManager, settings: &Settings<R>, current: CurrentSession, request: &mut Request<B>) {
-    manager.touch(&current, || {
+    manager.metrics().request(Outcome::Accepted);
+    manager.admit(&current, || {
         let is_activity = !settings.is_passive(request.uri());
         is_activity.then(|| client_info(manager, request.headers(), request.extensions()))
     });
-    request.extensions_mut().insert(current);
+    settings.put(request.extensions_mut(), current);
 }
 
 /// What is to be done with a request once its session has been asked for; the answer, if there is nothing left to do.
@@ -187,7 +215,7 @@ pub(super) fn settle<B, R>(
 
 impl<S: Clone, R> Clone for SessionService<S, R> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), manager: self.manager.clone(), settings: Arc::clone(&self.settings) }
+        Self { inner: self.inner.clone(), settings: Arc::clone(&self.settings) }
     }
 }
 

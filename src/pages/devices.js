@@ -1,5 +1,5 @@
-// The page works without this script. With it, rename forms open one at a time and take the focus, and the page shows
-// what has changed when one comes back to it.
+// The page works without this script. With it, rename forms open one at a time and take the focus, what has been said is not
+// said again by a reload, and the page shows what has changed when one comes back to it.
 (() => {
   const forms = document.querySelectorAll(".tds-rename");
   for (const details of forms) {
@@ -13,6 +13,11 @@
       details.open = false;
       details.querySelector("summary").focus();
     });
+  }
+  const address = new URL(location.href);
+  if (address.searchParams.has("done")) {
+    address.searchParams.delete("done");
+    history.replaceState(null, "", address);
   }
   let hiddenAt = 0;
   document.addEventListener("visibilitychange", () => {

@@ -13,19 +13,17 @@ use serde::Deserialize;
 
 use crate::{
     device::DeviceName,
-    extract::SessionRejection,
     id::SessionId,
     manager::{CurrentSession, Cursor, ListOptions, Revoked},
     pages::{
         DevicesPage,
-        view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem},
+        view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem, Frame, MessageTemplate},
+        visitor::{SignInHint, Visitor, sign_in_address, to_sign_in},
     },
     routes::may_end_others,
+    session::EndReason,
     store::SessionState,
 };
-
-/// The session of a page's visitor, or what to answer without one.
-type Visitor = Result<Option<CurrentSession>, SessionRejection>;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PageParameters {
@@ -41,13 +39,9 @@ pub(super) struct RenameForm {
 /// `GET /`.
 pub(super) async fn page(
     State(page): State<DevicesPage>,
-    visitor: Visitor,
+    Visitor(current): Visitor,
     parameters: Result<Query<PageParameters>, QueryRejection>,
 ) -> Response {
-    let current = match signed_in(&page, visitor) {
-        Ok(current) => current,
-        Err(elsewhere) => return elsewhere,
-    };
     // A query that makes no sense shows the first page: it is somebody's stale bookmark.
     let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
     let texts = &*page.settings.texts;
@@ -62,24 +56,14 @@ pub(super) async fn page(
 }
 
 /// `GET /sign-out-others`.
-pub(super) async fn ask(State(page): State<DevicesPage>, visitor: Visitor) -> Response {
-    if let Err(elsewhere) = signed_in(&page, visitor) {
-        return elsewhere;
-    }
-    let settings = &*page.settings;
-    let template =
-        ConfirmTemplate { texts: &*settings.texts, base: &settings.base, stylesheet: settings.stylesheet.as_deref() };
-    html(StatusCode::OK, &template)
+pub(super) async fn ask(State(page): State<DevicesPage>, _: Visitor) -> Response {
+    html(StatusCode::OK, &ConfirmTemplate { frame: Frame::of(&page) })
 }
 
 /// `POST /sign-out-others`.
-pub(super) async fn sign_out_others(State(page): State<DevicesPage>, visitor: Visitor) -> Response {
-    let current = match signed_in(&page, visitor) {
-        Ok(current) => current,
-        Err(elsewhere) => return elsewhere,
-    };
-    if may_end_others(&page.manager, &current).is_err() {
-        return confirm_first(&page);
+pub(super) async fn sign_out_others(State(page): State<DevicesPage>, Visitor(current): Visitor) -> Response {
+    if let Err(denied) = may_end_others(&page.manager, &current) {
+        return to_sign_in(&page, &denied);
     }
     match page.manager.revoke_others(&current).await {
         Ok(_) => back(&page, "others-signed-out"),
@@ -90,24 +74,23 @@ pub(super) async fn sign_out_others(State(page): State<DevicesPage>, visitor: Vi
 /// `POST /{id}/sign-out`.
 pub(super) async fn sign_out(
     State(page): State<DevicesPage>,
-    visitor: Visitor,
+    Visitor(current): Visitor,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
-    let current = match signed_in(&page, visitor) {
-        Ok(current) => current,
-        Err(elsewhere) => return elsewhere,
-    };
     let Some(id) = session_id(id) else {
         return absent(&page, &current).await;
     };
     if id == current.id() {
         return match page.manager.sign_out(&current).await {
-            Ok(signed_out) => (signed_out, Redirect::to(&page.settings.sign_in_path)).into_response(),
+            Ok(signed_out) => {
+                let form = sign_in_address(&page, Some(SignInHint::Ended(EndReason::SignedOut)));
+                (signed_out, Redirect::to(&form)).into_response()
+            }
             Err(_) => unavailable(&page, &current).await,
         };
     }
-    if may_end_others(&page.manager, &current).is_err() {
-        return confirm_first(&page);
+    if let Err(denied) = may_end_others(&page.manager, &current) {
+        return to_sign_in(&page, &denied);
     }
     match page.manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => back(&page, "signed-out"),
@@ -119,14 +102,10 @@ pub(super) async fn sign_out(
 /// `POST /{id}/rename`.
 pub(super) async fn rename(
     State(page): State<DevicesPage>,
-    visitor: Visitor,
+    Visitor(current): Visitor,
     id: Result<Path<String>, PathRejection>,
     form: Result<Form<RenameForm>, FormRejection>,
 ) -> Response {
-    let current = match signed_in(&page, visitor) {
-        Ok(current) => current,
-        Err(elsewhere) => return elsewhere,
-    };
     let Some(id) = session_id(id) else {
         return absent(&page, &current).await;
     };
@@ -148,11 +127,6 @@ pub(super) async fn rename(
     }
 }
 
-/// S57: where the policy asks for a recent authentication, the way leads by the sign-in.
-fn confirm_first(page: &DevicesPage) -> Response {
-    Redirect::to(&page.settings.sign_in_path).into_response()
-}
-
 /// `GET /assets/devices.css`.
 pub(super) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("devices.css"))
@@ -172,22 +146,13 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// The visitor's session, or the way to the sign-in form.
-fn signed_in(page: &DevicesPage, visitor: Visitor) -> Result<CurrentSession, Response> {
-    match visitor {
-        Ok(Some(current)) => Ok(current),
-        Ok(None) => Err(Redirect::to(&page.settings.sign_in_path).into_response()),
-        Err(no_layer) => Err(no_layer.into_response()),
-    }
-}
-
 fn session_id(path: Result<Path<String>, PathRejection>) -> Option<SessionId> {
     path.ok().and_then(|Path(text)| text.parse().ok())
 }
 
 /// Back to the page by a GET, so that reloading it repeats nothing.
 fn back(page: &DevicesPage, done: &str) -> Response {
-    Redirect::to(&format!("{}?done={done}", page.settings.base)).into_response()
+    Redirect::to(&format!("{}?done={done}", page.settings.home())).into_response()
 }
 
 async fn absent(page: &DevicesPage, current: &CurrentSession) -> Response {
@@ -212,17 +177,16 @@ async fn show(
     let settings = &*page.settings;
     let (manager, texts) = (&page.manager, &*settings.texts);
     let active = ListOptions::new().first(current.id()).cursor(cursor);
-    let ended = ListOptions::new().state(SessionState::Ended).limit(RECENTLY_ENDED);
+    let ended = ListOptions::new().state(SessionState::Ended).limit(ListOptions::MAX_LIMIT);
     let lists = tokio::try_join!(manager.list(current.user_id(), &active), manager.list(current.user_id(), &ended),);
     let mut template = DevicesTemplate {
-        texts,
-        base: &settings.base,
-        stylesheet: settings.stylesheet.as_deref(),
+        frame: Frame::of(page),
         attribution: settings.attribution.as_deref(),
         notice,
         problem,
         current: None,
         others: Vec::new(),
+        is_continued: cursor.is_some(),
         more: None,
         ended: Vec::new(),
     };
@@ -239,8 +203,13 @@ async fn show(
     }
     template.others = others.into_iter().map(|session| DeviceItem::new(texts, session, now, false)).collect();
     template.more = active.next.map(|cursor| cursor.to_string());
-    template.ended = EndedItem::all(texts, manager, &ended.sessions, now);
+    template.ended = EndedItem::newest(texts, manager, &ended.sessions, now, RECENTLY_ENDED);
     html(status, &template)
+}
+
+/// A page that says one thing.
+pub(super) fn message(page: &DevicesPage, status: StatusCode, text: &str) -> Response {
+    html(status, &MessageTemplate { frame: Frame::of(page), text })
 }
 
 fn html(status: StatusCode, template: &impl Template) -> Response {
@@ -269,4 +238,4 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
                                        form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// How many of the sessions that ended are shown.
-const RECENTLY_ENDED: u32 = 10;
+const RECENTLY_ENDED: usize = 10;

@@ -13,27 +13,66 @@
 //! | `POST /{id}/rename` | names a device, then 303 to the page |
 //! | `GET /assets/…` | the style sheet and the script |
 //!
+//! # Signing in
+//!
+//! Whoever comes without a session is sent to the application's own sign-in form, by 303. The address of the form says in its
+//! query why, where there is something to say, and [`SignInHint`] turns it into a sentence: *You were signed out from another
+//! device.* The cookie of a session that has ended is cleared on the way. Where the policy asks for a recent authentication
+//! before other sessions are ended, those who have none are sent to the form as well.
+//!
+//! With refresh tokens in cookies the page renews expired access tokens by itself, for links as for forms.
+//!
+//! # Colours
+//!
+//! A style sheet of the application's own ([`DevicesPage::stylesheet`]) sets variables on `:root`, for dark schemes inside
+//! `@media (prefers-color-scheme: dark)`:
+//!
+//! | variable | of |
+//! | --- | --- |
+//! | `--tds-background`, `--tds-surface`, `--tds-tint` | the page, its cards, what lies on a card |
+//! | `--tds-text`, `--tds-muted` | text, and what matters less |
+//! | `--tds-line`, `--tds-field` | lines, and the borders of fields |
+//! | `--tds-accent`, `--tds-accent-text` | the focus and the main button, and the text on it |
+//! | `--tds-danger`, `--tds-danger-text`, `--tds-danger-tint` | what signs out and what went wrong |
+//! | `--tds-good`, `--tds-good-tint` | what is active and what went well |
+//! | `--tds-shadow`, `--tds-radius`, `--tds-font` | the shadow and the corners of cards, and the font |
+//!
+//! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …) are there for the
+//! sign-in form too, as the example `my_devices` shows.
+//!
+//! # Outages
+//!
+//! While the store does not answer, the page is a 503 with `Retry-After` that says so, and nobody is signed out.
+//!
 //! # Security
 //!
-//! The page is for the cookie transport, and its forms are protected against cross-site requests by the layer's rules.
-//! Its content security policy allows no inline script or style, no other origin and no framing. Everything in it that
-//! came from outside is escaped.
+//! The page is for the cookie transport. A form must have been sent by one of the application's own pages, by what
+//! `Sec-Fetch-Site` or `Origin` says; without either it is answered by a 403 page, and so is what another site sends. The
+//! content security policy allows no inline script or style, no other origin and no framing. Everything in the page that came
+//! from outside is escaped, and the hint in the form's address chooses among fixed texts.
 
+mod guard;
 mod handlers;
 mod texts;
 mod view;
+mod visitor;
 
-pub use self::texts::{EnglishTexts, PageTexts};
+pub use self::{
+    texts::{EnglishTexts, PageTexts},
+    visitor::SignInHint,
+};
 
 use std::{fmt, sync::Arc};
 
-use axum::{Router, routing};
+use axum::{Router, middleware, response::Response, routing};
+use http::HeaderMap;
 
-use crate::manager::SessionManager;
+use crate::{manager::SessionManager, middleware::SessionLayer, policy::Denied};
 
 /// The page of one manager, as a router to nest.
 ///
-/// It needs [`SessionLayer`](crate::SessionLayer) around it.
+/// It brings its own [`SessionLayer`](crate::SessionLayer), so that also its refusals are pages; another one around it does no
+/// harm.
 ///
 /// # Defaults
 ///
@@ -47,13 +86,31 @@ use crate::manager::SessionManager;
 /// # Examples
 ///
 /// ```
-/// use axum::Router;
-/// use tower_device_sessions::{DevicesPage, SessionLayer, SessionManager};
+/// use axum::{Form, Router, http::Uri, response::{Html, IntoResponse, Redirect, Response}, routing::get, extract::State};
+/// use tower_device_sessions::{
+///     ClientInfo, DevicesPage, Error, SessionLayer, SessionManager,
+///     pages::{EnglishTexts, SignInHint},
+/// };
 ///
 /// fn app(sessions: &SessionManager) -> Router {
+///     let page = DevicesPage::new(sessions, "/devices").sign_in_path("/login").stylesheet("/colours.css");
 ///     Router::new()
-///         .nest("/devices", DevicesPage::new(sessions, "/devices").sign_in_path("/login").into_router())
-///         .layer(SessionLayer::new(sessions))
+///         .route("/login", get(form).post(login))
+///         .layer(SessionLayer::new(sessions).on_denied(page.on_denied()))
+///         .with_state(sessions.clone())
+///         .nest("/devices", page.into_router())
+/// }
+///
+/// async fn form(uri: Uri) -> Html<String> {
+///     let hint = SignInHint::from_query(uri.query());
+///     let why = hint.map(|hint| hint.text(&EnglishTexts::default()).into_owned()).unwrap_or_default();
+///     Html(format!("<p>{why}</p><form method=post>…</form>"))
+/// }
+///
+/// async fn login(State(sessions): State<SessionManager>, client: ClientInfo) -> Result<Response, Error> {
+///     // Once the password is checked:
+///     let started = sessions.start("ann", client).await?.in_cookie();
+///     Ok((started, Redirect::to("/devices")).into_response())
 /// }
 /// ```
 #[derive(Clone)]
@@ -72,8 +129,15 @@ struct Settings {
     texts: Arc<dyn PageTexts>,
 }
 
+impl Settings {
+    /// Where the page itself is.
+    fn home(&self) -> &str {
+        if self.base.is_empty() { "/" } else { &self.base }
+    }
+}
+
 impl DevicesPage {
-    /// The page of this manager, to be nested at `path`, which its links begin with.
+    /// The page of this manager, to be nested at `path`, which its links begin with; with `/` it is to be merged instead.
     pub fn new(manager: &SessionManager, path: &str) -> Self {
         let settings = Settings {
             base: path.trim_end_matches('/').to_owned(),
@@ -110,19 +174,41 @@ impl DevicesPage {
         self
     }
 
+    /// Answers requests that a [`SessionLayer`](crate::SessionLayer) does not accept by pages rather than by problem details:
+    /// for the layer around the application's own pages, such as the sign-in form.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{DevicesPage, SessionLayer, SessionManager};
+    /// # fn example(sessions: &SessionManager) {
+    /// let page = DevicesPage::new(sessions, "/devices");
+    /// let layer = SessionLayer::new(sessions).on_denied(page.on_denied());
+    /// # let _ = layer;
+    /// # }
+    /// ```
+    pub fn on_denied(&self) -> impl Fn(&Denied, &HeaderMap) -> Response + Clone + Send + Sync + 'static + use<> {
+        let page = self.clone();
+        move |denied, _| guard::refused(&page, denied)
+    }
+
     /// The router, for applications of any state.
     pub fn into_router<S>(self) -> Router<S>
     where
         S: Clone + Send + Sync + 'static,
     {
+        let sessions = SessionLayer::new(&self.manager).on_denied(self.on_denied());
         Router::new()
             .route("/", routing::get(handlers::page))
             .route("/sign-out-others", routing::get(handlers::ask).post(handlers::sign_out_others))
             .route("/{id}/sign-out", routing::post(handlers::sign_out))
             .route("/{id}/rename", routing::post(handlers::rename))
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::renewed))
+            .route_layer(middleware::from_fn_with_state(self.clone(), guard::declared))
+            .route_layer(sessions)
+            // What a page looks like depends on no session, and an error has to look right too.
             .route("/assets/devices.css", routing::get(handlers::style))
             .route("/assets/devices.js", routing::get(handlers::script))
-            .layer(axum::middleware::from_fn_with_state(self.manager.clone(), crate::routes::declared))
             .with_state(self)
     }
 }

@@ -5,6 +5,27 @@ use crate::session::EndReason;
 /// The texts of the page, to be translated by overriding them. The defaults are English.
 ///
 /// They are put into the page as text: markup in them is shown, not obeyed.
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+/// use tower_device_sessions::pages::PageTexts;
+///
+/// struct German;
+///
+/// impl PageTexts for German {
+///     fn language(&self) -> Cow<'_, str> {
+///         "de".into()
+///     }
+///
+///     fn title(&self) -> Cow<'_, str> {
+///         "Meine Geräte".into()
+///     }
+///
+///     // and so on
+/// }
+/// ```
 pub trait PageTexts: Send + Sync + 'static {
     /// The language of the texts, as a BCP 47 tag.
     fn language(&self) -> Cow<'_, str> {
@@ -46,6 +67,11 @@ pub trait PageTexts: Send + Sync + 'static {
         "Active now".into()
     }
 
+    /// When a session was active last, if that is not now.
+    fn last_active(&self, before: Duration) -> Cow<'_, str> {
+        format!("Active {}", self.ago(before)).into()
+    }
+
     /// Before the moment of the sign-in.
     fn signed_in(&self) -> Cow<'_, str> {
         "Signed in".into()
@@ -74,12 +100,12 @@ pub trait PageTexts: Send + Sync + 'static {
         "Sign out all other devices".into()
     }
 
-    /// What is asked before it does.
+    /// What it means, before it is done.
     fn sign_out_others_question(&self) -> Cow<'_, str> {
-        "You stay signed in here, and have to sign in again everywhere else. Sign out all other devices?".into()
+        "You stay signed in here, and have to sign in again everywhere else.".into()
     }
 
-    /// On the link that goes back without doing anything.
+    /// On what goes back without doing anything.
     fn cancel(&self) -> Cow<'_, str> {
         "Cancel".into()
     }
@@ -97,6 +123,11 @@ pub trait PageTexts: Send + Sync + 'static {
     /// On the button that saves a name.
     fn save(&self) -> Cow<'_, str> {
         "Save".into()
+    }
+
+    /// On the link back to the first page of a long list.
+    fn first_page(&self) -> Cow<'_, str> {
+        "Back to the first devices".into()
     }
 
     /// On the link to the next page of a long list.
@@ -134,7 +165,45 @@ pub trait PageTexts: Send + Sync + 'static {
         "Your devices cannot be shown at the moment. Nothing was changed; please try again.".into()
     }
 
-    /// Why a session ended.
+    /// On the link that asks once more.
+    fn try_again(&self) -> Cow<'_, str> {
+        "Try again".into()
+    }
+
+    /// When another site has caused a request, or may have.
+    fn foreign_request(&self) -> Cow<'_, str> {
+        "That came from another site, and was refused. Nothing was changed.".into()
+    }
+
+    /// When a request's cookies contradict each other.
+    fn unreadable_request(&self) -> Cow<'_, str> {
+        "Your browser sent something that could not be understood. Delete this site's cookies, and sign in again."
+            .into()
+    }
+
+    /// On the sign-in form, when the policy asks for it before other sessions are ended.
+    fn confirm_first(&self) -> Cow<'_, str> {
+        "Please confirm that it is you. Then you can sign out your other devices.".into()
+    }
+
+    /// On the sign-in form, when the visitor's session has ended.
+    fn sign_in_again(&self, reason: EndReason) -> Cow<'_, str> {
+        match reason {
+            EndReason::SignedOut => "You are signed out.",
+            EndReason::RevokedByUser => "You were signed out from another device.",
+            EndReason::RevokedByAdmin => "You were signed out by an administrator.",
+            EndReason::Evicted => "You were signed out here because you signed in on other devices.",
+            EndReason::Replaced => "You were signed out here because you signed in again.",
+            EndReason::Idle => "You were signed out because you were away for a while.",
+            EndReason::Expired => "Your session has expired. Please sign in again.",
+            EndReason::CredentialsChanged => "Your password was changed. Please sign in again.",
+            EndReason::RefreshReused => "You were signed out for your safety. Please sign in again.",
+            EndReason::Policy => "You were signed out by a security policy.",
+        }
+        .into()
+    }
+
+    /// Why a session ended, in the list of those that did.
     fn reason(&self, reason: EndReason) -> Cow<'_, str> {
         match reason {
             EndReason::SignedOut => "Signed out",

@@ -43,10 +43,11 @@ pub struct KnownDeviceView<'a> {
 impl<'a> KnownDeviceView<'a> {
     /// The view of `known`, which is the current one if `current` names it.
     pub fn new(manager: &SessionManager, known: &'a KnownDevice, current: Option<DeviceId>) -> Self {
+        let (device_name, device) = DeviceView::with_name(&known.device);
         Self {
             id: known.id,
-            device_name: known.device.name(),
-            device: DeviceView::from(&known.device),
+            device_name,
+            device,
             first_seen_at: known.first_seen_at,
             last_seen_at: known.last_seen_at,
             trusted_until: known.trusted_until.filter(|_| known.is_trusted(manager.now())),
@@ -135,7 +136,7 @@ pub(super) async fn forget(
     if current.session().device_id != Some(id)
         && let Err(challenge) = may_end_others(&manager, &current)
     {
-        return challenge;
+        return challenge.into_response();
     }
     match manager.forget_device(current.user_id(), id, &current).await {
         Ok(true) if current.session().device_id == Some(id) => manager.signed_out().into_response(),

@@ -38,7 +38,7 @@ pub(super) async fn logout(
     if scope != LogoutScope::Local
         && let Err(challenge) = may_end_others(&manager, &current)
     {
-        return challenge;
+        return challenge.into_response();
     }
     let ended = match scope {
         LogoutScope::Local => manager.sign_out(&current).await.map(Some),

@@ -34,6 +34,8 @@ mod devices;
 mod jwks;
 mod list;
 mod logout;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod refresh;
 mod rename;
 mod revoke;
@@ -56,6 +58,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 
 use crate::{
+    credentials::CredentialSource,
     event::SessionEvent,
     id::SessionId,
     manager::{CurrentSession, SessionManager},
@@ -119,15 +122,28 @@ impl SessionRoutes {
 }
 
 /// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
-pub(crate) async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
-    if let (Some(current), Some(csrf)) = (request.extensions().get::<CurrentSession>(), &manager.credentials().csrf) {
-        let (source, csrf) = (current.credential_source(), csrf.clone().strict());
-        if let Err(why) = csrf.check(source, request.method(), request.uri(), request.headers()) {
-            manager.tell(&SessionEvent::CsrfDenied { why });
-            return Denied::Forged(why).into_response();
-        }
+async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
+    if let Some(current) = request.extensions().get::<CurrentSession>()
+        && let Err(denied) = check_declared(&manager, current.credential_source(), &request)
+    {
+        return denied.into_response();
     }
     next.run(request).await
+}
+
+/// Whether a request whose credential comes from `source` says where it comes from, as far as it has to.
+pub(crate) fn check_declared(
+    manager: &SessionManager,
+    source: CredentialSource,
+    request: &Request,
+) -> Result<(), Denied> {
+    let Some(csrf) = manager.credentials().csrf.clone() else {
+        return Ok(());
+    };
+    csrf.strict().check(source, request.method(), request.uri(), request.headers()).map_err(|why| {
+        manager.tell(&SessionEvent::CsrfDenied { why });
+        Denied::Forged(why)
+    })
 }
 
 async fn uncached(mut response: Response) -> Response {
@@ -136,12 +152,10 @@ async fn uncached(mut response: Response) -> Response {
 }
 
 /// S57: whether the session may end others.
-pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Response> {
+pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession) -> Result<(), Denied> {
     match manager.policy().ending_others {
         EndingOthers::Free => Ok(()),
-        EndingOthers::AfterRecentAuthentication => {
-            current.meets(&manager.policy().recent()).map_err(IntoResponse::into_response)
-        }
+        EndingOthers::AfterRecentAuthentication => current.meets(&manager.policy().recent()),
     }
 }
 

@@ -1,4 +1,5 @@
 use axum::{
+    Extension,
     body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
@@ -10,6 +11,7 @@ use crate::{
     credentials::CredentialSource,
     event::SessionEvent,
     manager::SessionManager,
+    middleware::Only,
     policy::Denied,
     routes::{bad_request, failed},
     transport::{self, Credential, MalformedCredential},
@@ -31,19 +33,22 @@ pub(super) async fn refresh(
     State(manager): State<SessionManager>,
     method: Method,
     uri: Uri,
+    only: Option<Extension<Only>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let accepted = manager.credentials();
-    let in_body = match accepted.bearer && !body.is_empty() {
+    let only = only.map(|Extension(Only(source))| source);
+    let reads_body = accepted.bearer && only != Some(CredentialSource::Cookie);
+    let refresh_cookie = accepted.refresh_cookie.as_ref().filter(|_| only != Some(CredentialSource::Bearer));
+    let in_body = match reads_body && !body.is_empty() {
         false => None,
         true => match serde_json::from_slice::<RefreshBody>(&body) {
             Ok(body) => body.refresh_token,
             Err(_) => return bad_request("invalid_body", "Send a JSON object with refreshToken"),
         },
     };
-    let in_cookie = match accepted.refresh_cookie.as_ref().map(|cookie| transport::cookie::read(&cookie.name, &headers))
-    {
+    let in_cookie = match refresh_cookie.map(|cookie| transport::cookie::read(cookie, &headers)) {
         None | Some(Credential::Absent) => None,
         Some(Credential::Token { token, .. }) => std::str::from_utf8(token).ok(),
         Some(Credential::Malformed(MalformedCredential::TooLarge(_))) => return Denied::Invalid.into_response(),
@@ -61,7 +66,7 @@ pub(super) async fn refresh(
         return Denied::Forged(why).into_response();
     }
     match (in_body.as_deref(), in_cookie) {
-        (None, None) if accepted.bearer && !body.is_empty() => {
+        (None, None) if reads_body && !body.is_empty() => {
             bad_request("invalid_body", "Send a JSON object with refreshToken")
         }
         (None, None) => Denied::Missing.into_response(),

@@ -33,7 +33,7 @@ pub(super) async fn revoke(
         };
     }
     if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge;
+        return challenge.into_response();
     }
     match manager.revoke(current.user_id(), id, &current).await {
         Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
@@ -45,7 +45,7 @@ pub(super) async fn revoke(
 /// `DELETE /sessions/others`.
 pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
     if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge;
+        return challenge.into_response();
     }
     match manager.revoke_others(&current).await {
         Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
@@ -56,7 +56,7 @@ pub(super) async fn revoke_others(State(manager): State<SessionManager>, current
 /// `DELETE /sessions`.
 pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
     if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge;
+        return challenge.into_response();
     }
     match manager.revoke_scope(current.user_id(), EndScope::all(), &current).await {
         Ok(revoked) => (manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response(),

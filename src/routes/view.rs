@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    device::{Device, DeviceKind},
+    device::{Described, Device, DeviceKind},
     id::SessionId,
     location::Location,
     manager::SessionManager,
@@ -36,11 +36,11 @@ pub struct SessionView<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceView<'a> {
     kind: DeviceKind,
-    browser: Option<&'a str>,
-    browser_version: Option<&'a str>,
-    os: Option<&'a str>,
-    os_version: Option<&'a str>,
-    model: Option<&'a str>,
+    browser: Option<Cow<'static, str>>,
+    browser_version: Option<Box<str>>,
+    os: Option<Cow<'static, str>>,
+    os_version: Option<Box<str>>,
+    model: Option<Cow<'static, str>>,
     custom_name: Option<&'a str>,
 }
 
@@ -48,10 +48,11 @@ impl<'a> SessionView<'a> {
     /// The view of `session`, which is the current one if `current` names it.
     pub fn new(manager: &SessionManager, session: &'a Session, current: Option<SessionId>) -> Self {
         let ending = manager.ending_of(session);
+        let (device_name, device) = DeviceView::with_name(&session.device);
         Self {
             id: session.id,
-            device_name: session.device.name(),
-            device: DeviceView::from(&session.device),
+            device_name,
+            device,
             ip_address: session.last_ip.or(session.created_ip),
             location: session.location.as_ref(),
             created_at: session.created_at,
@@ -65,17 +66,14 @@ impl<'a> SessionView<'a> {
     }
 }
 
-impl<'a> From<&'a Device> for DeviceView<'a> {
-    fn from(device: &'a Device) -> Self {
-        let described = &device.described;
-        Self {
-            kind: described.kind,
-            browser: described.browser.as_deref(),
-            browser_version: described.browser_version.as_deref(),
-            os: described.os.as_deref(),
-            os_version: described.os_version.as_deref(),
-            model: described.model.as_deref(),
-            custom_name: device.custom_name.as_ref().map(|name| name.as_str()),
-        }
+impl<'a> DeviceView<'a> {
+    /// The name to show, and the view.
+    pub(super) fn with_name(device: &'a Device) -> (Cow<'a, str>, Self) {
+        let described = device.described();
+        let custom_name = device.custom_name.as_ref().map(|name| name.as_str());
+        let name = custom_name.map_or_else(|| Cow::Owned(described.name()), Cow::Borrowed);
+        let Described { browser, browser_version, os, os_version, model, kind } = described;
+        let view = Self { kind, browser, browser_version, os, os_version, model, custom_name };
+        (name, view)
     }
 }

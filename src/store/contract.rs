@@ -24,6 +24,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `sqlite`.
     fn name(&self) -> &'static str;
 
+    /// Whether other processes may change what is in it. A manager over such a store
+    /// [polls](crate::manager::SessionManagerBuilder::bus) it for endings, unless it is given a bus. Default: they may.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
 
@@ -91,6 +97,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
     /// many.
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64>;
+
+    /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether there is
+    /// such a session; to forget them twice changes nothing.
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool>;
 
     /// The sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`, in the
     /// order of that moment, at most `limit`. It is what nodes without another bus poll.

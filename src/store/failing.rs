@@ -242,6 +242,10 @@ impl SessionStore for FailingStore {
         self.store.name()
     }
 
+    fn is_shared(&self) -> bool {
+        self.store.is_shared()
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         self.call(StoreMethod::Migrate, |store| store.migrate())
     }
@@ -301,6 +305,15 @@ impl SessionStore for FailingStore {
 
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         self.call(StoreMethod::Purge, move |store| store.purge(ended_before, limit))
+    }
+
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::ForgetAddresses, move |store| store.forget_addresses(user, id, ended_before))
     }
 
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {

@@ -98,6 +98,10 @@ impl SessionStore for MemoryStore {
         "memory"
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -258,6 +262,24 @@ impl SessionStore for MemoryStore {
                 }
             }
             Ok(due.len() as u64)
+        })
+    }
+
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let ended = |session: &Session| session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
+            let session = records.session_mut(user, id).filter(|session| ended(session) < ended_before);
+            let found = session.is_some();
+            if let Some(session) = session {
+                (session.created_ip, session.last_ip, session.location) = (None, None, None);
+            }
+            Ok(found)
         })
     }
 

@@ -14,6 +14,7 @@ pub enum StoreMethod {
     SetData,
     Rotate,
     Purge,
+    ForgetAddresses,
     EndedBetween,
     SeeDevice,
     Devices,
@@ -28,7 +29,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
@@ -40,6 +41,7 @@ impl StoreMethod {
         Self::SetData,
         Self::Rotate,
         Self::Purge,
+        Self::ForgetAddresses,
         Self::EndedBetween,
         Self::SeeDevice,
         Self::Devices,

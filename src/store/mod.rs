@@ -14,6 +14,7 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod contract;
+mod describing;
 mod error;
 #[cfg(feature = "testing")]
 mod failing;
@@ -26,6 +27,7 @@ mod redis;
 mod sql;
 mod values;
 
+pub(crate) use self::describing::DescribingStore;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]

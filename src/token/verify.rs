@@ -87,6 +87,16 @@ impl TokenVerifier {
     }
 
     pub(crate) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        self.verify_as(token, now, None)
+    }
+
+    /// The same, where a token without a session belongs to the session `unnamed`.
+    pub(crate) fn verify_as(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        unnamed: Option<SessionId>,
+    ) -> Result<VerifiedToken, TokenRejection> {
         let parts = gate::pass(token)?;
         let keys = self.keys.keys();
         let key = self.key(&keys, parts.header)?;
@@ -94,7 +104,7 @@ impl TokenVerifier {
         if !key.verifies(parts.message, &signature) {
             return Err(TokenRejection::Signature);
         }
-        claims::verify(&gate::decode(parts.claims)?, &self.options, now)
+        claims::verify_as(&gate::decode(parts.claims)?, &self.options, now, unnamed)
     }
 
     /// Until when a token that has been verified is good, the leeway included.

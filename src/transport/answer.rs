@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::cookie;
-use crate::manager::{SignedOut, StartedSession};
+use crate::{
+    credentials::SiteData,
+    manager::{SignedOut, StartedSession},
+};
 
 impl StartedSession {
     /// Puts the cookies into the headers of a response, in place of others of their names; none where tokens travel in the
@@ -30,9 +33,17 @@ impl SignedOut {
         for line in self.cookie_lines() {
             cookie::put(headers, line);
         }
+        self.put_site_data(headers);
     }
 
     pub(crate) fn cookie_lines(&self) -> Vec<HeaderValue> {
         self.cookies().filter_map(|cookie| cookie.clear().ok()).collect()
+    }
+
+    pub(crate) fn put_site_data(&self, headers: &mut HeaderMap) {
+        if self.site_data() == SiteData::Cleared {
+            let everything = HeaderValue::from_static("\"cache\", \"cookies\", \"storage\"");
+            headers.insert("clear-site-data", everything);
+        }
     }
 }

@@ -27,20 +27,48 @@ use std::fmt;
 
 use http::HeaderMap;
 
-use crate::credentials::{CredentialSource, Credentials, is_tchar, is_token68};
+use crate::credentials::{CredentialSource, Credentials, SessionCookie, is_tchar, is_token68};
 
 mod answer;
 mod bearer;
 pub(crate) mod cookie;
 mod csrf;
 
-/// Reads the one credential of a request by the rules of this module.
-pub(crate) fn read<'a>(accepted: &Credentials, headers: &'a HeaderMap) -> Credential<'a> {
-    match &accepted.cookie {
-        None => bearer::read(headers),
-        Some(cookie) if !accepted.bearer => cookie::read(&cookie.name, headers),
-        Some(cookie) => reconcile(bearer::read(headers), cookie::read(&cookie.name, headers)),
+/// What stands in the place of the one token that a request may carry, judged by no rule.
+///
+/// It is for whoever knows tokens that have been judged: one that equals such a token, byte by byte, passes every rule
+/// too. Where two transports could contradict each other there is no candidate.
+pub(crate) fn candidate<'a>(
+    accepted: &Credentials,
+    only: Option<CredentialSource>,
+    headers: &'a HeaderMap,
+) -> Option<(&'a [u8], CredentialSource)> {
+    match read_from(accepted, only) {
+        (true, None) => Some((bearer::candidate(headers)?, CredentialSource::Bearer)),
+        (false, Some(cookie)) => Some((cookie::candidate(cookie, headers)?, CredentialSource::Cookie)),
+        (true, Some(_)) | (false, None) => None,
     }
+}
+
+/// Reads the one credential of a request by the rules of this module; `only` leaves all but one transport unread.
+pub(crate) fn read<'a>(
+    accepted: &Credentials,
+    only: Option<CredentialSource>,
+    headers: &'a HeaderMap,
+) -> Credential<'a> {
+    match read_from(accepted, only) {
+        (true, None) => bearer::read(headers),
+        (false, Some(cookie)) => cookie::read(cookie, headers),
+        (true, Some(cookie)) => reconcile(bearer::read(headers), cookie::read(cookie, headers)),
+        (false, None) => Credential::Absent,
+    }
+}
+
+/// Where to look: whether in the `Authorization` field, and in which cookie.
+fn read_from(accepted: &Credentials, only: Option<CredentialSource>) -> (bool, Option<&SessionCookie>) {
+    let bearer = accepted.bearer && only != Some(CredentialSource::Cookie);
+    let cookie = accepted.cookie.as_ref().filter(|_| only != Some(CredentialSource::Bearer));
+    (bearer, cookie)
 }
 
 /// What a request carried.

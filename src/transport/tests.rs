@@ -62,7 +62,7 @@ fn header_and_cookie_must_agree() {
     ];
     for (authorization, cookie, expect) in table {
         let headers = request(authorization, cookie);
-        assert_eq!(read(&both(), &headers), expect, "{authorization:?} {cookie:?}");
+        assert_eq!(read(&both(), None, &headers), expect, "{authorization:?} {cookie:?}");
     }
 }
 
@@ -70,14 +70,14 @@ fn header_and_cookie_must_agree() {
 #[test]
 fn transport_that_was_not_chosen_is_not_read() {
     let headers = request(Some("Bearer eyJ.good.sig"), Some("__Host-session=eyJ.evil.sig"));
-    assert_eq!(read(&chosen(Transport::Bearer), &headers), token(GOOD, CredentialSource::Bearer));
-    assert_eq!(read(&cookie(), &headers), token(EVIL, CredentialSource::Cookie));
+    assert_eq!(read(&chosen(Transport::Bearer), None, &headers), token(GOOD, CredentialSource::Bearer));
+    assert_eq!(read(&cookie(), None, &headers), token(EVIL, CredentialSource::Cookie));
 
     let headers = request(Some("Bearer"), Some("__Host-session=a; __Host-session=b"));
     let bad = Credential::Malformed(MalformedCredential::BadSyntax(CredentialSource::Bearer));
-    assert_eq!(read(&chosen(Transport::Bearer), &headers), bad);
+    assert_eq!(read(&chosen(Transport::Bearer), None, &headers), bad);
     let ambiguous = Credential::Malformed(MalformedCredential::AmbiguousCookie);
-    assert_eq!(read(&cookie(), &headers), ambiguous);
+    assert_eq!(read(&cookie(), None, &headers), ambiguous);
 }
 
 /// S91.
@@ -106,6 +106,6 @@ proptest! {
         } else {
             Credential::Malformed(MalformedCredential::SeveralCredentials)
         };
-        prop_assert_eq!(read(&both(), &headers), expect);
+        prop_assert_eq!(read(&both(), None, &headers), expect);
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
-    SessionPolicy,
-    manager::ListOptions,
+    ClientInfo, SessionPolicy,
+    location::Location,
+    manager::{ListOptions, Revocation},
     policy::Denied,
     session::EndReason,
     store::{Fault, StoreMethod},
@@ -232,6 +233,40 @@ async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
     let calls = kit.store.calls(StoreMethod::Purge);
     tokio::time::sleep(Duration::from_secs(3_601)).await;
     assert!(kit.store.calls(StoreMethod::Purge) > calls, "the cleaner works by itself");
+    Ok(())
+}
+
+/// Addresses and places may go before the sessions that they belong to, also when more ended at one moment than fit on a page.
+#[tokio::test(start_paused = true)]
+async fn addresses_are_forgotten_after_their_own_retention() -> TestResult {
+    let day = Duration::from_secs(86_400);
+    let policy = SessionPolicy::new().idle_timeout(20 * day);
+    let kit = Kit::with(|builder| builder.policy(policy).address_retention(7 * day));
+    let client =
+        || ClientInfo::new().ip("203.0.113.9".parse().ok()).location(Some(Location::new(Some("Lyon"), None, None)));
+    for _ in 0..600 {
+        let _ = kit.sessions.start("ann", client()).await?;
+    }
+    let ann = tower_device_sessions::UserId::try_from("ann")?;
+    kit.sessions.revoke_all(&ann, Revocation::by_application()).await?;
+    let active = kit.sessions.start("ann", client()).await?;
+    kit.sessions.purge().await?;
+    let ended = ListOptions::new().state(tower_device_sessions::store::SessionState::Ended).limit(100);
+    let addressed = async || {
+        let page = kit.sessions.list(&ann, &ended).await?;
+        let known = |session: &&tower_device_sessions::Session| {
+            session.created_ip.is_some() || session.last_ip.is_some() || session.location.is_some()
+        };
+        Ok::<_, tower_device_sessions::Error>((page.sessions.len(), page.sessions.iter().filter(known).count()))
+    };
+    assert_eq!(addressed().await?, (100, 100), "not before their time");
+
+    kit.clock.advance(8 * day);
+    kit.sessions.purge().await?;
+    assert_eq!(addressed().await?, (100, 0));
+    assert_eq!(kit.store.calls(StoreMethod::ForgetAddresses), 1_600, "a page again after it was found to be too small");
+    let kept = kit.sessions.find(&ann, active.session().id).await?.expect("a record");
+    assert!(kept.created_ip.is_some() && kept.location.is_some());
     Ok(())
 }
 

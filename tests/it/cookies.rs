@@ -183,6 +183,38 @@ async fn every_way_out_clears_the_cookie_with_identical_attributes() -> TestResu
     Ok(())
 }
 
+/// S67: by choice, all that the browser keeps of the site.
+#[tokio::test]
+async fn a_sign_out_can_clear_all_that_a_browser_keeps() -> TestResult {
+    let kit = Kit::with(|builder| builder.transport(Transport::Cookie(CookieOptions::new())).clear_site_data());
+    let app = app(&kit.sessions);
+    let signed_in = sign_in(&app).await;
+    assert_eq!(signed_in.header("clear-site-data"), None);
+    let cookie = cookie_of(&signed_in, "__Host-session");
+    let out = send(&app, with_cookie(Method::POST, "/api/logout", &cookie)).await;
+    assert_eq!(out.header("clear-site-data"), Some("\"cache\", \"cookies\", \"storage\""));
+    assert_eq!(set_cookies(&out).len(), 1);
+    Ok(())
+}
+
+/// S75: a token for forms, bound to the session.
+#[tokio::test]
+async fn a_token_for_forms_is_of_no_use_in_another_session() -> TestResult {
+    let kit = cookie_kit();
+    let session = async |kit: &Kit| {
+        let started = kit.sign_in("ann").await;
+        kit.sessions.authenticate(started.token()).await.expect("it is accepted")
+    };
+    let (one, other) = (session(&kit).await, session(&kit).await);
+    let token = one.csrf_token();
+    assert_eq!(token.len(), 43);
+    assert!(one.is_csrf_token(&token));
+    for bad in [other.csrf_token(), String::new(), token[1..].to_owned(), format!("{token}A"), "A".repeat(43)] {
+        assert!(!one.is_csrf_token(&bad), "{bad}");
+    }
+    Ok(())
+}
+
 /// S30, S79: a store that fails signs nobody out: 503, and the cookie stays.
 #[tokio::test]
 async fn a_failing_store_clears_no_cookie() -> TestResult {

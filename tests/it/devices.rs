@@ -452,3 +452,26 @@ async fn a_name_reaches_other_nodes() -> TestResult {
     assert!(kit.store.find_device(&"ann".parse()?, device).await?.is_some());
     Ok(())
 }
+
+/// The application's own description is shown at sign-in, and whenever a record is read, also one from before it came.
+#[tokio::test]
+async fn the_application_may_describe_devices_itself() -> TestResult {
+    use tower_device_sessions::device::{ClientHints, naming};
+
+    let before = Kit::new();
+    let old = before.sessions.start("ann", ClientInfo::new().user_agent("acme-till/1.0")).await?;
+    let kit = Kit::over(before.store.clone(), before.clock.clone(), |builder| {
+        builder.describe_devices(|user_agent: Option<&str>, hints: &ClientHints| {
+            let mut described = naming::describe(user_agent, hints);
+            described.browser = Some("Acme Till".into());
+            described
+        })
+    });
+    let new = kit.sessions.start("ann", ClientInfo::new().user_agent("acme-till/1.0")).await?;
+    assert_eq!(new.session().device.name(), "Acme Till");
+    assert_ne!(old.session().device.name(), "Acme Till");
+    assert_eq!(kit.sessions.authenticate(old.token()).await?.device().name(), "Acme Till");
+    let page = kit.sessions.list(&new.session().user_id, &Default::default()).await?;
+    assert!(page.sessions.len() == 2 && page.sessions.iter().all(|session| session.device.name() == "Acme Till"));
+    Ok(())
+}

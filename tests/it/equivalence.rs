@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_device_sessions::{
-    ClientInfo, KeyRing, SessionManager, SessionPolicy, StartedSession, clock::ManualClock, device::DeviceName,
-    manager::Revocation, store::MemoryStore,
+    ClientInfo, KeyRing, SessionManager, SessionPolicy, StartedSession,
+    clock::ManualClock,
+    device::DeviceName,
+    manager::{RefreshPolicy, Revocation},
+    store::MemoryStore,
 };
 
 use crate::support::SECRET;
@@ -13,22 +16,44 @@ use crate::support::SECRET;
 const USERS: [&str; 3] = ["ann", "bob", "cid"];
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What may happen. Sessions are named by the order in which they started.
+/// What may happen. Sessions are named by the order in which they started; one that was refreshed has a second name, under
+/// which it has its newer tokens.
 #[derive(Clone, Debug)]
 enum Step {
-    SignIn { user: usize },
-    SignInAgain { held: usize },
-    Request { session: usize },
-    Revoke { session: usize },
-    RevokeOthers { session: usize },
-    RevokeAll { user: usize },
-    Rename { session: usize },
-    Clock { by: Duration },
-    Flush,
+    SignIn {
+        user: usize,
+    },
+    SignInAgain {
+        held: usize,
+    },
+    Request {
+        session: usize,
+    },
+    Revoke {
+        session: usize,
+    },
+    RevokeOthers {
+        session: usize,
+    },
+    RevokeAll {
+        user: usize,
+    },
+    Rename {
+        session: usize,
+    },
+    /// With the refresh token of that moment, which may have been used since.
+    Refresh {
+        session: usize,
+    },
+    Clock {
+        by: Duration,
+    },
+    FlushActivity,
+    FlushCache,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let session = 0..12_usize;
+    let session = 0..16_usize;
     let user = 0..USERS.len();
     let by = prop_oneof![
         (0..3_000_u64).prop_map(Duration::from_millis),
@@ -42,9 +67,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => session.clone().prop_map(|session| Step::Revoke { session }),
         1 => session.clone().prop_map(|session| Step::RevokeOthers { session }),
         1 => user.prop_map(|user| Step::RevokeAll { user }),
-        1 => session.prop_map(|session| Step::Rename { session }),
+        1 => session.clone().prop_map(|session| Step::Rename { session }),
+        4 => session.prop_map(|session| Step::Refresh { session }),
         4 => by.prop_map(|by| Step::Clock { by }),
-        2 => Just(Step::Flush),
+        2 => Just(Step::FlushActivity),
+        1 => Just(Step::FlushCache),
     ]
 }
 
@@ -60,6 +87,7 @@ impl World {
         let sessions = SessionManager::builder(MemoryStore::new())
             .keys(KeyRing::hs256(SECRET).expect("a good secret"))
             .policy(policy)
+            .refresh(RefreshPolicy::new())
             .cache_ttl(cache_ttl)
             .clock(clock.clone())
             .build()
@@ -107,7 +135,24 @@ impl World {
                 let name = DeviceName::try_from(format!("device {session}").as_str()).ok();
                 format!("{:?}", self.sessions.rename(user, id, name).await.ok())
             }
-            Step::Flush => format!("{}", self.sessions.flush_activity().await),
+            Step::Refresh { session } => {
+                let Some(token) = self.started.get(session).and_then(StartedSession::refresh_token) else {
+                    return String::new();
+                };
+                match self.sessions.refresh(token).await {
+                    Ok(started) => {
+                        let told = format!("refreshed {}", started.session().user_id);
+                        self.started.push(started);
+                        told
+                    }
+                    Err(error) => error.to_string(),
+                }
+            }
+            Step::FlushActivity => format!("{}", self.sessions.flush_activity().await),
+            Step::FlushCache => {
+                self.sessions.flush_cache();
+                String::new()
+            }
             Step::Clock { .. } => String::new(),
         }
     }

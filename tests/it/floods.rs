@@ -65,7 +65,14 @@ async fn a_flood_of_sessions_does_not_grow_the_cache_beyond_its_capacity() -> Te
 /// R33, R27: clients that hang up while their sessions are read do not fill the cache with what nobody fetched.
 #[tokio::test]
 async fn requests_that_hang_up_do_not_grow_the_cache_beyond_its_capacity() -> TestResult {
-    let kit = Kit::with(|builder| builder.cache_capacity(256 * 1_024).concurrent_loads(10_000));
+    for ttl in [Duration::from_secs(10), Duration::ZERO] {
+        hang_up_on(Kit::with(|builder| builder.cache_ttl(ttl).cache_capacity(256 * 1_024).concurrent_loads(10_000)))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn hang_up_on(kit: Kit) -> TestResult {
     let mut tokens = Vec::new();
     for number in 0..3_000 {
         tokens.push(kit.sign_in(&format!("user-{number}")).await.token().to_owned());

@@ -181,7 +181,7 @@ async fn a_refused_sign_in_leaves_no_trace() -> TestResult {
 }
 
 /// S85: exactly so many stay, however many nodes sign in at once.
-async fn racing_sign_ins_keep_to_the_limit(stores: Vec<impl SessionStore + Clone>) -> TestResult {
+pub async fn racing_sign_ins_keep_to_the_limit(stores: Vec<impl SessionStore + Clone>) -> TestResult {
     for over in [OverLimit::RejectNew, OverLimit::RevokeOldest, OverLimit::RevokeLeastRecent] {
         let user: UserId = format!("{over:?}").parse()?;
         let nodes: Vec<SessionManager> = stores

@@ -118,13 +118,22 @@ fn command(variables: &[(&str, &str)]) -> Command {
     command
 }
 
-fn database(name: &str) -> String {
+#[cfg(feature = "sqlite")]
+pub fn database(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.db", std::process::id()));
     for suffix in ["", "-wal", "-shm"] {
         // A file of an earlier run with the same process id.
         let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
     }
     format!("sqlite://{}", path.display())
+}
+
+/// What the server says when it refuses to start with these settings.
+pub fn refused(variables: &[(&str, &str)]) -> String {
+    let output = command(variables).output().expect("the example is built with the tests");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{variables:?}: {stderr}");
+    stderr
 }
 
 pub fn json_of(text: &str) -> Value {
@@ -267,7 +276,9 @@ fn sigterm_writes_the_activity_and_ends_the_server() -> TestResult {
             break;
         }
     }
-    assert!(Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status()?.success());
+    // The shell has a `kill` of its own; the program of that name is not on every machine.
+    let kill = format!("kill -TERM {}", server.child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
     assert!(server.child.wait()?.success());
 
     let server = Server::start(&variables);

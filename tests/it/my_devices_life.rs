@@ -1,5 +1,10 @@
 //! The example's whole life of a sign-in, as its users meet it.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -63,6 +68,41 @@ fn with_cookies_no_script_sees_a_token() {
     assert_eq!(server.call("GET", "/api/me", &[("cookie", &newer)], None).0, 401);
     // The dead cookie is no obstacle.
     assert_eq!(server.call("POST", "/api/auth/login", &own, Some(&form())).0, 200);
+}
+
+/// Beside an API of bearer tokens the page's cookie opens the page, and nothing else.
+#[test]
+fn the_pages_cookie_is_none_of_the_apis() {
+    let server = Server::start(&[]);
+    let post = |path: &str, body: &str, headers: &str| {
+        let mut stream = TcpStream::connect(&server.address).expect("it listens");
+        let (host, length) = (&server.address, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n"
+        );
+        write!(stream, "{head}{body}").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    };
+    let form = "email=demo%40example.com&password=correct+horse+battery+staple";
+    assert!(post("/sign-in", form, "sec-fetch-site: cross-site\r\n").starts_with("HTTP/1.1 403"));
+    let answer = post("/sign-in", form, "sec-fetch-site: same-origin\r\n");
+    assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("location: /sign-in/done"), "{answer}");
+    let [(cookie, attributes)] = &set_cookies(&answer)[..] else { panic!("{answer}") };
+    assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=2592000");
+    let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
+    let (status, page) = server.call("GET", "/", &headers, None);
+    assert!(status == 200 && page.contains("This device"), "{page}");
+    assert_eq!(server.call("GET", "/api/me", &headers, None).0, 401);
+
+    // A browser that keeps no cookie is told so.
+    let (status, page) = server.call("GET", "/sign-in/done", &[], None);
+    assert!(status == 200 && page.contains("INSECURE_COOKIES=on"), "{page}");
+    // What a browser cannot have sent is the form again.
+    assert!(post("/sign-in", "email=x", "").starts_with("HTTP/1.1 400"));
+    assert!(post("/sign-in/code", "", "").starts_with("HTTP/1.1 400"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The "My devices" page, as a browser without JavaScript gets it.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 use axum::{
     Router,
@@ -8,8 +8,14 @@ use axum::{
     http::{Method, Request, header},
 };
 use tower_device_sessions::{
-    ClientInfo, DevicesPage, SessionLayer, device::DeviceName, location::Location, manager::Revocation,
-    pages::PageTexts, store::Fault,
+    ClientInfo, DevicesPage, SessionLayer,
+    credentials::{CookieOptions, Transport},
+    device::DeviceName,
+    location::Location,
+    manager::{RefreshPolicy, Revocation},
+    pages::PageTexts,
+    session::EndReason,
+    store::Fault,
 };
 
 use crate::support::{Answer, CHROME, IPHONE, Kit, TestResult, get_with, request, send};
@@ -17,6 +23,25 @@ use crate::support::{Answer, CHROME, IPHONE, Kit, TestResult, get_with, request,
 fn app(kit: &Kit) -> Router {
     let page = DevicesPage::new(&kit.sessions, "/devices").sign_in_path("/login").attribution("Places by nobody");
     Router::new().nest("/devices", page.into_router()).layer(SessionLayer::new(&kit.sessions))
+}
+
+/// The page alone, at the root, for browsers.
+fn rooted(kit: &Kit) -> Router {
+    DevicesPage::new(&kit.sessions, "/").into_router()
+}
+
+fn with_cookies() -> Kit {
+    Kit::with(|builder| builder.transport(Transport::Cookie(CookieOptions::new())))
+}
+
+/// A request as a browser sends it from one of the application's own pages.
+fn browse(method: Method, path: &str, cookies: &str, site: &str) -> Request<Body> {
+    let mut asked = request(method, path, "");
+    asked.headers_mut().remove(header::AUTHORIZATION);
+    for (name, value) in [("cookie", cookies), ("sec-fetch-site", site)] {
+        asked.headers_mut().insert(name, value.parse().expect("visible"));
+    }
+    asked
 }
 
 fn form(path: &str, token: &str, body: &str) -> Request<Body> {
@@ -115,7 +140,7 @@ async fn signing_this_device_out_leads_to_the_sign_in_form() -> TestResult {
     let app = app(&kit);
     let started = kit.sign_in("ann").await;
     let answer = send(&app, form(&format!("/devices/{}/sign-out", started.session().id), started.token(), "")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")));
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login?why=signed_out")));
     assert!(kit.sessions.authenticate(started.token()).await.is_err());
     Ok(())
 }
@@ -241,14 +266,26 @@ async fn a_long_list_goes_on_on_the_next_page() -> TestResult {
     let kit = Kit::new();
     let app = app(&kit);
     let started = kit.sign_in("ann").await;
-    for _ in 0..60 {
+    for _ in 0..100 {
         kit.clock.advance(Duration::from_secs(1));
         drop(kit.sign_in("ann").await);
     }
+    let next = |page: &str| {
+        let rest = page.split("href=\"/devices?cursor=").nth(1)?;
+        rest.split('"').next().map(|cursor| format!("/devices?cursor={cursor}"))
+    };
+    let devices = |page: &str| -> Vec<String> {
+        page.split("id=\"device-").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+    };
     let first = get_with(&app, "/devices", started.token()).await.body;
-    let link = first.split("href=\"/devices?cursor=").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
-    let second = get_with(&app, &format!("/devices?cursor={link}"), started.token()).await.body;
-    assert_eq!(first.matches("id=\"device-").count() + second.matches("id=\"device-").count(), 50 + 12);
+    let second = get_with(&app, &next(&first).expect("a link"), started.token()).await.body;
+    assert!(!first.contains("Back to the first") && second.contains("<a class=\"tds-button\" href=\"/devices\">Back"));
+    let third = get_with(&app, &next(&second).expect("a link"), started.token()).await.body;
+    assert_eq!(next(&third), None);
+    // This device stands on each of them.
+    assert_eq!([&first, &second, &third].map(|page| devices(page).len()), [50, 51, 2]);
+    let all: HashSet<String> = [first, second, third].iter().flat_map(|page| devices(page)).collect();
+    assert_eq!(all.len(), 101);
     assert!(get_with(&app, "/devices?cursor=nonsense", started.token()).await.status.is_success());
     Ok(())
 }
@@ -264,11 +301,151 @@ async fn the_page_asks_for_a_recent_authentication_where_the_policy_does() -> Te
     let of_phone = format!("/devices/{}/sign-out", phone.session().id);
     for path in [of_phone.as_str(), "/devices/sign-out-others"] {
         let answer = send(&app, form(path, laptop.token(), "")).await;
-        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login")), "{path}");
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/login?why=confirm")), "{path}");
     }
     assert!(kit.sessions.authenticate(phone.token()).await.is_ok());
     let own = format!("/devices/{}/sign-out", laptop.session().id);
     assert_eq!(send(&app, form(&own, laptop.token(), "")).await.status, 303);
     assert!(kit.sessions.authenticate(laptop.token()).await.is_err(), "one's own, however stale");
+    Ok(())
+}
+
+const CLEARED: &str = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
+
+/// S66: whoever comes with a session that has ended hears why, and their cookie is cleared with its own attributes.
+#[tokio::test]
+async fn an_ended_session_leads_to_the_sign_in_form_with_the_reason() -> TestResult {
+    let kit = with_cookies();
+    let app = rooted(&kit);
+    let (user, laptop) = ("ann".try_into()?, kit.sign_in("ann").await);
+    let phone = kit.sign_in("ann").await;
+    let current = kit.sessions.authenticate(laptop.token()).await?;
+    kit.sessions.revoke(&user, phone.session().id, &current).await?;
+    let blocked = kit.sign_in("ann").await;
+    let revocation = Revocation::by_administrator("eve");
+    kit.sessions.revoke(&user, blocked.session().id, revocation).await?;
+    let forged = format!("{}x", laptop.token());
+    for (token, location) in [
+        (phone.token(), "/sign-in?why=revoked_by_user"),
+        (blocked.token(), "/sign-in?why=revoked_by_admin"),
+        (forged.as_str(), "/sign-in"),
+    ] {
+        for (method, path) in [(Method::GET, "/"), (Method::POST, "/sign-out-others")] {
+            let answer = send(&app, browse(method, path, &format!("__Host-session={token}"), "same-origin")).await;
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some(location)), "{path}");
+            assert_eq!(answer.header("set-cookie"), Some(CLEARED), "{path}");
+        }
+    }
+    let answer = send(&app, browse(Method::GET, "/", "other=cookie", "none")).await;
+    assert_eq!((answer.header("location"), answer.header("set-cookie")), (Some("/sign-in"), None));
+
+    let cookie = format!("__Host-session={}", laptop.token());
+    kit.clock.advance(Duration::from_secs(8 * 86_400));
+    let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
+    assert_eq!(answer.header("location"), Some(&*format!("/sign-in?why={}", EndReason::Idle)));
+    kit.clock.advance(Duration::from_secs(30 * 86_400));
+    let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
+    assert_eq!(answer.header("location"), Some(&*format!("/sign-in?why={}", EndReason::Expired)));
+    assert_eq!(answer.header("set-cookie"), Some(CLEARED));
+    Ok(())
+}
+
+/// S72: what another site sends, or nobody knows who, changes nothing, and is answered by a page.
+#[tokio::test]
+async fn a_form_that_another_site_has_sent_is_refused() -> TestResult {
+    let kit = with_cookies();
+    let app = rooted(&kit);
+    let (laptop, phone) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    let cookie = format!("__Host-session={}", laptop.token());
+    let of_phone = phone.session().id;
+    for path in ["/sign-out-others".to_owned(), format!("/{of_phone}/sign-out"), format!("/{of_phone}/rename")] {
+        let mut undeclared = browse(Method::POST, &path, &cookie, "");
+        undeclared.headers_mut().remove("sec-fetch-site");
+        let mut foreign = browse(Method::POST, &path, &cookie, "");
+        foreign.headers_mut().remove("sec-fetch-site");
+        foreign.headers_mut().insert("origin", "https://evil.example".parse()?);
+        let cross = ["cross-site", "same-site"].map(|site| browse(Method::POST, &path, &cookie, site));
+        for asked in cross.into_iter().chain([undeclared, foreign]) {
+            let answer = send(&app, asked).await;
+            assert_eq!(answer.status, 403, "{path}");
+            assert!(answer.body.contains("came from another site") && answer.header("set-cookie").is_none());
+        }
+    }
+    assert!(kit.sessions.authenticate(phone.token()).await.is_ok());
+    let answer = send(&app, browse(Method::GET, "/", &cookie, "cross-site")).await;
+    assert_eq!(answer.status, 200, "a link from elsewhere is followed");
+    Ok(())
+}
+
+/// R01: also where nothing is known of the session yet, the answer is a page, and it looks right.
+#[tokio::test]
+async fn an_outage_before_the_session_is_known_is_a_page_too() -> TestResult {
+    let kit = with_cookies();
+    let app = rooted(&kit);
+    let started = kit.sign_in("ann").await;
+    let cookie = format!("__Host-session={}", started.token());
+    kit.store.fail_all(Fault::FailBefore);
+    let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("1")));
+    assert!(
+        answer.body.contains("role=\"alert\"") && answer.body.contains("<a class=\"tds-button\" href=\"/\">Try again")
+    );
+    assert_eq!(answer.header("set-cookie"), None, "nobody is signed out by an outage");
+    let style = send(&app, browse(Method::GET, "/assets/devices.css", &cookie, "same-origin")).await;
+    assert_eq!(style.status, 200);
+    Ok(())
+}
+
+/// At the root, links and forms begin with a slash.
+#[tokio::test]
+async fn at_the_root_the_page_links_to_itself() -> TestResult {
+    let kit = with_cookies();
+    let app = rooted(&kit);
+    let started = kit.sign_in("ann").await;
+    let cookie = format!("__Host-session={}", started.token());
+    let page = send(&app, browse(Method::GET, "/", &cookie, "none")).await.body;
+    assert!(
+        page.contains("href=\"/assets/devices.css?v=")
+            && page.contains(&format!("action=\"/{}/rename\"", started.session().id))
+    );
+    let question = send(&app, browse(Method::GET, "/sign-out-others", &cookie, "none")).await.body;
+    assert!(question.contains("href=\"/\""));
+    let answer = send(&app, browse(Method::POST, "/sign-out-others", &cookie, "same-origin")).await;
+    assert_eq!(answer.header("location"), Some("/?done=others-signed-out"));
+    Ok(())
+}
+
+/// With refresh tokens the page renews them by itself, for a form as for a link; another site cannot make it do so.
+#[tokio::test]
+async fn the_page_goes_on_with_the_next_token() -> TestResult {
+    let kit =
+        Kit::with(|builder| builder.transport(Transport::Cookie(CookieOptions::new())).refresh(RefreshPolicy::new()));
+    let app = rooted(&kit);
+    let (started, other) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    let refresh = started.refresh_token().expect("a refresh token");
+    let cookies = format!("__Host-session={}; __Host-refresh={refresh}", started.token());
+    kit.clock.advance(Duration::from_secs(3_600));
+    let sign_out = format!("/{}/sign-out", other.session().id);
+    let answer = send(&app, browse(Method::POST, &sign_out, &cookies, "cross-site")).await;
+    assert_eq!(answer.status, 403);
+
+    let answer = send(&app, browse(Method::POST, &sign_out, &cookies, "same-origin")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/?done=signed-out")));
+    let set: Vec<&str> = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()).collect();
+    let next: Vec<&str> = set.iter().filter_map(|line| line.split(';').next()).collect();
+    assert!(next.iter().any(|pair| pair.starts_with("__Host-session=ey")), "{next:?}");
+    assert!(next.iter().any(|pair| pair.starts_with("__Host-refresh=") && pair.len() > 20), "{next:?}");
+    let answer = send(&app, browse(Method::GET, "/", &next.join("; "), "none")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (200, None));
+
+    // Signing out by a form that had to be renewed first leaves no cookie behind.
+    kit.clock.advance(Duration::from_secs(3_600));
+    let own = format!("/{}/sign-out", started.session().id);
+    let answer = send(&app, browse(Method::POST, &own, &next.join("; "), "same-origin")).await;
+    assert_eq!(answer.header("location"), Some("/sign-in?why=signed_out"));
+    let lines: Vec<_> = answer.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()).collect();
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with("Max-Age=0")), "{lines:?}");
+    let answer = send(&app, browse(Method::GET, "/", &next.join("; "), "none")).await;
+    assert_eq!(answer.header("location"), Some("/sign-in?why=signed_out"));
     Ok(())
 }

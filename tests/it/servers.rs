@@ -1,24 +1,27 @@
 //! Real servers: those that run on this machine, and those that a test starts for itself.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     net::TcpListener,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-/// Whether the tests must fail, rather than say what they do not test, when this server is not there.
-pub(crate) fn is_required(store: &str) -> bool {
-    std::env::var("REQUIRE_STORES").is_ok_and(|required| required.split(',').any(|name| name.trim() == store))
-}
-
-/// Says on one line that something was not tested, unless it must be.
-pub(crate) fn skip(store: &str, why: &str) {
-    assert!(!is_required(store), "{store} is required: {why}");
-    // Not `eprintln!`, which the test harness keeps to itself.
-    let _ = writeln!(io::stderr(), "not tested on {store}: {why}");
+/// Says, once and on one line, that this server is not tested, unless `REQUIRE_STORES` names it: then the test fails.
+pub(crate) fn skip(name: &str, why: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let required = std::env::var("REQUIRE_STORES").unwrap_or_default();
+    assert!(!required.split(',').any(|store| store.trim() == name), "{name} is required: {why}");
+    if TOLD.lock().is_ok_and(|mut told| told.insert(name.to_owned())) {
+        // Not with `eprintln!`, which the test harness keeps to itself when a test passes.
+        let _ = writeln!(io::stderr(), "not tested: {name}, {why}");
+    }
 }
 
 /// A name that no other test uses.
@@ -156,7 +159,7 @@ impl RedisCluster {
 }
 
 /// A port that nothing listens on, and whose cluster bus, 10,000 above, is a port too.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();

@@ -27,7 +27,7 @@ fn policy(absolute: Duration, idle: Duration) -> SessionPolicy {
 /// S54 and the builder's table of defaults: one row for each reason to refuse.
 #[test]
 fn every_setting_that_could_not_work_is_refused() {
-    let rows: [(Setting, &str); 16] = [
+    let rows: [(Setting, &str); 17] = [
         (|b| b.policy(policy(Duration::ZERO, DAY)), "the absolute timeout is zero"),
         (|b| b.policy(policy(SessionPolicy::LONGEST + SECOND, DAY)), "the absolute timeout is longer than 400 days"),
         (|b| b.policy(policy(DAY, Duration::ZERO)), "the idle timeout is zero"),
@@ -45,6 +45,10 @@ fn every_setting_that_could_not_work_is_refused() {
         (|b| b.concurrent_loads(0), "no concurrent loads are allowed"),
         (|b| b.concurrent_loads(usize::MAX), "there are more concurrent loads than can be counted"),
         (|b| b.retention(DAY - MILLISECOND), "ended sessions are kept for less than a day"),
+        (
+            |b| b.retention(DAY).address_retention(DAY + MILLISECOND),
+            "addresses are kept for longer than the sessions that they belong to",
+        ),
         (|b| b.purge_interval(Duration::ZERO), "the purge interval is zero"),
         (|b| b.policy(policy(DAY, 100 * SECOND)).activity_interval(60 * SECOND), "half the idle timeout"),
     ];

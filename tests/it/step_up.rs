@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, ErrorKind, RecentAuth, RequireRecentAuthLayer, SessionLayer, SessionManager,
+    ClientInfo, CurrentSession, DeviceId, ErrorKind, RecentAuth, RequireRecentAuthLayer, SessionLayer, SessionManager,
     SessionPolicy, SessionRoutes, StartedSession,
     assurance::Requirement,
     credentials::{CookieOptions, Transport},
@@ -321,6 +321,29 @@ async fn ending_others_can_ask_for_a_recent_authentication() -> TestResult {
             assert_eq!(delete_with(&app, &own, stepped.token()).await.status, 204, "one's own, however stale");
         }
     }
+    Ok(())
+}
+
+/// S57: forgetting a device ends its sessions, so it asks for the same; the current device always may be forgotten.
+#[tokio::test]
+async fn forgetting_another_device_can_ask_for_a_recent_authentication() -> TestResult {
+    let kit = Kit::with(|builder| builder.policy(SessionPolicy::hardened()));
+    let app = app(&kit.sessions);
+    let (here, there) = (DeviceId::new(), DeviceId::new());
+    let started = kit.sessions.start("ann", ClientInfo::new().device_id(Some(here))).await?;
+    kit.clock.advance(6 * MINUTE);
+    let other = kit.sessions.start("ann", ClientInfo::new().device_id(Some(there))).await?;
+    let of = |device: DeviceId| format!("/api/devices/{device}");
+
+    let challenged = delete_with(&app, &of(there), started.token()).await;
+    assert_eq!((challenged.status.as_u16(), challenged.code()), (401, "reauthentication_required".to_owned()));
+    assert_eq!(get_with(&app, "/me", other.token()).await.status, 200);
+
+    let stepped = kit.sessions.reauthenticated(&current(&kit, &started).await, "pwd").await?;
+    assert_eq!(delete_with(&app, &of(there), stepped.token()).await.status, 204);
+    assert_eq!(get_with(&app, "/me", other.token()).await.status, 401);
+    kit.clock.advance(10 * MINUTE);
+    assert_eq!(delete_with(&app, &of(here), stepped.token()).await.status, 204, "one's own, however stale");
     Ok(())
 }
 

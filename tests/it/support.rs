@@ -1,7 +1,10 @@
 //! What the flows share: a manager over a scripted store with a clock that the test moves.
 
 use std::{
+    env,
     error::Error,
+    io,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -21,6 +24,7 @@ use tower_device_sessions::{
     manager::SessionManagerBuilder,
     store::{FailingStore, MemoryStore},
 };
+use tracing_subscriber::fmt::MakeWriter;
 
 pub type TestResult = Result<(), Box<dyn Error + Send + Sync>>;
 
@@ -153,4 +157,44 @@ pub async fn get_with(app: &Router, path: &str, token: &str) -> Answer {
 
 pub async fn delete_with(app: &Router, path: &str, token: &str) -> Answer {
     send(app, request(Method::DELETE, path, token)).await
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("no writer panics")).into_owned()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Runs the ignored test of this name in a process of its own.
+///
+/// It is for those that listen to the log of one thread: where a line of code is first reached by another thread meanwhile,
+/// `tracing` asks that thread's subscriber whether anybody wants to hear of it, and goes by the answer ever after.
+pub fn in_a_process_of_its_own(test: &str) {
+    let mut process = Command::new(env::current_exe().expect("this test"));
+    let output = process.args([test, "--exact", "--ignored", "--nocapture"]).output().expect("a process");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

@@ -25,17 +25,18 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "text",
         ],
     ),
-    ("mechanisms", &["activity", "cache", "client_ip", "credentials", "store", "token"]),
-    ("use cases", &["error", "logging", "manager"]),
+    ("mechanisms", &["activity", "bus", "cache", "client_ip", "credentials", "geoip", "store", "token"]),
+    ("use cases", &["error", "logging", "manager", "metrics"]),
     ("tower", &["middleware", "transport"]),
     ("axum", &["answer", "extract", "pages", "routes"]),
 ];
 
 /// Uses that the table forbids and that have a reason.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
     // Logging is the crate's only way to the log, from everywhere.
     ("event", "logging"),
     ("activity", "logging"),
+    ("bus", "logging"),
     // `ConfigError` is what a key ring that could not work is.
     ("token", "error"),
     // The error of a use case is an error of the store, and of the policy.
@@ -185,4 +186,21 @@ fn nothing_can_panic_on_purpose() {
             assert!(!code.contains(word), "{} has {word}", path.display());
         }
     }
+}
+
+#[test]
+fn the_tests_that_the_security_guide_names_are_there() {
+    let guide = include_str!("../../src/guide/security.md");
+    let named = guide.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::"));
+    let mut found = 0;
+    for (module, test) in
+        named.filter(|(module, _)| !module.contains(['(', ' ']) && module.starts_with(char::is_lowercase))
+    {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/{module}.rs"));
+        if let Ok(text) = fs::read_to_string(&file) {
+            assert!(text.contains(&format!("fn {test}(")), "{module}::{test} is no test");
+            found += 1;
+        }
+    }
+    assert!(found >= 18, "only {found} tests are named");
 }

@@ -48,6 +48,7 @@ pub async fn run(pace: Pace, figures: &mut Figures) -> Result<(), Failure> {
     tell("around_cached_over_noop_ns", difference("around_cached", "around_noop"));
     tell("around_cached_over_noop_allocations", allocations("around_cached", "around_noop"));
     tell("cached_read_over_noop_ns", difference("cached_read", "noop"));
+    tell("cookie_over_bearer_ns", difference("cached_cookie", "cached"));
     let ratio = |name: &str, other: &str| Some(added_by(name)? / added_by(other)?);
     for (name, rival) in RATIOS {
         tell(&format!("{name}_over_cached"), ratio(rival, "cached"));

@@ -22,7 +22,7 @@ pub async fn run(pace: Pace, figures: &mut Figures) -> Result<(), Failure> {
     let start = Instant::now();
     while start.elapsed() < lasts {
         // A batch of requests, then a moment in which others may run.
-        for _ in 0..200 {
+        for _ in 0..5_000 {
             let before = Instant::now();
             sessions.authenticate(&token).await?;
             times.push(u32::try_from(before.elapsed().as_nanos()).unwrap_or(u32::MAX));

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, response::IntoResponse, routing::get};
 use http::{HeaderName, HeaderValue, header};
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use tower::{Layer, Service};
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, KeyRing, SessionLayer, SessionManager,
+    ClientInfo, CurrentSession, KeyRing, SessionLayer, SessionManager, StartedSession,
+    credentials::{CookieOptions, Transport},
     manager::SessionManagerBuilder,
     store::{MemoryStore, SessionStore, SqliteStore},
 };
@@ -70,6 +71,15 @@ pub async fn sign_in(sessions: &SessionManager) -> Result<String, Failure> {
     Ok(sessions.start(USER, client).await?.token().to_owned())
 }
 
+/// The session's cookie, behind ten of others.
+fn among_ten_others(started: StartedSession) -> Result<(HeaderName, HeaderValue), Failure> {
+    let response = started.into_response();
+    let line = response.headers().get(header::SET_COOKIE).ok_or("no cookie was set")?.to_str()?;
+    let own = line.split(';').next().unwrap_or_default();
+    let others: String = (0..10).map(|number| format!("other-cookie-{number}=a-value-of-{number}-and-so-on; ")).collect();
+    Ok((header::COOKIE, HeaderValue::try_from(format!("{others}{own}"))?))
+}
+
 pub async fn cases() -> Result<Vec<Case>, Failure> {
     let sessions = manager(MemoryStore::new())?.build()?;
     let token = bearer(&sign_in(&sessions).await?)?;
@@ -92,8 +102,12 @@ pub async fn cases() -> Result<Vec<Case>, Failure> {
         row.fetch_optional(&pool).await.ok().flatten().map_or("nobody", |_| "ok")
     });
 
+    let by_cookie = manager(MemoryStore::new())?.transport(Transport::Cookie(CookieOptions::new())).build()?;
+    let cookies = among_ten_others(by_cookie.start(USER, ClientInfo::new().user_agent(CHROME)).await?)?;
+
     Ok(vec![
         Case::new("cached", bare().layer(layer.clone()), Some(token.clone())),
+        Case::new("cached_cookie", bare().layer(SessionLayer::new(&by_cookie)), Some(cookies)),
         Case::new("cached_read", reading().layer(layer.clone()), Some(token.clone())),
         Case::new("around_cached", tower::Layer::layer(&layer, bare()), Some(token)),
         Case::new("cold", bare().layer(SessionLayer::new(&cold)), Some(cold_token)),

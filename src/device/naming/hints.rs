@@ -37,9 +37,25 @@ pub struct ClientHints {
 }
 
 impl ClientHints {
+    /// Of a client that sends none.
+    pub(crate) const NONE: Self = Self {
+        brands: None,
+        full_version_list: None,
+        mobile: None,
+        platform: None,
+        platform_version: None,
+        model: None,
+        form_factors: None,
+    };
+
     /// Says whether the request carried no hint at all.
     pub fn is_empty(&self) -> bool {
         self.fields().iter().all(|(_, value)| value.is_none())
+    }
+
+    /// How many bytes the values have together.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.fields().iter().filter_map(|(_, value)| value.as_ref()).map(|value| value.len()).sum()
     }
 
     /// Writes the hints on one line, for a database column.

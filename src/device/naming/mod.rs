@@ -52,10 +52,14 @@ mod models;
 mod platforms;
 mod tokens;
 mod tools;
+#[cfg(feature = "ua-parser")]
+mod ua_parser;
 
 use std::borrow::Cow;
 
 pub use self::hints::ClientHints;
+#[cfg(feature = "ua-parser")]
+pub use self::ua_parser::{InvalidRules, UaParser};
 use self::{
     clients::Rank,
     facts::{Claim, Facts, Product, number},

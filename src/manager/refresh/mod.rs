@@ -178,6 +178,10 @@ impl Inner {
             {
                 refreshing.reported.invalidate(&touch.id);
             }
+            // The tokens before are refused from now on. Elsewhere they keep until the record is read again.
+            if inner.refuses_older_tokens() {
+                inner.publish_changed(&touch.user_id, touch.id).await;
+            }
             written
         });
         // A failure is on the log, and the next request with the token tries again.

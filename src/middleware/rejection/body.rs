@@ -3,6 +3,8 @@ use std::any::Any;
 use bytes::Bytes;
 use http_body_util::Full;
 
+use crate::middleware::EndStreamsBody;
+
 /// A body of type `B` that holds `text`, where `B` is one that can be told to.
 ///
 /// The response's body type is the inner service's, and no trait of the field makes a body from text for all of them; so
@@ -20,9 +22,18 @@ pub(super) fn body_with<B: Default + 'static>(text: String) -> B {
         *slot = Full::new(bytes);
         return body;
     }
+    if let Some(slot) = slot.downcast_mut::<EndStreamsBody<Full<Bytes>>>() {
+        *slot = EndStreamsBody::unwatched(Full::new(bytes));
+        return body;
+    }
     #[cfg(feature = "axum")]
     if let Some(slot) = slot.downcast_mut::<axum_core::body::Body>() {
         *slot = axum_core::body::Body::from(bytes);
+        return body;
+    }
+    #[cfg(feature = "axum")]
+    if let Some(slot) = slot.downcast_mut::<EndStreamsBody<axum_core::body::Body>>() {
+        *slot = EndStreamsBody::unwatched(axum_core::body::Body::from(bytes));
         return body;
     }
     if let Some(slot) = slot.downcast_mut::<Bytes>() {

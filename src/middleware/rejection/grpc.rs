@@ -1,6 +1,10 @@
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::{error::ErrorKind, policy::Denied};
+use crate::{
+    error::ErrorKind,
+    middleware::rejection::{Problem, details},
+    policy::Denied,
+};
 
 /// Whether a request is a gRPC call, by the content type that the protocol prescribes.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -10,6 +14,14 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
 pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.headers_mut() = trailers(denied);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// What a call without a session ends with.
+pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
     let (status, message) = match denied {
         Denied::Missing => (UNAUTHENTICATED, "no credential"),
         Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
@@ -20,15 +32,22 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
     };
-    let mut response = Response::new(B::default());
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from_static(status));
-    headers.insert("grpc-message", HeaderValue::from_static(message));
-    if let Denied::Ended(ending) = denied {
-        headers.insert("session-end-reason", HeaderValue::from_static(ending.reason.as_str()));
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from(status));
+    trailers.insert("grpc-message", HeaderValue::from_static(message));
+    let reason = match denied {
+        Denied::Ended(ending) => Some(ending.reason.as_str()),
+        _ => None,
+    };
+    if let Some(reason) = reason {
+        trailers.insert("session-end-reason", HeaderValue::from_static(reason));
     }
-    response
+    let details = details::encode(status, message, Problem::from(denied).code(), reason);
+    // Base64 is visible text.
+    if let Ok(details) = HeaderValue::try_from(details) {
+        trailers.insert("grpc-status-details-bin", details);
+    }
+    trailers
 }
 
 impl ErrorKind {
@@ -46,8 +65,8 @@ impl ErrorKind {
     }
 }
 
-const UNAUTHENTICATED: &str = "16";
-const UNAVAILABLE: &str = "14";
+const UNAUTHENTICATED: u16 = 16;
+const UNAVAILABLE: u16 = 14;
 
 #[cfg(test)]
 mod tests {

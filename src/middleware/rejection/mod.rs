@@ -1,9 +1,11 @@
 //! How requests without a session are answered.
 
 mod body;
+mod details;
 mod grpc;
 mod problem;
 
+pub(super) use self::grpc::trailers as grpc_trailers;
 pub(crate) use self::problem::{Problem, missing_layer};
 
 use http::{HeaderMap, Response};
@@ -30,7 +32,8 @@ where
 /// The answers of this crate.
 ///
 /// - A gRPC request, known by its `content-type`, is answered by trailers alone: `grpc-status` 16 (`UNAUTHENTICATED`), or 14
-///   (`UNAVAILABLE`) when the store could not be asked.
+///   (`UNAVAILABLE`) when the store could not be asked. `grpc-status-details-bin` holds a `google.rpc.ErrorInfo` with the
+///   `code` below in upper case as its reason, and the reason of the ending in its metadata.
 /// - Any other is answered by problem details (RFC 9457), with the status and the `WWW-Authenticate` of RFC 6750, and
 ///   `Cache-Control: no-store`:
 ///

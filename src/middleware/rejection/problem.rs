@@ -56,6 +56,11 @@ impl Problem {
         Self { retry_after: Some("1"), ..problem }
     }
 
+    /// The stable name of what went wrong.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
     fn unauthorized(code: &'static str, error: &'static str) -> Self {
         let problem = Self::new(StatusCode::UNAUTHORIZED, code, error);
         Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_token\"")), ..problem }

@@ -140,8 +140,7 @@ pub(super) async fn a_refused_sign_in_changes_nothing(store: Store) -> Verdict {
 
 pub(super) async fn a_limit_on_a_kind_leaves_other_kinds_alone(store: Store) -> Verdict {
     let of_kind = |kind: DeviceKind| {
-        let mut device = Device::new(Some(user_agent(kind).into()), Default::default());
-        device.described.kind = kind;
+        let device = Device::new(Some(user_agent(kind).into()), Default::default());
         Session { device, ..session(1) }
     };
     let (phone, desktop, newcomer) =

@@ -22,9 +22,11 @@ use crate::{
 const POLLS: usize = 12;
 
 pub(super) async fn a_dropped_change_is_old_or_new(store: Store) -> Verdict {
+    // A user for each change: what was dropped may still be under way, and would end another session of the user.
+    let mut users = 0..;
     for polls in 0..POLLS {
         for change in 0..6 {
-            let original = session(1);
+            let original = session(users.next().unwrap_or_default());
             insert(&store, &original).await?;
             let name = DeviceName::try_from("renamed")?;
             let new_data = data(json!({ "new": true }));

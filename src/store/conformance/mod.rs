@@ -175,6 +175,7 @@ macro_rules! __conformance_cases {
         records {
             a_full_record_reads_back_exactly: "a record is kept with every field, to the microsecond",
             a_bare_record_reads_back_exactly: "what is not known stays unknown",
+            every_kind_of_device_reads_back_exactly: "a device is kept as it described itself",
             the_largest_numbers_read_back_exactly: "numbers at the ends of their ranges are kept",
             every_ending_reads_back_exactly: "each reason and each actor is kept",
             odd_user_ids_are_kept: "a user id is any clean text of up to 128 bytes, and never part of a query",
@@ -247,6 +248,7 @@ macro_rules! __conformance_cases {
             a_purge_deletes_what_ended_before: "records that ended, or reached their deadline, before then go, others stay",
             a_purge_is_bounded: "at most so many records go in one call, and repeated calls take all",
             racing_purges_delete_each_record_once: "the answers of racing purges add up",
+            addresses_of_ended_sessions_can_be_forgotten: "only those of sessions that ended before then, and nothing else of them",
             changes_are_reported_in_their_order: "the sessions that ended in a window, with those due to, by time",
             an_early_ending_is_reported_once: "a session is reported when it ended, no longer at its deadline",
         }

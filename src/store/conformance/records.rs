@@ -21,7 +21,8 @@ pub(super) async fn a_full_record_reads_back_exactly(store: Store) -> Verdict {
 
     let mut swapped = full_session()?;
     (swapped.created_ip, swapped.last_ip) = (full.last_ip, Some("::ffff:192.0.2.1".parse()?));
-    swapped.device = Device::new(Some(super::support::user_agent(DeviceKind::Desktop).into()), full.device.hints);
+    swapped.device =
+        Device::new(Some(super::support::user_agent(DeviceKind::Desktop).into()), full.device.hints().clone());
     insert(&store, &swapped).await?;
     ensure_unchanged(&store, &swapped).await
 }
@@ -30,6 +31,29 @@ pub(super) async fn a_bare_record_reads_back_exactly(store: Store) -> Verdict {
     let bare = session(1);
     insert(&store, &bare).await?;
     ensure_unchanged(&store, &bare).await
+}
+
+pub(super) async fn every_kind_of_device_reads_back_exactly(store: Store) -> Verdict {
+    for user_agent in [
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/7.0 TV Safari/537.36",
+        "Mozilla/5.0 (PlayStation 5 8.20) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Safari/605.1.15",
+        "Mozilla/5.0 (X11; Linux x86_64; Quest 3) AppleWebKit/537.36 (KHTML, like Gecko) OculusBrowser/38.0 VR Safari/537.36",
+        "Mozilla/5.0 (Linux; Tizen 7.0; SM-R960) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/5.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "curl/8.5.0",
+        "MyApp/3.1 CFNetwork/1568.200.51 Darwin/24.1.0",
+        "what is this?",
+        "ünïcödé/1.0 (😀; '\"%_\\)",
+    ] {
+        let device = Device::new(Some(user_agent.into()), Default::default());
+        let described = Session { device, ..session(1) };
+        insert(&store, &described).await?;
+        ensure_unchanged(&store, &described).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn the_largest_numbers_read_back_exactly(store: Store) -> Verdict {

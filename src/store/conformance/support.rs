@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     clock::Timestamp,
-    device::{Device, DeviceKind},
+    device::{ClientHints, Device, DeviceKind},
     id::{DeviceId, SessionId, UserId},
     policy::Admission,
     session::{Actor, EndReason, Ending, Salt, Session},
@@ -100,7 +100,12 @@ pub(super) fn session_of(user: UserId, age: Duration) -> Session {
 /// A session with something in every field.
 pub(super) fn full_session() -> Result<Session, Violation> {
     let mut session = Session::new(UserId::try_from("Zoë|{7}'\"%_\\")?, ago(HOUR), later(HOUR));
-    let hints = crate::device::ClientHints::from_compact(&crate::device::ClientHints::default().to_compact());
+    let hints = ClientHints {
+        brands: Some("\"Chromium\";v=\"138\", \"Google Chrome\";v=\"138\"".into()),
+        mobile: Some("?1".into()),
+        platform: Some("\"Android\"".into()),
+        ..ClientHints::default()
+    };
     session.device_id = Some(DeviceId::new());
     session.device = Device::new(Some(user_agent(DeviceKind::Mobile).into()), hints)
         .custom_name(Some("Zoë's 📱 \"phone\" <b>".try_into()?));

@@ -9,6 +9,7 @@ use super::support::{
 use crate::{
     clock::Timestamp,
     id::UserId,
+    location::Location,
     session::{Actor, EndReason, Ending, Session},
     store::Change,
 };
@@ -71,6 +72,36 @@ pub(super) async fn racing_purges_delete_each_record_once(store: Store) -> Verdi
         }
     }
     ensure_eq!(total, 80, "how many records were purged");
+    Ok(())
+}
+
+pub(super) async fn addresses_of_ended_sessions_can_be_forgotten(store: Store) -> Verdict {
+    let place = Location::new(Some("Lyon"), Some("Rhône"), Some("FR"));
+    let addressed = |mut session: Session| {
+        session.created_ip = "203.0.113.9".parse().ok();
+        session.last_ip = "2001:db8::7".parse().ok();
+        session.location = Some(place.clone());
+        session
+    };
+    let (old, expired) = (addressed(ended_at(1, ago(2 * HOUR))), addressed(expiring_at(2, ago(2 * HOUR))));
+    let (recent, active) = (addressed(ended_at(1, ago(HOUR))), addressed(session(1)));
+    insert_all(&store, [&old, &expired, &recent, &active]).await?;
+
+    for session in [&old, &expired] {
+        for _ in 0..2 {
+            let found = store.forget_addresses(&session.user_id, session.id, ago(HOUR)).await?;
+            ensure!(found, "a session that ended before was not found");
+        }
+        let forgotten = Session { created_ip: None, last_ip: None, location: None, ..session.clone() };
+        ensure_unchanged(&store, &forgotten).await?;
+    }
+    for session in [&recent, &active] {
+        let found = store.forget_addresses(&session.user_id, session.id, ago(HOUR)).await?;
+        ensure!(!found, "a session that had not ended before was taken for one");
+        ensure_unchanged(&store, session).await?;
+    }
+    let somebody_else = UserId::from(3);
+    ensure!(!store.forget_addresses(&somebody_else, old.id, NOW).await?, "somebody else's session was found");
     Ok(())
 }
 

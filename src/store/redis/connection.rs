@@ -45,10 +45,10 @@ impl Source {
         Client::open(prepared(info)).map(Self::Client).map_err(location)
     }
 
-    pub(super) fn cluster<'a>(urls: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
+    pub(super) fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, StoreError> {
         let nodes: Vec<ConnectionInfo> = urls
             .into_iter()
-            .map(IntoConnectionInfo::into_connection_info)
+            .map(|url| url.as_ref().into_connection_info())
             .collect::<RedisResult<_>>()
             .map_err(location)?;
         let settings = nodes.first().cloned().map(prepared);

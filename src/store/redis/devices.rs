@@ -27,7 +27,7 @@ impl RedisStore {
             .number(seen.first_seen_at.as_micros())
             .number(seen.last_seen_at.as_micros())
             .arg(device.user_agent.as_deref().unwrap_or_default())
-            .arg(device.hints.to_compact())
+            .arg(device.hints().to_compact())
             .arg(device.custom_name.as_ref().map_or("", DeviceName::as_str))
             .arg(seen.trusted_until.map(|until| until.as_micros().to_string()).unwrap_or_default());
         self.answer(&call).await

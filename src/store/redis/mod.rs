@@ -98,7 +98,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// As of [`connect`](Self::connect).
-    pub async fn cluster<'a>(urls: impl IntoIterator<Item = &'a str>) -> Result<Self, StoreError> {
+    pub async fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, StoreError> {
         Self::from_source(Source::cluster(urls)?).await
     }
 

@@ -11,7 +11,7 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, FIND, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
 use crate::{
@@ -186,6 +186,26 @@ impl SessionStore for RedisStore {
     /// Goes from shard to shard, so what was deleted until the future is dropped stays deleted.
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(self.purge_shards(ended_before, limit))
+    }
+
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            // What never changes is one field: it is read, and written again without them.
+            let Some(session) = self.find(user, id).await? else {
+                return Ok(false);
+            };
+            let keys = self.keys.of(user);
+            let call = Call::new(&FORGET_ADDRESSES, [keys.record(id), keys.open()])
+                .arg(id.to_string())
+                .arg(record::fixed_without_addresses(&session)?)
+                .number(ended_before.as_micros());
+            read(self.connection.invoke(&call).await?)
+        })
     }
 
     /// Asks all 1,024 shards, in one round trip on a single server.

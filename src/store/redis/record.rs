@@ -29,7 +29,7 @@ pub(super) type Fields = HashMap<String, Vec<u8>>;
 #[derive(Serialize, Deserialize)]
 struct Fixed<'a> {
     created_at: i64,
-    /// For the limits alone; a record is described anew by the raw strings when it is read.
+    /// For the limits alone; a record is described by the raw strings.
     #[serde(borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -96,6 +96,12 @@ pub(super) fn encode(session: &Session) -> Result<Vec<Vec<u8>>, StoreError> {
         put("ended_by", ending.actor.to_stored());
     }
     Ok(fields)
+}
+
+/// What never changes of a session, without its addresses and its place.
+pub(super) fn fixed_without_addresses(session: &Session) -> Result<String, StoreError> {
+    let fixed = Fixed { created_ip: None, location: None, ..fixed(session) };
+    serde_json::to_string(&fixed).map_err(corrupt)
 }
 
 /// The session that these are the fields of.
@@ -180,7 +186,7 @@ pub(super) fn data_text(data: &Map<String, Value>) -> Result<String, StoreError>
 }
 
 fn fixed(session: &Session) -> Fixed<'_> {
-    let hints = &session.device.hints;
+    let hints = session.device.hints();
     Fixed {
         created_at: session.created_at.as_micros(),
         kind: session.device.kind().as_str().into(),

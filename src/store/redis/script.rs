@@ -89,6 +89,7 @@ scripts! {
     END: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
     END_ALL: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end_all.lua");
     RENAME: include_str!("lua/prelude.lua"), include_str!("lua/rename.lua");
+    FORGET_ADDRESSES: include_str!("lua/prelude.lua"), include_str!("lua/forget_addresses.lua");
     SET_DATA: include_str!("lua/prelude.lua"), include_str!("lua/set_data.lua");
     ROTATE: include_str!("lua/prelude.lua"), include_str!("lua/rotate.lua");
     PURGE: include_str!("lua/prelude.lua"), include_str!("lua/purge.lua");

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, net::IpAddr, time::Duration};
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -76,8 +77,8 @@ macro_rules! bind_session {
     ($query:expr, $session:expr) => {{
         use crate::store::sql::columns as text;
         let session: &Session = $session;
-        let described = &session.device.described;
-        let hints = &session.device.hints;
+        let described = session.device.described();
+        let hints = session.device.hints();
         let place = session.location.as_ref();
         let ended = session.ended.as_ref();
         $query
@@ -87,7 +88,7 @@ macro_rules! bind_session {
             .bind(text::searchable(described.os.as_deref()))
             .bind(text::searchable(described.os_version.as_deref()))
             .bind(text::searchable(described.model.as_deref()))
-            .bind(session.device.kind().as_str())
+            .bind(described.kind.as_str())
             .bind(*session.id.as_uuid())
             .bind(session.device_id.map(uuid::Uuid::from))
             .bind(session.device.user_agent.as_deref())
@@ -194,7 +195,7 @@ impl Columns<'_> {
         };
         let hints = self.hints.map(ClientHints::from_compact).unwrap_or_default();
         let custom_name = self.custom_name.map(DeviceName::try_from).transpose().map_err(corrupt)?;
-        let methods: BTreeMap<Box<str>, i64> = serde_json::from_str(self.methods).map_err(corrupt)?;
+        let methods: BTreeMap<Box<str>, i64> = object(self.methods)?;
         Ok(Session {
             user_id: user.clone(),
             id: SessionId::from_uuid(self.id),
@@ -218,21 +219,22 @@ impl Columns<'_> {
                 salt: Salt::from_bytes(self.salt.try_into().map_err(|_| corrupt("a salt is 16 bytes"))?),
             },
             ended: ending(self.ended_at, self.end_reason, self.end_actor),
-            data: serde_json::from_str(self.data).map_err(corrupt)?,
+            data: object(self.data)?,
         })
     }
 }
 
-/// Part of what a device is called, for searches; the record is described anew by the raw strings when it is read.
-pub(super) fn searchable(part: Option<&str>) -> Option<&str> {
-    part.map(|part| text::cut(part, 255))
+/// Part of what a device is called, for searches; a record is described by the raw strings.
+pub(super) fn searchable(part: Option<&str>) -> Option<String> {
+    part.map(|part| text::cut(part, 255).to_owned())
 }
 
 /// The ending that these columns tell of, if any.
 pub(super) fn ending(at: Option<i64>, reason: Option<&str>, actor: Option<&str>) -> Option<Ending> {
+    let at = Timestamp::from_micros(at?);
     let reason = EndReason::from_name(reason.unwrap_or_default());
     let actor = Actor::from_stored(actor.unwrap_or_default());
-    Some(Ending::new(reason, actor, Timestamp::from_micros(at?)))
+    Some(Ending::new(reason, actor, at))
 }
 
 /// The last moment of activity for a session whose idle timeout is zero to count as idle at `now`; a session with a
@@ -246,6 +248,11 @@ pub(super) fn idle_cutoff(now: Timestamp, allowance: Duration) -> i64 {
 pub(super) fn proof_columns(proof: Option<&Proof>) -> Result<(Option<String>, Option<i64>), StoreError> {
     let methods = proof.map(|proof| methods_text(&proof.methods)).transpose()?;
     Ok((methods, proof.map(|proof| i64::from(proof.assurance_level))))
+}
+
+/// What a column of JSON holds. Most are empty, and need no parser.
+fn object<T: DeserializeOwned + Default>(text: &str) -> Result<T, StoreError> {
+    if text == "{}" { Ok(T::default()) } else { serde_json::from_str(text).map_err(corrupt) }
 }
 
 /// The application's data as JSON.

@@ -89,6 +89,6 @@ impl DeviceColumns<'_> {
 
 /// The Client Hints as text, when there are any.
 pub(super) fn hints_text(known: &KnownDevice) -> Option<String> {
-    let hints = &known.device.hints;
+    let hints = known.device.hints();
     (!hints.is_empty()).then(|| hints.to_compact())
 }

@@ -2,8 +2,9 @@
 //!
 //! 1. Every statement is a `&'static str` with bound parameters; only the table prefix is ever put into one, once per
 //!    store, after it was checked.
-//! 2. A change is a single statement where the database allows it. What takes several runs in a task of its own, which
-//!    the method awaits: dropping the method's future cannot leave a transaction open on a pooled connection.
+//! 2. A change is a single statement where the database allows it. What takes several runs, on SQLite, in a task of its
+//!    own which the method awaits; on a server, over a connection that is closed when the method's future is dropped.
+//!    Neither can leave a transaction open on a pooled connection.
 //! 3. A change finds its record by user and id together, and what has ended by its `WHERE`, never by an earlier read.
 
 mod columns;

@@ -30,12 +30,23 @@ pub(in crate::token) fn verify(
     options: &TokenOptions,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenRejection> {
+    verify_as(text, options, now, None)
+}
+
+/// The same, where a token without a session belongs to the session `unnamed`.
+pub(in crate::token) fn verify_as(
+    text: &[u8],
+    options: &TokenOptions,
+    now: Timestamp,
+    unnamed: Option<SessionId>,
+) -> Result<VerifiedToken, TokenRejection> {
     let claims = Claims::decode(text, &options.session_id_claim)?;
     let user_id = claims.subject.as_deref().and_then(|subject| UserId::try_from(subject).ok());
     let user_id = user_id.ok_or(TokenRejection::Claims)?;
     let session_id = match claims.session_id.as_ref() {
         Some(Item::String(id)) => id.parse::<SessionId>().ok(),
-        _ => None,
+        Some(_) => None,
+        None => unnamed,
     };
     let session_id = session_id.ok_or(TokenRejection::SessionIdClaim)?;
     let issued_at = claims.issued_at.ok_or(TokenRejection::Claims)?;

@@ -17,6 +17,17 @@ use http::header::AUTHORIZATION;
 
 use super::{Credential, CredentialSource, MalformedCredential, is_tchar, judge};
 
+/// What stands in the place of the token, if there is one `Authorization` line and its scheme is `Bearer`.
+///
+/// Nothing is judged: it is for whoever compares it with tokens that have been.
+pub(super) fn candidate(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (scheme, token) = lines.next()?.as_bytes().split_first_chunk::<7>()?;
+    // Nearly everybody writes it like this, which is one comparison instead of seven.
+    let is_bearer = scheme == b"Bearer " || scheme.eq_ignore_ascii_case(b"Bearer ");
+    (lines.next().is_none() && is_bearer).then_some(token)
+}
+
 /// Reads the credential in the `Authorization` field by the rules of this module.
 pub(super) fn read(headers: &HeaderMap) -> Credential<'_> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();

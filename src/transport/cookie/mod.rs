@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 
-pub(crate) use self::reader::read;
+pub(crate) use self::reader::{candidate, read};
 use crate::credentials::{CookieError, CookieLifetime, Credentials, SessionCookie};
 
 mod reader;
@@ -75,6 +75,7 @@ pub(crate) fn put(headers: &mut HeaderMap, line: HeaderValue) {
 pub(crate) struct OurLines(pub(crate) Vec<HeaderValue>);
 
 /// Puts our lines into a response, and remembers them for [`settle`].
+#[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "responses of Axum ask for it"))]
 pub(crate) fn put_ours<B>(response: &mut Response<B>, lines: impl IntoIterator<Item = HeaderValue>) {
     let lines: Vec<HeaderValue> = lines.into_iter().collect();
     for line in &lines {
@@ -98,6 +99,20 @@ pub(crate) fn settle<B>(accepted: &Credentials, response: &mut Response<B>) {
             let last = last.clone();
             put(response.headers_mut(), last);
         }
+    }
+}
+
+/// Takes all lines of our names out again: the request was answered where cookies are not used.
+pub(crate) fn withhold<B>(accepted: &Credentials, response: &mut Response<B>) {
+    response.extensions_mut().remove::<OurLines>();
+    let ours = [&accepted.cookie, &accepted.refresh_cookie].into_iter().flatten();
+    let names: Vec<&[u8]> = ours.map(|cookie| cookie.name.as_bytes()).collect();
+    let lines = response.headers().get_all(SET_COOKIE).iter();
+    let kept: Vec<HeaderValue> =
+        lines.filter(|line| !name_of(line).is_some_and(|name| names.contains(&name))).cloned().collect();
+    response.headers_mut().remove(SET_COOKIE);
+    for line in kept {
+        response.headers_mut().append(SET_COOKIE, line);
     }
 }
 

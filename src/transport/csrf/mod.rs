@@ -34,6 +34,13 @@ use crate::credentials::{CredentialSource, CsrfPolicy, Undeclared};
 use crate::policy::CsrfDenied;
 
 impl CsrfPolicy {
+    /// Denies requests that have neither header, for routes on which a forged request hurts most.
+    #[cfg_attr(not(any(feature = "axum", test)), expect(dead_code, reason = "the ready-made routes ask for it"))]
+    pub(crate) fn strict(mut self) -> Self {
+        self.undeclared = Undeclared::Denied;
+        self
+    }
+
     /// Judges a request by the rules of this module.
     ///
     /// `source` is where its credential came from. For a sign-in, which brings none, it is where

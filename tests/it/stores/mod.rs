@@ -4,11 +4,13 @@
 mod embedded;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(all(unix, feature = "postgres"))]
+mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-mod servers;
+pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,10 +1,16 @@
+use std::collections::BTreeMap;
+
 use tower_device_sessions::store::{
     MySqlStore, SessionStore, StoreErrorKind,
     conformance::{Case, Failure},
-    sqlx::{self, MySqlPool, mysql::MySqlPoolOptions},
+    sqlx::{
+        self, MySqlPool, Row,
+        mysql::{MySqlConnectOptions, MySqlPoolOptions},
+    },
 };
 
 use super::servers;
+use crate::proxy::Proxy;
 
 fn url() -> Option<String> {
     servers::url("mysql", "TEST_MYSQL_URL", 3306, "mysql://root@127.0.0.1:3306/test")
@@ -60,23 +66,26 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
     let observer = MySqlStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
     observer.migrate().await.unwrap();
     let earlier = servers::ensure_writes_are_seen(&observer, &observer).await;
-    let mut poisoned = 0;
-    let mut round = 1;
-    // Whether the server is so fast that there is nothing left to cancel is a matter of luck.
-    while poisoned < 3 {
-        round += 1;
-        assert!(round < 100, "no cancelled `begin()` leaves a transaction open: this tests nothing");
+    let server: MySqlConnectOptions = url.parse().unwrap();
+    let address = tokio::net::lookup_host((server.get_host(), server.get_port())).await.unwrap().next().unwrap();
+    let proxy = Proxy::to(address).await.unwrap();
+    let server = server.host("127.0.0.1").port(proxy.port);
+    for round in 2..5 {
         // One connection, which every statement has to use.
-        let shared = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&url).await.unwrap();
+        let shared = MySqlPoolOptions::new().max_connections(1).test_before_acquire(false);
+        let shared = shared.connect_with(server.clone()).await.unwrap();
         let store = MySqlStore::from_pool(shared.clone()).table_prefix(&prefix).unwrap();
         servers::until(|| shared.num_idle() == 1).await;
-        servers::drop_after(1 + round % 2, Box::pin(shared.begin())).await;
+        servers::drop_when_asked(&proxy, shared.begin()).await;
         servers::until(|| shared.num_idle() == 1).await;
         // What other code writes then is told to be done, and is not.
         let write: &str = format!("UPDATE {prefix}sessions SET assurance_level = {round}").leak();
         sqlx::query(write).execute(&shared).await.unwrap();
         let seen = observer.find(&earlier.user_id, earlier.id).await.unwrap().unwrap();
-        poisoned += u32::from(usize::from(seen.assurance_level) != round);
+        assert_ne!(
+            seen.assurance_level, round,
+            "the cancelled `begin()` has left no transaction open: this tests nothing"
+        );
 
         let ended = servers::ensure_writes_are_seen(&store, &observer).await;
         servers::ensure_writes_are_seen(&observer, &store).await;
@@ -84,6 +93,28 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
         servers::ensure_ended(&observer, &ended).await;
     }
     servers::ensure_ended(&observer, &earlier).await;
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_the_rows_of_its_user_alone() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let store = MySqlStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    store.migrate().await.unwrap();
+    let user = servers::fill(&store, 40).await;
+
+    let one = MySqlPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let through_one = MySqlStore::from_pool(one.clone()).table_prefix(&prefix).unwrap();
+    servers::list_25(&through_one, &user).await;
+    sqlx::raw_sql("FLUSH STATUS").execute(&one).await.unwrap();
+    servers::list_25(&through_one, &user).await;
+    let rows = sqlx::raw_sql("SHOW SESSION STATUS LIKE 'Handler_read%'").fetch_all(&one).await.unwrap();
+    let reads: BTreeMap<String, u64> =
+        rows.iter().map(|row| (row.get(0), row.get::<String, _>(1).parse().unwrap())).collect();
+    // One look-up of the user's first row by the key, the next 50, and 25 of those in their order.
+    assert!(reads["Handler_read_key"] <= 2 && reads["Handler_read_first"] == 0, "{reads:?}");
+    assert!(reads.values().sum::<u64>() <= 2 + 50 + 26 + 51, "{reads:?}");
     drop_tables(&url, &prefix).await;
 }
 
@@ -130,4 +161,16 @@ async fn a_url_of_another_kind_is_refused_and_a_dead_one_tells_no_password() {
     let error = MySqlStore::connect("mysql://ann:hunter2@127.0.0.1:9/test").await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// S42, S85: through managers, not the store's contract alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResult {
+    let Some(url) = url() else { return Ok(()) };
+    let make = async || MySqlStore::connect(&url).await.unwrap();
+    with_store(&url, make, async |store| {
+        crate::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await?;
+        crate::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await
+    })
+    .await
 }

@@ -1,17 +1,23 @@
 use tower_device_sessions::store::{
     PostgresStore, SessionStore, StoreErrorKind,
     conformance::{Case, Failure},
-    sqlx::{self, PgPool, postgres::PgPoolOptions},
+    sqlx::{
+        self, PgPool,
+        postgres::{PgConnectOptions, PgPoolOptions},
+    },
 };
 
-use super::servers;
+use uuid::Uuid;
 
-fn url() -> Option<String> {
+use super::servers;
+use crate::proxy::Proxy;
+
+pub(super) fn url() -> Option<String> {
     servers::url("postgres", "TEST_POSTGRES_URL", 5432, "postgres://postgres@127.0.0.1:5432/test")
 }
 
 /// Runs `test` on a store with tables of its own, and drops them.
-async fn with_store<T>(
+pub(super) async fn with_store<T>(
     url: &str,
     make: impl AsyncFn() -> PostgresStore,
     test: impl AsyncFnOnce(PostgresStore) -> T,
@@ -85,23 +91,23 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
     let observer = PostgresStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
     observer.migrate().await.unwrap();
     let watcher = PgPool::connect(&url).await.unwrap();
-    let mut poisoned = 0;
-    let mut round = 0;
-    // Whether the server is so fast that there is nothing left to cancel is a matter of luck.
-    while poisoned < 3 {
-        round += 1;
-        assert!(round < 100, "no cancelled `begin()` leaves a transaction open: this tests nothing");
+    let server: PgConnectOptions = url.parse().unwrap();
+    let address = tokio::net::lookup_host((server.get_host(), server.get_port())).await.unwrap().next().unwrap();
+    let proxy = Proxy::to(address).await.unwrap();
+    let server = server.host("127.0.0.1").port(proxy.port);
+    for round in 0..4 {
         // One connection, which every statement has to use.
-        let shared = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect(&url).await.unwrap();
+        let shared = PgPoolOptions::new().max_connections(1).test_before_acquire(false);
+        let shared = shared.connect_with(server.clone()).await.unwrap();
         let store = PostgresStore::from_pool(shared.clone()).table_prefix(&prefix).unwrap();
         let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&shared).await.unwrap();
 
         servers::until(|| shared.num_idle() == 1).await;
-        servers::drop_after(1 + round % 2, Box::pin(shared.begin())).await;
+        servers::drop_when_asked(&proxy, shared.begin()).await;
         servers::until(|| shared.num_idle() == 1).await;
-        let is_poisoned = state(&watcher, process).await == "idle in transaction";
-        poisoned += u32::from(is_poisoned);
-        if poisoned % 2 == 0 {
+        // A cancelled `begin()` leaves a transaction open, or this would test nothing.
+        assert_eq!(state(&watcher, process).await, "idle in transaction");
+        if round % 2 == 0 {
             // What other code does with the connection meanwhile can fail, which leaves it worse.
             sqlx::query("SELECT 1 / 0").execute(&shared).await.unwrap_err();
         }
@@ -110,6 +116,40 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
         shared.close().await;
         servers::ensure_ended(&observer, &ended).await;
     }
+    drop_tables(&url, &prefix).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_read_by_the_primary_key() {
+    let Some(url) = url() else { return };
+    let prefix = servers::prefix();
+    let store = PostgresStore::connect(&url).await.unwrap().table_prefix(&prefix).unwrap();
+    store.migrate().await.unwrap();
+    let user = servers::fill(&store, 40).await;
+
+    let one = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let analyze: &str = format!("ANALYZE {prefix}sessions").leak();
+    sqlx::raw_sql(analyze).execute(&one).await.unwrap();
+    servers::list_25(&PostgresStore::from_pool(one.clone()).table_prefix(&prefix).unwrap(), &user).await;
+    let listing =
+        "SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'SELECT id, %ORDER BY last_active_at%'";
+    let listing: String = sqlx::query_scalar(listing).fetch_one(&one).await.unwrap();
+    let explain: &str = format!("EXPLAIN {listing}").leak();
+    let plan: Vec<String> = sqlx::query_scalar(explain)
+        .bind(user.as_str())
+        .bind(0_i64)
+        .bind(0_i64)
+        .bind(true)
+        .bind(false)
+        .bind(None::<Uuid>)
+        .bind(i64::MAX)
+        .bind(Uuid::max())
+        .bind(25_i64)
+        .fetch_all(&one)
+        .await
+        .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains(&format!("{prefix}sessions_pkey")) && !plan.contains("Seq Scan"), "{plan}");
     drop_tables(&url, &prefix).await;
 }
 
@@ -156,4 +196,16 @@ async fn a_url_of_another_kind_is_refused_and_a_dead_one_tells_no_password() {
     let error = PostgresStore::connect("postgres://ann:hunter2@127.0.0.1:9/test").await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+}
+
+/// S42, S85: through managers, not the store's contract alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResult {
+    let Some(url) = url() else { return Ok(()) };
+    let make = async || PostgresStore::connect(&url).await.unwrap();
+    with_store(&url, make, async |store| {
+        crate::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await?;
+        crate::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await
+    })
+    .await
 }

@@ -4,16 +4,13 @@ use std::{
     collections::BTreeSet,
     env,
     error::Error,
-    future::poll_fn,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
-    pin::Pin,
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -23,8 +20,10 @@ use tower_device_sessions::{
     device::DeviceName,
     policy::{Admission, OverLimit, SessionLimit},
     session::{Actor, EndReason, Ending, Touch},
-    store::{Rotation, SessionStore, StoreErrorKind},
+    store::{ListQuery, Rotation, SessionState, SessionStore, StoreErrorKind},
 };
+
+use crate::proxy::{Fault, Proxy};
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
 /// its port on this machine. Without a server the test has nothing to do, unless `REQUIRE_STORES` names it.
@@ -98,17 +97,17 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
     }
 }
 
-/// Polls `future` so many times, when it wakes its task in between, and drops it.
-pub(crate) async fn drop_after<F: Future + Unpin>(polls: usize, mut future: F) {
-    let mut left = polls;
-    poll_fn(|context| {
-        left -= 1;
-        match Pin::new(&mut future).poll(context) {
-            Poll::Pending if left > 0 => Poll::Pending,
-            _ => Poll::Ready(()),
-        }
-    })
-    .await;
+/// Begins what `future` does, and drops it when the server has been asked and its answer is still on the way. The answer
+/// arrives afterwards.
+pub(crate) async fn drop_when_asked(proxy: &Proxy, future: impl Future) {
+    proxy.set(Fault::Hold);
+    let asked = proxy.asked();
+    tokio::select! {
+        biased;
+        _ = future => panic!("it has got an answer"),
+        () = until(|| proxy.asked() > asked) => {}
+    }
+    proxy.set(Fault::None);
 }
 
 /// Changes things through `store`, each of which `observer` must see at once. Answers a session that has ended.
@@ -158,6 +157,31 @@ pub(crate) async fn serve_100_requests(store: impl SessionStore) {
     while let Some(request) = requests.join_next().await {
         request.unwrap();
     }
+}
+
+/// Inserts 50 sessions of each of so many users, and answers the first of them.
+pub(crate) async fn fill(store: &(impl SessionStore + Clone), users: u32) -> UserId {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    let mut inserting = tokio::task::JoinSet::new();
+    for user in 0..users {
+        let store = store.clone();
+        inserting.spawn(async move {
+            for _ in 0..50 {
+                let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
+                store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+            }
+        });
+    }
+    while let Some(inserted) = inserting.join_next().await {
+        inserted.unwrap();
+    }
+    UserId::from(0)
+}
+
+/// Lists half of the sessions that [`fill`] has made for a user.
+pub(crate) async fn list_25(store: &dyn SessionStore, user: &UserId) {
+    let query = ListQuery::new(SessionState::Active, 25, Timestamp::from_seconds(1_767_225_600), Duration::ZERO);
+    assert_eq!(store.list(user, &query).await.unwrap().len(), 25);
 }
 
 const ASSIGNMENT: &str = "TEST_STORE_ASSIGNMENT";

@@ -105,6 +105,10 @@ statements! {
     /// ended before, limit
     purge: "DELETE FROM tds_sessions WHERE ends_at < ? ORDER BY ends_at LIMIT ?",
 
+    /// user, id, ended before
+    forget_addresses: "UPDATE tds_sessions SET created_ip = NULL, last_ip = NULL, city = NULL, region = NULL, \
+                       country_code = NULL WHERE user_id = ? AND id = ? AND ends_at < ?",
+
     /// since, until, limit
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= ? AND ends_at < ? \
                     ORDER BY ends_at, user_id, id LIMIT ?",

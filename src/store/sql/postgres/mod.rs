@@ -281,6 +281,18 @@ impl SessionStore for PostgresStore {
         })
     }
 
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let query = || self.query(self.sql.forget_addresses).bind(user.as_str()).bind(*id.as_uuid());
+            Ok(retrying!(self.change(query().bind(ended_before.as_micros())))? > 0)
+        })
+    }
+
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             let query = self.query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());

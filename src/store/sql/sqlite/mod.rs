@@ -5,6 +5,7 @@ mod statements;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::TryStreamExt;
 use serde_json::{Map, Value};
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
@@ -145,6 +146,11 @@ impl SessionStore for SqliteStore {
         "sqlite"
     }
 
+    /// Usually there is one process. Several of them should ask for [polling](crate::manager::SessionManagerBuilder::polling).
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
         Box::pin(detached(async move { store.apply_migrations().await }))
@@ -185,8 +191,13 @@ impl SessionStore for SqliteStore {
                 .bind(after.last_active_at.as_micros())
                 .bind(*after.id.as_uuid())
                 .bind(i64::from(query.limit));
-            let rows = rows.fetch_all(&self.reader).await.map_err(failure)?;
-            rows.iter().map(|row| read_session(row, user)).collect()
+            // Rows are read while SQLite, in a thread of its own, is looking for more.
+            let mut rows = rows.fetch(&self.reader);
+            let mut sessions = Vec::new();
+            while let Some(row) = rows.try_next().await.map_err(failure)? {
+                sessions.push(read_session(&row, user)?);
+            }
+            Ok(sessions)
         })
     }
 
@@ -292,6 +303,19 @@ impl SessionStore for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
             Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
+        })
+    }
+
+    fn forget_addresses<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        ended_before: Timestamp,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move {
+            let query = sqlx::query(self.sql.forget_addresses).bind(user.as_str()).bind(*id.as_uuid());
+            let query = query.bind(ended_before.as_micros());
+            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 

@@ -95,6 +95,10 @@ statements! {
     purge: "DELETE FROM tds_sessions WHERE (user_id, id) IN \
             (SELECT user_id, id FROM tds_sessions WHERE ends_at < ?1 ORDER BY ends_at LIMIT ?2)",
 
+    /// user, id, ended before
+    forget_addresses: "UPDATE tds_sessions SET created_ip = NULL, last_ip = NULL, city = NULL, region = NULL, \
+                       country_code = NULL WHERE user_id = ?1 AND id = ?2 AND ends_at < ?3",
+
     /// since, until, limit
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= ?1 AND ends_at < ?2 \
                     ORDER BY ends_at, user_id, id LIMIT ?3",

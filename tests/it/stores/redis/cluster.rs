@@ -18,7 +18,7 @@ async fn a_cluster_keeps_every_promise() -> TestResult {
         .map(|case| {
             let urls = urls.clone();
             async move {
-                let store = RedisStore::cluster(urls.iter().map(String::as_str)).await.unwrap();
+                let store = RedisStore::cluster(urls).await.unwrap();
                 let store = store.key_prefix(&format!("{}:", unique_name())).unwrap();
                 case.check(store).await
             }

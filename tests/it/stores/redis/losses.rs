@@ -233,12 +233,10 @@ async fn a_server_that_comes_back_is_found_again() -> TestResult {
     end(&store, &ended).await?;
 
     server.kill();
-    let began = std::time::Instant::now();
     for _ in 0..3 {
         let failed = store.find(&kept.user_id, kept.id).await;
         assert_eq!(failed.map_err(|error| error.kind()), Err(StoreErrorKind::Unavailable));
     }
-    assert!(began.elapsed() < Duration::from_secs(3), "three failures took {:?}", began.elapsed());
 
     server.run();
     server.wait_until("INFO persistence", "loading:0");

@@ -1,0 +1,168 @@
+//! Where sessions are kept, and how nodes hear of each other, from environment variables.
+//!
+//! | variable | meaning | default |
+//! | --- | --- | --- |
+//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `redis://` or `memory:` | the application's |
+//! | `BUS` | `postgres`, `redis`, `poll` or `none` | that of the store: `poll` for MySQL, `none` for SQLite |
+//! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
+
+use std::{error::Error, time::Duration};
+
+use tower_device_sessions::{
+    SessionManager,
+    bus::LocalBus,
+    manager::SessionManagerBuilder,
+    store::{MemoryStore, SessionStore},
+};
+
+use crate::settings::text;
+
+/// The store and the bus. All builders that it opens share them.
+pub struct Shared {
+    store: Location,
+    bus: Bus,
+}
+
+enum Location {
+    Memory(MemoryStore),
+    #[cfg(feature = "sqlite")]
+    Sqlite(String),
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+    #[cfg(feature = "mysql")]
+    MySql(String),
+    #[cfg(feature = "redis")]
+    Redis(String),
+}
+
+enum Bus {
+    None,
+    Local(LocalBus),
+    Poll,
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+    #[cfg(feature = "redis")]
+    Redis(String),
+}
+
+impl Shared {
+    pub fn from_env(default: &str) -> Result<Self, String> {
+        let url = text("DATABASE_URL")?.unwrap_or_else(|| default.to_owned());
+        let (store, own) = location(&url)?;
+        let bus = match text("BUS")?.as_deref() {
+            None => own,
+            Some("none") => Bus::None,
+            Some("poll") => Bus::Poll,
+            Some("postgres") => postgres_bus(&url)?,
+            Some("redis") => redis_bus(text("REDIS_URL")?.unwrap_or(url))?,
+            Some(other) => return Err(format!("BUS: {other:?} is none of postgres, redis, poll, none")),
+        };
+        Ok(Self { store, bus })
+    }
+
+    /// Opens the store, brings its schema up to date, connects to the bus, and begins a session manager.
+    pub async fn open(&self) -> Result<SessionManagerBuilder, String> {
+        let builder = match &self.store {
+            Location::Memory(store) => begin(store.clone()).await?,
+            #[cfg(feature = "sqlite")]
+            Location::Sqlite(url) => {
+                begin(tower_device_sessions::store::SqliteStore::connect(url).await.map_err(database)?).await?
+            }
+            #[cfg(feature = "postgres")]
+            Location::Postgres(url) => {
+                begin(tower_device_sessions::store::PostgresStore::connect(url).await.map_err(database)?).await?
+            }
+            #[cfg(feature = "mysql")]
+            Location::MySql(url) => {
+                begin(tower_device_sessions::store::MySqlStore::connect(url).await.map_err(database)?).await?
+            }
+            #[cfg(feature = "redis")]
+            Location::Redis(url) => {
+                begin(tower_device_sessions::store::RedisStore::connect(url).await.map_err(database)?).await?
+            }
+        };
+        Ok(match &self.bus {
+            Bus::None => builder.without_bus(),
+            Bus::Local(bus) => builder.bus(bus.clone()),
+            Bus::Poll => builder.polling(Duration::from_millis(500)),
+            #[cfg(feature = "postgres")]
+            Bus::Postgres(url) => {
+                builder.bus(tower_device_sessions::bus::PostgresBus::connect(url).await.map_err(bus)?)
+            }
+            #[cfg(feature = "redis")]
+            Bus::Redis(url) => builder.bus(tower_device_sessions::bus::RedisBus::connect(url).await.map_err(bus)?),
+        })
+    }
+}
+
+/// The store at a URL, and the bus that fits it.
+fn location(url: &str) -> Result<(Location, Bus), String> {
+    match url.split_once(':').unwrap_or_default() {
+        ("memory", "" | "//") => Ok((Location::Memory(MemoryStore::new()), Bus::Local(LocalBus::new()))),
+        #[cfg(feature = "sqlite")]
+        ("sqlite", _) => Ok((Location::Sqlite(url.to_owned()), Bus::None)),
+        #[cfg(feature = "postgres")]
+        ("postgres" | "postgresql", _) => Ok((Location::Postgres(url.to_owned()), Bus::Postgres(url.to_owned()))),
+        #[cfg(feature = "mysql")]
+        ("mysql", _) => Ok((Location::MySql(url.to_owned()), Bus::Poll)),
+        #[cfg(feature = "redis")]
+        ("redis", _) => Ok((Location::Redis(url.to_owned()), Bus::Redis(url.to_owned()))),
+        (name, _) if ["sqlite", "postgres", "mysql", "redis"].contains(&name) => {
+            Err(format!("DATABASE_URL: build with `--features {name}`, or use memory:"))
+        }
+        _ => Err("DATABASE_URL: use sqlite://FILE, postgres://, mysql://, redis:// or memory:".to_owned()),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres_bus(url: &str) -> Result<Bus, String> {
+    match url.starts_with("postgres") {
+        true => Ok(Bus::Postgres(url.to_owned())),
+        false => Err("BUS: postgres takes a DATABASE_URL that is postgres://".to_owned()),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres_bus(_: &str) -> Result<Bus, String> {
+    Err("BUS: build with `--features postgres`".to_owned())
+}
+
+#[cfg(feature = "redis")]
+fn redis_bus(url: String) -> Result<Bus, String> {
+    match url.starts_with("redis") {
+        true => Ok(Bus::Redis(url)),
+        false => Err("BUS: redis takes a REDIS_URL that is redis://".to_owned()),
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis_bus(_: String) -> Result<Bus, String> {
+    Err("BUS: build with `--features redis`".to_owned())
+}
+
+async fn begin(store: impl SessionStore) -> Result<SessionManagerBuilder, String> {
+    store.migrate().await.map_err(database)?;
+    Ok(SessionManager::builder(store))
+}
+
+#[allow(dead_code, reason = "without a store's feature there is nothing to connect to")]
+fn database(error: impl Error) -> String {
+    format!("DATABASE_URL: {}", describe(&error))
+}
+
+#[allow(dead_code, reason = "without a store's feature there is nothing to connect to")]
+fn bus(error: impl Error) -> String {
+    format!("BUS: {}", describe(&error))
+}
+
+/// An error with its causes, on one line.
+fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text.replace('\n', " ")
+}

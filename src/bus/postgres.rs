@@ -1,0 +1,193 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::time;
+
+use super::{
+    BusError, BusErrorKind, BusFuture, BusHealth, RevocationBus, RevocationMessage, Subscription,
+    reconnect::{Link, Lost, listen},
+    tally::Tally,
+};
+
+/// A bus on the `LISTEN` and `NOTIFY` of Postgres.
+///
+/// Each subscription has a connection of its own, which must not go through a pooler in transaction mode, such as
+/// PgBouncer: `LISTEN` seems to succeed there, and nothing is ever heard. Publishing may go through one, see
+/// [`publish_through`](Self::publish_through). Where there is no other way to the database, use the
+/// [polling bus](super::PollingBus).
+///
+/// Postgres lets transactions that notify commit one after another. That is no burden for revocations, which are few.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`channel`](Self::channel) | `tds_revocations` |
+/// | [`keep_alive`](Self::keep_alive) | 10 s |
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::bus::{BusError, PostgresBus};
+///
+/// # async fn open() -> Result<(), BusError> {
+/// let bus = PostgresBus::connect("postgres://app@localhost/app").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresBus {
+    options: PgConnectOptions,
+    publisher: PgPool,
+    channel: Arc<str>,
+    keep_alive: Duration,
+    tally: Arc<Tally>,
+}
+
+impl PostgresBus {
+    /// A bus on the database at `url`, with a connection of its own to publish by.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] when `url` is not the address of a database, [`BusErrorKind::Unavailable`] when it
+    /// cannot be reached.
+    pub async fn connect(url: &str) -> Result<Self, BusError> {
+        let options: PgConnectOptions =
+            url.parse().map_err(|error: sqlx::Error| BusError::new(BusErrorKind::Location, error))?;
+        let publisher = one_connection().connect_with(options.clone()).await.map_err(BusError::unavailable)?;
+        Ok(Self::new(options, publisher))
+    }
+
+    /// A bus on the database of this pool. It publishes by the pool's connections; each subscription makes one of its own
+    /// with the pool's options.
+    pub fn from_pool(pool: PgPool) -> Self {
+        let options = pool.connect_options().as_ref().clone();
+        Self::new(options, pool)
+    }
+
+    fn new(options: PgConnectOptions, publisher: PgPool) -> Self {
+        Self { options, publisher, channel: CHANNEL.into(), keep_alive: KEEP_ALIVE, tally: Arc::default() }
+    }
+
+    /// The name of the channel. Default: `tds_revocations`.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] unless it is 1 to 63 lower-case letters, digits and underscores.
+    pub fn channel(mut self, channel: &str) -> Result<Self, BusError> {
+        let fits = (1..=63).contains(&channel.len());
+        let clean = channel.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if !fits || !clean {
+            let rule = "a channel is 1 to 63 lower-case letters, digits and underscores";
+            return Err(BusError::new(BusErrorKind::Location, rule));
+        }
+        self.channel = channel.into();
+        Ok(self)
+    }
+
+    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind a
+    /// broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.keep_alive = interval.max(SHORTEST_KEEP_ALIVE);
+        self
+    }
+
+    /// Publishes by the connections of this pool instead.
+    #[must_use]
+    pub fn publish_through(mut self, pool: PgPool) -> Self {
+        self.publisher = pool;
+        self
+    }
+
+    async fn notify(&self, payload: String) -> Result<(), BusError> {
+        // Not prepared: a pooler in transaction mode may not know the statement the next time.
+        let query = sqlx::query("SELECT pg_notify($1, $2)").bind(&*self.channel).bind(payload).persistent(false);
+        match time::timeout(PATIENCE, query.execute(&self.publisher)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(BusError::unavailable(error)),
+            Err(elapsed) => Err(BusError::unavailable(elapsed)),
+        }
+    }
+}
+
+impl RevocationBus for PostgresBus {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async { self.tally.publishing(self.notify(message.encode()).await) })
+    }
+
+    fn subscribe(&self) -> Subscription {
+        let link = PostgresLink {
+            options: self.options.clone(),
+            channel: Arc::clone(&self.channel),
+            keep_alive: self.keep_alive,
+        };
+        listen(self.name(), link, &self.tally)
+    }
+
+    fn health(&self) -> BusHealth {
+        self.tally.health()
+    }
+}
+
+impl fmt::Debug for PostgresBus {
+    /// Names no address: the options hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresBus").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+struct PostgresLink {
+    options: PgConnectOptions,
+    channel: Arc<str>,
+    keep_alive: Duration,
+}
+
+impl Link for PostgresLink {
+    type Connection = PgListener;
+
+    async fn connect(&self) -> Result<PgListener, Lost> {
+        let pool = one_connection().connect_lazy_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.ignore_pool_close_event(true);
+        // A listener that reconnects by itself does not always tell, and does not do it at all after some errors. This one
+        // is thrown away whenever anything is wrong.
+        listener.eager_reconnect(false);
+        listener.listen(&self.channel).await?;
+        Ok(listener)
+    }
+
+    async fn receive(&self, listener: &mut PgListener) -> Result<Vec<u8>, Lost> {
+        loop {
+            match time::timeout(self.keep_alive, listener.try_recv()).await {
+                Ok(Ok(Some(notification))) => return Ok(notification.payload().as_bytes().to_vec()),
+                Ok(Ok(None)) => return Err("the connection was closed".into()),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => {
+                    time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&mut *listener)).await??;
+                }
+            }
+        }
+    }
+}
+
+fn one_connection() -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).acquire_timeout(PATIENCE)
+}
+
+const CHANNEL: &str = "tds_revocations";
+
+/// How long a statement, or a wait for a connection, may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// More often would be a burden.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(100);

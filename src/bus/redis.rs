@@ -1,0 +1,243 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use redis::{
+    Client, IntoConnectionInfo, RedisError, Value,
+    aio::{ConnectionManager, ConnectionManagerConfig, PubSubSink, PubSubStream},
+};
+use tokio::time;
+
+use super::{
+    BusError, BusErrorKind, BusFuture, BusHealth, RevocationBus, RevocationMessage, Subscription,
+    reconnect::{Link, Lost, listen},
+    tally::Tally,
+};
+
+/// A bus on the publish and subscribe of Redis or Valkey.
+///
+/// It need not be the server that holds the sessions: a small one beside an SQL store will do, as nothing is kept in it.
+/// Each subscription has a connection of its own. A user that is restricted needs the right to the channel and to
+/// `PUBLISH`, `SUBSCRIBE` and `PING`.
+///
+/// # Defaults
+///
+/// | setting | default |
+/// | --- | --- |
+/// | [`channel`](Self::channel) | `tds:revocations` |
+/// | [`keep_alive`](Self::keep_alive) | 10 s |
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::bus::{BusError, RedisBus};
+///
+/// # async fn open() -> Result<(), BusError> {
+/// let bus = RedisBus::connect("redis://127.0.0.1/").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisBus {
+    nodes: Arc<[Node]>,
+    channel: Arc<str>,
+    keep_alive: Duration,
+    tally: Arc<Tally>,
+}
+
+#[derive(Clone)]
+struct Node {
+    client: Client,
+    publisher: ConnectionManager,
+}
+
+impl RedisBus {
+    /// A bus on the server at `url`, which has the forms that [`redis::Client::open`] takes.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] when `url` is not the address of a server, [`BusErrorKind::Unavailable`] when it does
+    /// not answer.
+    pub async fn connect(url: &str) -> Result<Self, BusError> {
+        Self::cluster([url]).await
+    }
+
+    /// A bus on the cluster that these nodes belong to. One that answers is enough: each passes messages on to all others.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] when one of `urls` is not the address of a server, or there is none,
+    /// [`BusErrorKind::Unavailable`] when no node answers.
+    pub async fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, BusError> {
+        let client = |url: &str| {
+            let info = url.into_connection_info()?;
+            let tcp = info.tcp_settings().clone().set_nodelay(true);
+            Client::open(info.set_tcp_settings(tcp))
+        };
+        let clients = urls.into_iter().map(|url| client(url.as_ref())).collect::<Result<Vec<Client>, RedisError>>();
+        let bus = Self::from_clients(clients.map_err(location)?)?;
+        bus.send(|| redis::cmd("PING")).await?;
+        Ok(bus)
+    }
+
+    /// A bus on a client of the application's own, with its address, credentials and TLS. It connects when it is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] when the driver refuses the client's settings.
+    pub fn from_client(client: Client) -> Result<Self, BusError> {
+        Self::from_clients(vec![client])
+    }
+
+    /// A bus on the nodes of a cluster, with clients of the application's own.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] when there is no node, or the driver refuses a client's settings.
+    pub fn from_clients(clients: Vec<Client>) -> Result<Self, BusError> {
+        if clients.is_empty() {
+            return Err(BusError::new(BusErrorKind::Location, "a bus needs a server"));
+        }
+        let node = |client: Client| {
+            let config = ConnectionManagerConfig::new()
+                .set_connection_timeout(Some(PATIENCE))
+                .set_response_timeout(Some(PATIENCE))
+                .set_number_of_retries(1)
+                .set_min_delay(Duration::from_millis(20))
+                .set_max_delay(Duration::from_millis(100));
+            let publisher = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
+            Ok(Node { client, publisher })
+        };
+        let nodes: Vec<Node> = clients.into_iter().map(node).collect::<Result<_, RedisError>>().map_err(location)?;
+        Ok(Self { nodes: nodes.into(), channel: CHANNEL.into(), keep_alive: KEEP_ALIVE, tally: Arc::default() })
+    }
+
+    /// The name of the channel. Default: `tds:revocations`.
+    ///
+    /// # Errors
+    ///
+    /// [`BusErrorKind::Location`] unless it is 1 to 128 visible ASCII characters.
+    pub fn channel(mut self, channel: &str) -> Result<Self, BusError> {
+        if !(1..=128).contains(&channel.len()) || !channel.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BusError::new(BusErrorKind::Location, "a channel is 1 to 128 visible ASCII characters"));
+        }
+        self.channel = channel.into();
+        Ok(self)
+    }
+
+    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind a
+    /// broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration) -> Self {
+        self.keep_alive = interval.max(SHORTEST_KEEP_ALIVE);
+        self
+    }
+
+    /// Sends a command to the first node that takes it.
+    async fn send(&self, command: impl Fn() -> redis::Cmd) -> Result<(), BusError> {
+        let mut failure = None;
+        for node in &*self.nodes {
+            let sent =
+                time::timeout(PATIENCE, async { command().query_async::<Value>(&mut node.publisher.clone()).await });
+            match sent.await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => failure = Some(BusError::unavailable(error)),
+                Err(elapsed) => failure = Some(BusError::unavailable(elapsed)),
+            }
+        }
+        Err(failure.unwrap_or_else(|| BusError::unavailable("there is no server")))
+    }
+}
+
+impl RevocationBus for RedisBus {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async {
+            let payload = message.encode();
+            let sent = self.send(|| {
+                let mut publish = redis::cmd("PUBLISH");
+                publish.arg(&*self.channel).arg(&payload);
+                publish
+            });
+            self.tally.publishing(sent.await)
+        })
+    }
+
+    fn subscribe(&self) -> Subscription {
+        let link = RedisLink {
+            nodes: Arc::clone(&self.nodes),
+            channel: Arc::clone(&self.channel),
+            keep_alive: self.keep_alive,
+        };
+        listen(self.name(), link, &self.tally)
+    }
+
+    fn health(&self) -> BusHealth {
+        self.tally.health()
+    }
+}
+
+impl fmt::Debug for RedisBus {
+    /// Names no address: a URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBus").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+struct RedisLink {
+    nodes: Arc<[Node]>,
+    channel: Arc<str>,
+    keep_alive: Duration,
+}
+
+impl RedisLink {
+    async fn subscribe(&self, node: &Node) -> Result<(PubSubSink, PubSubStream), RedisError> {
+        let (mut sink, stream) = node.client.get_async_pubsub().await?.split();
+        sink.subscribe(&*self.channel).await?;
+        Ok((sink, stream))
+    }
+}
+
+impl Link for RedisLink {
+    type Connection = (PubSubSink, PubSubStream);
+
+    async fn connect(&self) -> Result<Self::Connection, Lost> {
+        let mut failure: Lost = "there is no server".into();
+        for node in &*self.nodes {
+            match time::timeout(PATIENCE, self.subscribe(node)).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => failure = error.into(),
+                Err(elapsed) => failure = elapsed.into(),
+            }
+        }
+        Err(failure)
+    }
+
+    async fn receive(&self, (sink, stream): &mut Self::Connection) -> Result<Vec<u8>, Lost> {
+        loop {
+            match time::timeout(self.keep_alive, stream.next()).await {
+                Ok(Some(message)) => return Ok(message.get_payload_bytes().to_vec()),
+                Ok(None) => return Err("the connection was closed".into()),
+                Err(_) => {
+                    time::timeout(PATIENCE, sink.ping::<Value>()).await??;
+                }
+            }
+        }
+    }
+}
+
+fn location(error: RedisError) -> BusError {
+    BusError::new(BusErrorKind::Location, error)
+}
+
+const CHANNEL: &str = "tds:revocations";
+
+/// How long a connection may take to be made, and a command to be answered.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// More often would be a burden.
+const SHORTEST_KEEP_ALIVE: Duration = Duration::from_millis(100);

@@ -1,0 +1,89 @@
+use std::{
+    fmt,
+    future::{pending, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use super::RevocationMessage;
+
+/// What a subscriber hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BusEvent {
+    /// Sessions have ended or changed.
+    Message(RevocationMessage),
+    /// Something may have been missed: nothing that was cached until now can be relied on.
+    Gap(GapReason),
+}
+
+/// Why something may have been missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// A connection was made: what was said before was not heard.
+    Connected,
+    /// The connection was lost: what is said from now on is not heard.
+    Disconnected,
+    /// More was said than could be kept for this subscriber.
+    Overflow,
+    /// Something was said that this version does not understand.
+    Undecodable,
+}
+
+impl GapReason {
+    /// The name under which logs and metrics know the reason.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Disconnected => "disconnected",
+            Self::Overflow => "overflow",
+            Self::Undecodable => "undecodable",
+        }
+    }
+}
+
+impl fmt::Display for GapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is heard on a bus from one moment on, without end.
+///
+/// It does its work, reconnecting included, while it is polled; left alone, it hears nothing, and may lose its connection.
+pub struct Subscription {
+    events: Pin<Box<dyn Stream<Item = BusEvent> + Send>>,
+}
+
+impl Subscription {
+    /// A subscription that hears these events.
+    pub fn new(events: impl Stream<Item = BusEvent> + Send + 'static) -> Self {
+        Self { events: Box::pin(events) }
+    }
+
+    /// Waits for the next event. Dropping the future loses none.
+    pub async fn next(&mut self) -> BusEvent {
+        match poll_fn(|context| self.events.as_mut().poll_next(context)).await {
+            Some(event) => event,
+            // A bus of somebody's own that has ended: there is nothing more to hear.
+            None => pending().await,
+        }
+    }
+}
+
+impl Stream for Subscription {
+    type Item = BusEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<BusEvent>> {
+        self.events.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+
+use super::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// A verified token with the session it stands for, as of one read of the store.
+///
+/// The fields are in the order of their use: what each request reads stands together, beside the count of references.
+#[repr(C)]
+pub(crate) struct Entry<V> {
+    /// Until when it may be used, in ticks; 0 once it is void.
+    valid_until: AtomicU64,
+    /// From when on the session's activity is worth recording again, in ticks.
+    touch_due: AtomicU64,
+    /// From when on a request that finds the entry has the record read anew, in ticks.
+    reload_due: AtomicU64,
+    epoch: u64,
+    /// Whether a request has found it since room was last looked for here.
+    used: AtomicBool,
+    /// What the entry weighs, in bytes.
+    bytes: u32,
+    token: Arc<[u8]>,
+    value: V,
+}
+
+/// What [`Cache::publish`](super::Cache::publish) is to publish.
+pub(crate) struct Publication<V> {
+    pub(crate) token: Arc<[u8]>,
+    pub(crate) value: V,
+    /// The revision that the key ring had before the token was verified.
+    pub(crate) key_revision: u64,
+    pub(crate) valid_until: u64,
+    /// When activity is due to be recorded, unless another token of the session has recorded some meanwhile.
+    pub(crate) touch_due: u64,
+    /// When the record is to be read anew, ahead of its end.
+    pub(crate) reload_due: u64,
+    pub(crate) bytes: u32,
+}
+
+/// What the cache knows of a token.
+pub(crate) enum Lookup<V> {
+    /// The token is good, and so is the session.
+    Hit(Arc<Entry<V>>),
+    /// The token was good; the session must be looked at again.
+    Stale(Arc<Entry<V>>),
+    /// Nothing.
+    Miss,
+}
+
+impl<V> Entry<V> {
+    /// What was stored with the entry.
+    pub(crate) fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// The token's bytes.
+    pub(crate) fn token(&self) -> &Arc<[u8]> {
+        &self.token
+    }
+
+    /// Whether activity at `now` is worth recording.
+    pub(crate) fn is_touch_due(&self, now: u64) -> bool {
+        self.touch_due.load(Ordering::Relaxed) <= now
+    }
+
+    /// Whether it is time to read the record anew.
+    pub(crate) fn is_reload_due(&self, now: u64) -> bool {
+        self.reload_due.load(Ordering::Relaxed) <= now
+    }
+
+    /// Claims the reading of the record at `now`: true for one caller until `again`, when another may try.
+    pub(crate) fn claim_reload(&self, now: u64, again: u64) -> bool {
+        claim(&self.reload_due, now, again)
+    }
+
+    pub(super) fn new(publication: Publication<V>, touch_due: u64, epoch: u64) -> Self {
+        Self {
+            valid_until: AtomicU64::new(publication.valid_until),
+            touch_due: AtomicU64::new(touch_due),
+            reload_due: AtomicU64::new(publication.reload_due),
+            epoch,
+            used: AtomicBool::new(false),
+            bytes: publication.bytes,
+            token: publication.token,
+            value: publication.value,
+        }
+    }
+
+    pub(super) fn is_valid(&self, now: u64) -> bool {
+        now < self.valid_until.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// Notes that a request has found it. Mostly a read, so that many may do it at once.
+    pub(super) fn note_use(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a request has found it since this was last asked.
+    pub(super) fn take_use(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn bytes(&self) -> u32 {
+        self.bytes
+    }
+
+    /// Makes the entry useless to those who hold it.
+    pub(super) fn void(&self) {
+        self.valid_until.store(0, Ordering::Release);
+    }
+
+    pub(super) fn claim_touch(&self, now: u64, next: u64) -> bool {
+        claim(&self.touch_due, now, next)
+    }
+
+    pub(super) fn put_off_touch(&self, next: u64) {
+        self.touch_due.store(next, Ordering::Relaxed);
+    }
+}
+
+/// Moves a moment that has come to `next`: true for one caller.
+fn claim(due: &AtomicU64, now: u64, next: u64) -> bool {
+    let since = due.load(Ordering::Relaxed);
+    since <= now && due.compare_exchange(since, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+}

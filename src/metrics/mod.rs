@@ -1,0 +1,91 @@
+//! Metrics, for the recorder of the [`metrics`](https://docs.rs/metrics) crate that the application installs.
+//!
+//! The recorder must be installed before [`build()`](crate::manager::SessionManagerBuilder::build) is called: the manager
+//! takes its handles there, so that counting a request costs one addition. Without the feature `metrics` nothing of this is compiled.
+//!
+//! | name | kind | labels | what it says |
+//! | --- | --- | --- | --- |
+//! | `device_sessions_requests_total` | counter | `outcome` | requests that the layer has judged |
+//! | `device_sessions_cache_lookups_total` | counter | `result`: `hit`, `stale`, `miss` | look-ups of a token |
+//! | `device_sessions_loads_total` | counter | `result`: `found`, `not_found`, `failed` | records read because the cache did not have them |
+//! | `device_sessions_store_seconds` | histogram | `operation`, `result`: `ok`, `error`, `timeout` | how long the store took, the wait for it included |
+//! | `device_sessions_started_total` | counter | | sign-ins |
+//! | `device_sessions_ended_total` | counter | `reason` | sessions ended on purpose, by this node |
+//! | `device_sessions_revocation_seconds` | histogram | | from the call of a revocation until it is complete on this node |
+//! | `device_sessions_remote_revocation_seconds` | histogram | | from an ending on another node until this one heard of it |
+//! | `device_sessions_activity_waiting` | gauge | | sessions whose activity waits to be written |
+//! | `device_sessions_activity_written_total` | counter | | activity that was written, by session |
+//! | `device_sessions_activity_dropped_total` | counter | | activity that was dropped because the queue was full |
+//! | `device_sessions_connections_waiting` | gauge | | connections that wait for the end of their session |
+//! | `device_sessions_bus_connected` | gauge | | 1 while other nodes can be heard, 0 while not |
+//! | `device_sessions_epoch_bumps_total` | counter | | how often everything cached was given up because other nodes may not have been heard |
+//!
+//! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and `unavailable`; the reasons
+//! are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
+//! [`SessionStore`](crate::store::SessionStore). No label holds anything of a user, a session or a request: the number of
+//! series is fixed.
+
+#[cfg(feature = "metrics")]
+mod recorded;
+#[cfg(not(feature = "metrics"))]
+mod silent;
+
+#[cfg(feature = "metrics")]
+pub(crate) use self::recorded::{Metrics, Stopwatch};
+#[cfg(not(feature = "metrics"))]
+pub(crate) use self::silent::{Metrics, Stopwatch};
+
+use crate::policy::Denied;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Accepted,
+    Anonymous,
+    Malformed,
+    Invalid,
+    TokenExpired,
+    Ended,
+    Forged,
+    StepUp,
+    Unavailable,
+}
+
+impl From<&Denied> for Outcome {
+    fn from(denied: &Denied) -> Self {
+        match denied {
+            Denied::Missing => Self::Anonymous,
+            Denied::Malformed => Self::Malformed,
+            Denied::Invalid => Self::Invalid,
+            Denied::TokenExpired => Self::TokenExpired,
+            Denied::Ended(_) => Self::Ended,
+            Denied::Forged(_) => Self::Forged,
+            Denied::StepUp(_) => Self::StepUp,
+            Denied::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+/// What the cache said of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookedUp {
+    Hit,
+    Stale,
+    Miss,
+}
+
+/// What a load brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loaded {
+    Found,
+    NotFound,
+    Failed,
+}
+
+/// How the store answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    Ok,
+    Error,
+    Timeout,
+}

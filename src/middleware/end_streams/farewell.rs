@@ -1,0 +1,122 @@
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body::Frame;
+
+use crate::{
+    manager::{CurrentSession, Endings},
+    middleware::{LastEvent, rejection::grpc_trailers},
+    policy::Denied,
+    session::Ending,
+};
+
+/// The last word to one stream.
+pub(super) struct Farewell {
+    form: Form,
+    endings: Endings,
+}
+
+enum Form {
+    Nothing,
+    /// A server-sent event, if the stream is between two of them.
+    Event {
+        between: bool,
+    },
+    Trailers,
+    /// The trailers in a message, encoded as text or not.
+    GrpcWeb,
+    GrpcWebText,
+}
+
+impl Farewell {
+    /// The form that goes with a response of these headers.
+    pub(super) fn to(headers: &HeaderMap, last_event: LastEvent) -> Self {
+        let form = match essence(headers) {
+            b"text/event-stream" if last_event == LastEvent::SessionEnded && is_plain(headers) => {
+                Form::Event { between: true }
+            }
+            essence => match subtype_of_grpc(essence) {
+                Some(b"" | b"+") => Form::Trailers,
+                Some(b"-web" | b"-web+") => Form::GrpcWeb,
+                Some(b"-web-text" | b"-web-text+") => Form::GrpcWebText,
+                _ => Form::Nothing,
+            },
+        };
+        Self { form, endings: Endings::Told }
+    }
+
+    /// Learns whether the session's manager conceals how sessions end.
+    pub(super) fn learn(&mut self, current: &CurrentSession) {
+        if let Some(manager) = current.manager() {
+            self.endings = manager.endings();
+        }
+    }
+
+    /// Sees the data that goes by.
+    pub(super) fn follow(&mut self, data: &Bytes) {
+        if let Form::Event { between } = &mut self.form {
+            *between = [&b"\n\n"[..], b"\r\r", b"\r\n\r\n"].iter().any(|blank| data.ends_with(blank));
+        }
+    }
+
+    /// The last frame.
+    pub(super) fn frame(&self, ending: &Ending) -> Option<Frame<Bytes>> {
+        let denied = match self.endings {
+            Endings::Told => Denied::Ended(ending.clone()),
+            Endings::Concealed => Denied::Invalid,
+        };
+        Some(match self.form {
+            // In the midst of an event there is nothing that a client would not take for a part of it.
+            Form::Nothing | Form::Event { between: false } => return None,
+            Form::Event { between: true } => Frame::data(event(&denied)),
+            Form::Trailers => Frame::trailers(grpc_trailers(&denied)),
+            Form::GrpcWeb => Frame::data(message_of_trailers(&denied)),
+            Form::GrpcWebText => Frame::data(Bytes::from(STANDARD.encode(message_of_trailers(&denied)))),
+        })
+    }
+}
+
+/// Clients drop an event without data, so there is some in any case.
+fn event(denied: &Denied) -> Bytes {
+    let reason = match denied {
+        Denied::Ended(ending) => ending.reason.as_str(),
+        _ => "ended",
+    };
+    Bytes::from(format!("event: session-ended\ndata: {reason}\n\n"))
+}
+
+/// The trailers as gRPC-Web sends them: a flag, a length, and lines in lower case.
+fn message_of_trailers(denied: &Denied) -> Bytes {
+    let mut lines = BytesMut::new();
+    for (name, value) in &grpc_trailers(denied) {
+        lines.put_slice(name.as_str().as_bytes());
+        lines.put_u8(b':');
+        lines.put_slice(value.as_bytes());
+        lines.put_slice(b"\r\n");
+    }
+    let mut message = BytesMut::with_capacity(5 + lines.len());
+    message.put_u8(TRAILERS);
+    message.put_u32(u32::try_from(lines.len()).unwrap_or_default());
+    message.put(lines);
+    message.freeze()
+}
+
+/// The content type without its parameters.
+fn essence(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// What follows `application/grpc`, up to the name of the message format.
+fn subtype_of_grpc(essence: &[u8]) -> Option<&[u8]> {
+    let rest = essence.strip_prefix(b"application/grpc")?;
+    let format = rest.iter().position(|&byte| byte == b'+').map_or(rest.len(), |plus| plus + 1);
+    rest.get(..format)
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+/// The flag of a gRPC-Web message that holds trailers.
+const TRAILERS: u8 = 0x80;

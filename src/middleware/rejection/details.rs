@@ -1,0 +1,45 @@
+//! The details of a gRPC status (`google.rpc.Status`), written by hand: two messages need no protocol compiler.
+
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+
+/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is `code` in upper case.
+pub(super) fn encode(status: u16, message: &str, code: &str, end_reason: Option<&str>) -> String {
+    let mut info = Vec::new();
+    put_bytes(&mut info, 1, code.to_ascii_uppercase().as_bytes());
+    put_bytes(&mut info, 2, DOMAIN.as_bytes());
+    if let Some(reason) = end_reason {
+        let mut entry = Vec::new();
+        put_bytes(&mut entry, 1, b"reason");
+        put_bytes(&mut entry, 2, reason.as_bytes());
+        put_bytes(&mut info, 3, &entry);
+    }
+
+    let mut any = Vec::new();
+    put_bytes(&mut any, 1, b"type.googleapis.com/google.rpc.ErrorInfo");
+    put_bytes(&mut any, 2, &info);
+
+    let mut details = vec![1 << 3];
+    put_varint(&mut details, usize::from(status));
+    put_bytes(&mut details, 2, message.as_bytes());
+    put_bytes(&mut details, 3, &any);
+    STANDARD_NO_PAD.encode(details)
+}
+
+fn put_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
+    message.push(field << 3 | LENGTH_DELIMITED);
+    put_varint(message, bytes.len());
+    message.extend_from_slice(bytes);
+}
+
+fn put_varint(message: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        message.push(0x80 | (number.to_le_bytes()[0] & 0x7f));
+        number >>= 7;
+    }
+    message.push(number.to_le_bytes()[0]);
+}
+
+const LENGTH_DELIMITED: u8 = 2;
+
+/// Whose codes they are.
+const DOMAIN: &str = "tower-device-sessions";

@@ -1,0 +1,256 @@
+//! A check of histories, in the manner of Jepsen: what eight tasks have seen on two nodes is judged afterwards.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tower_device_sessions::{
+    SessionId, SessionManager, UserId,
+    manager::{ListOptions, RefreshPolicy, Revocation},
+    policy::Denied,
+};
+
+use super::{
+    hears, node,
+    servers::{Database, Kind},
+};
+use crate::support::TestResult;
+
+/// A session, with the newest tokens that anybody holds.
+struct Known {
+    user: UserId,
+    id: SessionId,
+    tokens: Mutex<(String, String)>,
+}
+
+/// What one task has done, and when.
+struct Step {
+    session: usize,
+    node: usize,
+    began: Instant,
+    ended: Instant,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Revoked,
+    Accepted,
+    Refused,
+    Listed,
+}
+
+#[derive(Default)]
+struct Shared {
+    sessions: Mutex<Vec<Arc<Known>>>,
+    steps: Mutex<Vec<Step>>,
+    is_over: AtomicBool,
+    dice: AtomicU64,
+}
+
+impl Shared {
+    /// A number that looks random, below `sides`.
+    fn roll(&self, sides: u64) -> u64 {
+        let mut x = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (x ^ (x >> 31)) % sides
+    }
+
+    fn pick(&self) -> Option<(usize, Arc<Known>)> {
+        let sessions = self.sessions.lock().expect("no panic");
+        // The newest are the busiest, so that much happens to each.
+        let newest = sessions.len().min(40);
+        let offset = usize::try_from(self.roll(newest.max(1) as u64)).expect("small");
+        let index = sessions.len().checked_sub(1 + offset)?;
+        Some((index, Arc::clone(&sessions[index])))
+    }
+
+    fn note(&self, session: usize, node: usize, began: Instant, seen: Seen) {
+        let step = Step { session, node, began, ended: Instant::now(), seen };
+        self.steps.lock().expect("no panic").push(step);
+    }
+}
+
+/// One of the eight.
+async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
+    while !shared.is_over.load(Ordering::Relaxed) {
+        let number = usize::try_from(shared.roll(2))?;
+        let (sessions, began) = (&nodes[number], Instant::now());
+        let picked = shared.pick();
+        match (shared.roll(100), picked) {
+            (0..10, _) | (_, None) => {
+                let user = format!("user-{}", shared.roll(20));
+                let started = sessions.start(user.as_str(), Default::default()).await?;
+                let refresh = started.refresh_token().expect("refresh is on").to_owned();
+                shared.sessions.lock().expect("no panic").push(Arc::new(Known {
+                    user: started.session().user_id.clone(),
+                    id: started.session().id,
+                    tokens: Mutex::new((started.token().to_owned(), refresh)),
+                }));
+            }
+            (10..17, Some((index, known))) => {
+                sessions.revoke(&known.user, known.id, Revocation::by_application()).await?;
+                shared.note(index, number, began, Seen::Revoked);
+            }
+            (17..25, Some((index, known))) => {
+                let token = known.tokens.lock().expect("no panic").1.clone();
+                match sessions.refresh(&token).await {
+                    Ok(started) => {
+                        let refresh = started.refresh_token().expect("refresh is on").to_owned();
+                        *known.tokens.lock().expect("no panic") = (started.token().to_owned(), refresh);
+                        shared.note(index, number, began, Seen::Accepted);
+                    }
+                    Err(error) if error.denied().is_some() => shared.note(index, number, began, Seen::Refused),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            (25..32, Some((_, known))) => {
+                let listed = sessions.list(&known.user, &ListOptions::new().limit(100)).await?;
+                let all: Vec<_> = shared.sessions.lock().expect("no panic").clone();
+                for (index, _) in all.iter().enumerate().filter(|(_, k)| listed.sessions.iter().any(|s| s.id == k.id)) {
+                    shared.note(index, number, began, Seen::Listed);
+                }
+            }
+            (_, Some((index, known))) => {
+                let token = known.tokens.lock().expect("no panic").0.clone();
+                match sessions.authenticate(&token).await {
+                    Ok(_) => shared.note(index, number, began, Seen::Accepted),
+                    Err(Denied::Ended(_)) => shared.note(index, number, began, Seen::Refused),
+                    Err(denied) => return Err(format!("{denied:?}").into()),
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// S26, S27, S85: judges what was seen. Answers how many revocations there were.
+fn judge(shared: &Shared, bound: Duration) -> usize {
+    let steps = shared.steps.lock().expect("no panic");
+    let count = shared.sessions.lock().expect("no panic").len();
+    let mut first_revoked: Vec<[Option<Instant>; 2]> = vec![[None; 2]; count];
+    let mut first_asked: Vec<Option<Instant>> = vec![None; count];
+    for step in steps.iter().filter(|step| step.seen == Seen::Revoked) {
+        let on_node = &mut first_revoked[step.session][step.node];
+        *on_node = Some(on_node.map_or(step.ended, |earlier| earlier.min(step.ended)));
+        let asked = &mut first_asked[step.session];
+        *asked = Some(asked.map_or(step.began, |earlier| earlier.min(step.began)));
+    }
+    for step in steps.iter() {
+        let [here, there] = [first_revoked[step.session][step.node], first_revoked[step.session][1 - step.node]];
+        match step.seen {
+            Seen::Accepted => {
+                assert!(here.is_none_or(|revoked| step.began <= revoked), "accepted after a revocation on this node");
+                let late = there.is_some_and(|revoked| step.began > revoked + bound);
+                assert!(!late, "accepted {:?} after a revocation on the other node", there.map(|at| step.began - at));
+            }
+            Seen::Listed => {
+                let revoked = here.into_iter().chain(there).min();
+                assert!(revoked.is_none_or(|revoked| step.began <= revoked), "listed after a revocation");
+            }
+            Seen::Refused => {
+                let asked = first_asked[step.session];
+                assert!(asked.is_some_and(|asked| asked <= step.ended), "refused before anybody has revoked it");
+            }
+            Seen::Revoked => {}
+        }
+    }
+    steps.iter().filter(|step| step.seen == Seen::Revoked).count()
+}
+
+async fn no_history_shows_a_revoked_session(kind: Kind) -> TestResult {
+    let Some(database) = Database::start(kind).await else { return Ok(()) };
+    let cache_ttl = Duration::from_secs(3);
+    let refreshing = |builder: tower_device_sessions::manager::SessionManagerBuilder| {
+        builder.refresh(RefreshPolicy::new().grace(Duration::from_secs(60))).store_deadline(Duration::from_secs(20))
+    };
+    let nodes = [
+        node(refreshing(database.with_bus().await), cache_ttl),
+        node(refreshing(database.with_bus().await), cache_ttl),
+    ];
+    let seconds = std::env::var("HISTORY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let required = std::env::var("REQUIRE_STORES").is_ok();
+    let duration = Duration::from_secs(seconds.unwrap_or(if required { 20 } else { 3 }));
+
+    let shared = Arc::new(Shared::default());
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (shared, nodes) = (Arc::clone(&shared), nodes.clone());
+            tokio::spawn(async move { act(&shared, &nodes).await })
+        })
+        .collect();
+    // The way between the nodes is cut again and again.
+    let began = Instant::now();
+    while began.elapsed() < duration {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        database.cut_bus().await;
+    }
+    shared.is_over.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await??;
+    }
+    let revoked = judge(&shared, cache_ttl);
+    let steps = shared.steps.lock().expect("no panic").len();
+    assert!(revoked > 10, "too little has happened: {steps} steps, {revoked} revocations");
+    println!("{steps} steps, {revoked} revocations in {duration:?}");
+
+    for sessions in &nodes {
+        hears(sessions, if kind == Kind::MariaDb { 1 } else { 3 }).await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_history_on_postgres_shows_a_revoked_session() -> TestResult {
+    no_history_shows_a_revoked_session(Kind::Postgres).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_history_on_mariadb_shows_a_revoked_session() -> TestResult {
+    no_history_shows_a_revoked_session(Kind::MariaDb).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_history_on_redis_shows_a_revoked_session() -> TestResult {
+    no_history_shows_a_revoked_session(Kind::Redis).await
+}
+
+/// A judge that finds nothing wrong with anything would be of no use.
+#[test]
+fn the_judge_sees_what_is_wrong() {
+    let (start, second) = (Instant::now(), Duration::from_secs(1));
+    let step =
+        |node, at: u32, seen| Step { session: 0, node, began: start + at * second, ended: start + at * second, seen };
+    let histories = [
+        (vec![step(0, 1, Seen::Revoked), step(0, 2, Seen::Accepted)], false),
+        (vec![step(0, 1, Seen::Revoked), step(1, 2, Seen::Listed)], false),
+        (vec![step(0, 1, Seen::Revoked), step(1, 5, Seen::Accepted)], false),
+        (vec![step(1, 1, Seen::Refused), step(0, 2, Seen::Revoked)], false),
+        (
+            vec![
+                step(0, 1, Seen::Accepted),
+                step(0, 2, Seen::Revoked),
+                step(1, 3, Seen::Accepted),
+                step(0, 3, Seen::Refused),
+            ],
+            true,
+        ),
+    ];
+    for (number, (history, is_good)) in histories.into_iter().enumerate() {
+        let shared = Shared::default();
+        shared.sessions.lock().expect("no panic").push(Arc::new(Known {
+            user: UserId::from(1),
+            id: SessionId::at(tower_device_sessions::Timestamp::UNIX_EPOCH),
+            tokens: Mutex::default(),
+        }));
+        *shared.steps.lock().expect("no panic") = history;
+        let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge(&shared, 3 * second)));
+        assert_eq!(judged.is_ok(), is_good, "history {number}");
+    }
+}
