@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::RwLock;
 use tower_device_sessions::{
-    SessionId, SessionManager, UserId,
+    Error, SessionId, SessionManager, StartedSession, UserId,
     manager::{ListOptions, RefreshPolicy, Revocation},
     policy::Denied,
 };
@@ -24,7 +25,36 @@ use crate::support::TestResult;
 struct Known {
     user: UserId,
     id: SessionId,
-    tokens: Mutex<(String, String)>,
+    access_token: Mutex<String>,
+    /// With its generation. It is lent while it is being presented, so that nobody presents one whose successor has been
+    /// used up already: that would rightly end the session.
+    refresh_token: RwLock<(u32, String)>,
+}
+
+impl Known {
+    fn of(started: &StartedSession) -> Self {
+        let session = started.session();
+        Self {
+            user: session.user_id.clone(),
+            id: session.id,
+            access_token: Mutex::new(started.token().to_owned()),
+            refresh_token: RwLock::new(refresh_token(started)),
+        }
+    }
+
+    async fn refresh_on(&self, node: &SessionManager) -> Result<(), Error> {
+        let started = node.refresh(&self.refresh_token.read().await.1).await?;
+        let (mut held, new) = (self.refresh_token.write().await, refresh_token(&started));
+        if new.0 > held.0 {
+            *held = new;
+            *self.access_token.lock().expect("no panic") = started.token().to_owned();
+        }
+        Ok(())
+    }
+}
+
+fn refresh_token(started: &StartedSession) -> (u32, String) {
+    (started.session().tokens.generation, started.refresh_token().expect("refresh is on").to_owned())
 }
 
 /// What one task has done, and when.
@@ -86,29 +116,17 @@ async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
             (0..10, _) | (_, None) => {
                 let user = format!("user-{}", shared.roll(20));
                 let started = sessions.start(user.as_str(), Default::default()).await?;
-                let refresh = started.refresh_token().expect("refresh is on").to_owned();
-                shared.sessions.lock().expect("no panic").push(Arc::new(Known {
-                    user: started.session().user_id.clone(),
-                    id: started.session().id,
-                    tokens: Mutex::new((started.token().to_owned(), refresh)),
-                }));
+                shared.sessions.lock().expect("no panic").push(Arc::new(Known::of(&started)));
             }
             (10..17, Some((index, known))) => {
                 sessions.revoke(&known.user, known.id, Revocation::by_application()).await?;
                 shared.note(index, number, began, Seen::Revoked);
             }
-            (17..25, Some((index, known))) => {
-                let token = known.tokens.lock().expect("no panic").1.clone();
-                match sessions.refresh(&token).await {
-                    Ok(started) => {
-                        let refresh = started.refresh_token().expect("refresh is on").to_owned();
-                        *known.tokens.lock().expect("no panic") = (started.token().to_owned(), refresh);
-                        shared.note(index, number, began, Seen::Accepted);
-                    }
-                    Err(error) if error.denied().is_some() => shared.note(index, number, began, Seen::Refused),
-                    Err(error) => return Err(error.into()),
-                }
-            }
+            (17..25, Some((index, known))) => match known.refresh_on(sessions).await {
+                Ok(()) => shared.note(index, number, began, Seen::Accepted),
+                Err(error) if error.denied().is_some() => shared.note(index, number, began, Seen::Refused),
+                Err(error) => return Err(error.into()),
+            },
             (25..32, Some((_, known))) => {
                 let listed = sessions.list(&known.user, &ListOptions::new().limit(100)).await?;
                 let all: Vec<_> = shared.sessions.lock().expect("no panic").clone();
@@ -117,7 +135,7 @@ async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
                 }
             }
             (_, Some((index, known))) => {
-                let token = known.tokens.lock().expect("no panic").0.clone();
+                let token = known.access_token.lock().expect("no panic").clone();
                 match sessions.authenticate(&token).await {
                     Ok(_) => shared.note(index, number, began, Seen::Accepted),
                     Err(Denied::Ended(_)) => shared.note(index, number, began, Seen::Refused),
@@ -247,7 +265,8 @@ fn the_judge_sees_what_is_wrong() {
         shared.sessions.lock().expect("no panic").push(Arc::new(Known {
             user: UserId::from(1),
             id: SessionId::at(tower_device_sessions::Timestamp::UNIX_EPOCH),
-            tokens: Mutex::default(),
+            access_token: Mutex::default(),
+            refresh_token: RwLock::default(),
         }));
         *shared.steps.lock().expect("no panic") = history;
         let judged = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| judge(&shared, 3 * second)));

@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::fs::MetadataExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -171,7 +171,8 @@ impl SqlServer {
             Kind::Postgres => install.args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"]).arg(&data),
             _ => install
                 .args(["--no-defaults", "--auth-root-authentication-method=normal"])
-                .arg(format!("--datadir={}", data.display())),
+                .arg(format!("--datadir={}", data.display()))
+                .arg(temporary(&folder)),
         };
         let Ok(installed) = install.current_dir(&folder).stdin(Stdio::null()).output() else {
             skip(name, "there is no server to start");
@@ -201,6 +202,7 @@ impl SqlServer {
                 "--bind-address=127.0.0.1",
                 &format!("--port={port}"),
                 &format!("--datadir={}", data.display()),
+                &temporary(&self.folder),
                 &format!("--socket={}", self.folder.join("socket").display()),
             ]),
         };
@@ -233,6 +235,12 @@ impl Drop for SqlServer {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// MariaDB's option for a folder of its own for temporary tables: at its start a server removes what it finds there, also
+/// what another one is using.
+fn temporary(folder: &Path) -> String {
+    format!("--tmpdir={}", folder.display())
 }
 
 /// A command that runs as the server's user, since servers refuse to run as root.
