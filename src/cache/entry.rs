@@ -1,12 +1,15 @@
-use std::sync::Arc;
+use triomphe::ThinArc;
 
 use super::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// A verified token with the session it stands for, as of one read of the store.
+/// A verified token with the session it stands for, as of one read of the store. Cloning it counts a reference.
 ///
-/// The fields are in the order of their use: what each request reads stands together, beside the count of references.
+/// The token's bytes lie behind the fields, in the same piece of memory.
+pub(crate) struct Entry<V>(ThinArc<Fields<V>, u8>);
+
+/// In the order of their use: what each request reads stands together, beside the count of references.
 #[repr(C)]
-pub(crate) struct Entry<V> {
+struct Fields<V> {
     /// Until when it may be used, in ticks; 0 once it is void.
     valid_until: AtomicU64,
     /// From when on the session's activity is worth recording again, in ticks.
@@ -18,13 +21,12 @@ pub(crate) struct Entry<V> {
     used: AtomicBool,
     /// What the entry weighs, in bytes.
     bytes: u32,
-    token: Arc<[u8]>,
     value: V,
 }
 
 /// What [`Cache::publish`](super::Cache::publish) is to publish.
-pub(crate) struct Publication<V> {
-    pub(crate) token: Arc<[u8]>,
+pub(crate) struct Publication<'a, V> {
+    pub(crate) token: &'a [u8],
     pub(crate) value: V,
     /// The revision that the key ring had before the token was verified.
     pub(crate) key_revision: u64,
@@ -39,9 +41,9 @@ pub(crate) struct Publication<V> {
 /// What the cache knows of a token.
 pub(crate) enum Lookup<V> {
     /// The token is good, and so is the session.
-    Hit(Arc<Entry<V>>),
+    Hit(Entry<V>),
     /// The token was good; the session must be looked at again.
-    Stale(Arc<Entry<V>>),
+    Stale(Entry<V>),
     /// Nothing.
     Miss,
 }
@@ -49,77 +51,92 @@ pub(crate) enum Lookup<V> {
 impl<V> Entry<V> {
     /// What was stored with the entry.
     pub(crate) fn value(&self) -> &V {
-        &self.value
+        &self.fields().value
     }
 
     /// The token's bytes.
-    pub(crate) fn token(&self) -> &Arc<[u8]> {
-        &self.token
+    pub(crate) fn token(&self) -> &[u8] {
+        &self.0.slice
     }
 
     /// Whether activity at `now` is worth recording.
     pub(crate) fn is_touch_due(&self, now: u64) -> bool {
-        self.touch_due.load(Ordering::Relaxed) <= now
+        self.fields().touch_due.load(Ordering::Relaxed) <= now
     }
 
     /// Whether it is time to read the record anew.
     pub(crate) fn is_reload_due(&self, now: u64) -> bool {
-        self.reload_due.load(Ordering::Relaxed) <= now
+        self.fields().reload_due.load(Ordering::Relaxed) <= now
     }
 
     /// Claims the reading of the record at `now`: true for one caller until `again`, when another may try.
     pub(crate) fn claim_reload(&self, now: u64, again: u64) -> bool {
-        claim(&self.reload_due, now, again)
+        claim(&self.fields().reload_due, now, again)
     }
 
-    pub(super) fn new(publication: Publication<V>, touch_due: u64, epoch: u64) -> Self {
-        Self {
+    pub(super) fn new(publication: Publication<'_, V>, touch_due: u64, epoch: u64) -> Self {
+        let fields = Fields {
             valid_until: AtomicU64::new(publication.valid_until),
             touch_due: AtomicU64::new(touch_due),
             reload_due: AtomicU64::new(publication.reload_due),
             epoch,
             used: AtomicBool::new(false),
             bytes: publication.bytes,
-            token: publication.token,
             value: publication.value,
-        }
+        };
+        Self(ThinArc::from_header_and_slice(fields, publication.token))
+    }
+
+    /// Whether it is this very entry, and not only one of the same token.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        std::ptr::eq(self.fields(), other.fields())
     }
 
     pub(super) fn is_valid(&self, now: u64) -> bool {
-        now < self.valid_until.load(Ordering::Acquire)
+        now < self.fields().valid_until.load(Ordering::Acquire)
     }
 
     pub(super) fn is_of(&self, epoch: u64) -> bool {
-        self.epoch == epoch
+        self.fields().epoch == epoch
     }
 
     /// Notes that a request has found it. Mostly a read, so that many may do it at once.
     pub(super) fn note_use(&self) {
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
+        if !self.fields().used.load(Ordering::Relaxed) {
+            self.fields().used.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether a request has found it since this was last asked.
     pub(super) fn take_use(&self) -> bool {
-        self.used.swap(false, Ordering::Relaxed)
+        self.fields().used.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn bytes(&self) -> u32 {
-        self.bytes
+        self.fields().bytes
     }
 
     /// Makes the entry useless to those who hold it.
     pub(super) fn void(&self) {
-        self.valid_until.store(0, Ordering::Release);
+        self.fields().valid_until.store(0, Ordering::Release);
     }
 
     pub(super) fn claim_touch(&self, now: u64, next: u64) -> bool {
-        claim(&self.touch_due, now, next)
+        claim(&self.fields().touch_due, now, next)
     }
 
     pub(super) fn put_off_touch(&self, next: u64) {
-        self.touch_due.store(next, Ordering::Relaxed);
+        self.fields().touch_due.store(next, Ordering::Relaxed);
+    }
+
+    fn fields(&self) -> &Fields<V> {
+        &self.0.header.header
+    }
+}
+
+impl<V> Clone for Entry<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 

@@ -1,7 +1,4 @@
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::hash::{BuildHasher, RandomState};
 
 use super::{
     entry::{Entry, Publication},
@@ -121,16 +118,16 @@ impl<V> LiveSessions<V> {
     pub(super) fn publish(
         &self,
         ticket: &Ticket,
-        publication: Publication<V>,
+        publication: Publication<'_, V>,
         tokens: &TokenMap<V>,
-    ) -> Option<Arc<Entry<V>>> {
+    ) -> Option<Entry<V>> {
         let mut shard = self.shard(&ticket.user);
         let live = current(&mut shard, ticket).filter(|live| live.epoch == self.epoch())?;
 
         let touch_due = live.activity.map_or(publication.touch_due, |activity| activity.next);
         let epoch = ticket.epoch.wrapping_add(publication.key_revision);
-        let entry = Arc::new(Entry::new(publication, touch_due, epoch));
-        shard.add_entry(&ticket.user, ticket.id, Arc::clone(&entry), tokens);
+        let entry = Entry::new(publication, touch_due, epoch);
+        shard.add_entry(&ticket.user, ticket.id, entry.clone(), tokens);
         shard.make_room(ticket.epoch, tokens);
         Some(entry)
     }

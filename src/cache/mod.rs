@@ -45,7 +45,7 @@ pub(crate) use self::{
     load::{Fresh, LoadOutcome, RunningLoad},
 };
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
     cache::{
@@ -76,9 +76,9 @@ impl<V> Cache<V> {
             Some(entry) if !entry.is_of(epoch) => Lookup::Miss,
             Some(entry) if entry.is_valid(now) => {
                 entry.note_use();
-                Lookup::Hit(Arc::clone(entry))
+                Lookup::Hit(entry.clone())
             }
-            Some(entry) => Lookup::Stale(Arc::clone(entry)),
+            Some(entry) => Lookup::Stale(entry.clone()),
             None => Lookup::Miss,
         })
     }
@@ -113,7 +113,7 @@ impl<V> Cache<V> {
     }
 
     /// Publishes an entry, unless the session was revoked, or everything flushed, since `ticket` was taken.
-    pub(crate) fn publish(&self, ticket: &Ticket, publication: Publication<V>) -> Option<Arc<Entry<V>>> {
+    pub(crate) fn publish(&self, ticket: &Ticket, publication: Publication<'_, V>) -> Option<Entry<V>> {
         self.live.publish(ticket, publication, &self.tokens)
     }
 

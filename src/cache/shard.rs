@@ -1,7 +1,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::Arc,
 };
 
 use super::{
@@ -42,7 +41,7 @@ pub(super) struct LiveSession<V> {
     pub(super) load: Option<RunningLoad>,
     /// What the newest load brought.
     pub(super) record: Option<Fresh>,
-    pub(super) entries: Vec<Arc<Entry<V>>>,
+    pub(super) entries: Vec<Entry<V>>,
     pub(super) activity: Option<Activity>,
     asked_at: u64,
     /// Whether it was asked for again since it was queued.
@@ -98,6 +97,10 @@ impl<V> Shard<V> {
                 let live = LiveSession::new(id, next_revision(), epoch);
                 self.bytes = self.bytes.saturating_add(live.bytes());
                 self.sessions += 1;
+                if self.queue.len() == self.queue.capacity() {
+                    // By a quarter: twice the room would be idle memory for each session.
+                    self.queue.reserve_exact(self.queue.len().div_ceil(4).max(4));
+                }
                 self.queue.push_back(Queued { user: user.clone(), id, revision: live.revision });
                 // Most users have one session, and are spared the room for four.
                 if sessions.len() == sessions.capacity() {
@@ -149,7 +152,7 @@ impl<V> Shard<V> {
     }
 
     /// Adds an entry to a session, in place of one with the same token, or of the oldest when there are many.
-    pub(super) fn add_entry(&mut self, user: &UserId, id: SessionId, entry: Arc<Entry<V>>, tokens: &TokenMap<V>) {
+    pub(super) fn add_entry(&mut self, user: &UserId, id: SessionId, entry: Entry<V>, tokens: &TokenMap<V>) {
         let Some(live) = self.get_mut(user, id) else {
             return;
         };
@@ -159,7 +162,7 @@ impl<V> Shard<V> {
             void(&live.entries.remove(0), tokens);
         }
         live.entries.reserve_exact(1);
-        live.entries.push(Arc::clone(&entry));
+        live.entries.push(entry.clone());
         tokens.insert(entry);
         let after = live.bytes();
         self.recount(before, after);
@@ -253,7 +256,7 @@ impl<V> LiveSession<V> {
 }
 
 /// Makes an entry useless to those who hold it, and unreachable to others.
-fn void<V>(entry: &Arc<Entry<V>>, tokens: &TokenMap<V>) {
+fn void<V>(entry: &Entry<V>, tokens: &TokenMap<V>) {
     entry.void();
     tokens.remove(entry);
 }

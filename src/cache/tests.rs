@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::session::Session;
 
@@ -24,9 +26,9 @@ fn record(user: &UserId, until: u64) -> Fresh {
     Fresh { session: Arc::new(session), until }
 }
 
-fn publication(token: &str, value: &'static str) -> Publication<&'static str> {
+fn publication<'a>(token: &'a str, value: &'static str) -> Publication<'a, &'static str> {
     Publication {
-        token: token.as_bytes().into(),
+        token: token.as_bytes(),
         value,
         key_revision: 0,
         valid_until: NOW + TTL,

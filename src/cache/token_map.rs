@@ -1,7 +1,4 @@
-use std::{
-    hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::Arc,
-};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use papaya::Equivalent;
 
@@ -12,7 +9,7 @@ use super::entry::Entry;
 /// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over all
 /// of them. Entries are made of verified tokens alone, so whoever wants to collide has to find signatures that do.
 pub(super) struct TokenMap<V> {
-    entries: papaya::HashMap<TokenKey, Arc<Entry<V>>, SignatureHash>,
+    entries: papaya::HashMap<TokenKey<V>, Entry<V>, SignatureHash>,
 }
 
 impl<V> TokenMap<V> {
@@ -20,19 +17,18 @@ impl<V> TokenMap<V> {
         Self { entries: papaya::HashMap::with_hasher(SignatureHash::new()) }
     }
 
-    pub(super) fn with<T>(&self, token: &[u8], read: impl FnOnce(Option<&Arc<Entry<V>>>) -> T) -> T {
+    pub(super) fn with<T>(&self, token: &[u8], read: impl FnOnce(Option<&Entry<V>>) -> T) -> T {
         let entries = self.entries.pin();
         read(entries.get(&TokenBytes(token)))
     }
 
-    pub(super) fn insert(&self, entry: Arc<Entry<V>>) {
-        let key = TokenKey(Arc::clone(entry.token()));
-        self.entries.pin().insert(key, entry);
+    pub(super) fn insert(&self, entry: Entry<V>) {
+        self.entries.pin().insert(TokenKey(entry.clone()), entry);
     }
 
     /// Removes exactly this entry: a newer one of the same token stays.
-    pub(super) fn remove(&self, entry: &Arc<Entry<V>>) {
-        let same = |_: &TokenKey, present: &Arc<Entry<V>>| Arc::ptr_eq(present, entry);
+    pub(super) fn remove(&self, entry: &Entry<V>) {
+        let same = |_: &TokenKey<V>, present: &Entry<V>| present.is(entry);
         // What another writer did first is as good as what was asked for.
         let _ = self.entries.pin().remove_if(&TokenBytes(entry.token()), same);
     }
@@ -43,16 +39,23 @@ impl<V> TokenMap<V> {
     }
 }
 
-/// An owned key.
-#[derive(PartialEq, Eq)]
-struct TokenKey(Arc<[u8]>);
+/// An owned key: the token of an entry.
+struct TokenKey<V>(Entry<V>);
+
+impl<V> PartialEq for TokenKey<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.token() == other.0.token()
+    }
+}
+
+impl<V> Eq for TokenKey<V> {}
 
 /// A borrowed key.
 struct TokenBytes<'a>(&'a [u8]);
 
-impl Hash for TokenKey {
+impl<V> Hash for TokenKey<V> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_tail(&self.0, state);
+        hash_tail(self.0.token(), state);
     }
 }
 
@@ -62,9 +65,9 @@ impl Hash for TokenBytes<'_> {
     }
 }
 
-impl Equivalent<TokenKey> for TokenBytes<'_> {
-    fn equivalent(&self, key: &TokenKey) -> bool {
-        *self.0 == *key.0
+impl<V> Equivalent<TokenKey<V>> for TokenBytes<'_> {
+    fn equivalent(&self, key: &TokenKey<V>) -> bool {
+        self.0 == key.0.token()
     }
 }
 
@@ -127,6 +130,7 @@ impl Hasher for SignatureHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Publication;
 
     /// R34.
     #[test]
@@ -139,7 +143,17 @@ mod tests {
     fn a_borrowed_token_hashes_like_an_owned_one() {
         let hash = SignatureHash::new();
         for token in [&b"short"[..], b"", b"exactly-16-bytes", b"a token that is longer than that"] {
-            assert_eq!(hash.hash_one(TokenBytes(token)), hash.hash_one(TokenKey(token.into())));
+            let publication = Publication {
+                token,
+                value: (),
+                key_revision: 0,
+                valid_until: 0,
+                touch_due: 0,
+                reload_due: 0,
+                bytes: 0,
+            };
+            let owned = TokenKey(Entry::new(publication, 0, 0));
+            assert_eq!(hash.hash_one(TokenBytes(token)), hash.hash_one(owned));
         }
     }
 

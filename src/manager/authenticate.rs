@@ -31,7 +31,7 @@ pub(crate) enum Checked {
 /// A token that the cache cannot answer for.
 pub(crate) struct Pending {
     source: CredentialSource,
-    token: Arc<[u8]>,
+    token: Box<[u8]>,
     key_revision: u64,
     verified: Option<VerifiedToken>,
     claims: Claims,
@@ -42,8 +42,8 @@ pub(crate) struct Pending {
 impl Pending {
     /// A token that was accepted under this revision of the keys, and is to go on being accepted.
     pub(super) fn again(entry: &Entry<Authenticated>, source: CredentialSource, key_revision: u64) -> Self {
-        let (token, claims) = (Arc::clone(entry.token()), entry.value().claims);
-        let verified = Some(entry.value().token.clone());
+        let (token, claims) = (entry.token().into(), entry.value().claims());
+        let verified = Some(entry.value().verified());
         Self { source, token, key_revision, verified, claims, client: None }
     }
 
@@ -140,7 +140,7 @@ impl SessionManager {
         let source = CredentialSource::Bearer;
         let key = upstream_key(verified);
         match inner.cache.get(&key, now, 0) {
-            Lookup::Hit(entry) if entry.value().token == *verified => {
+            Lookup::Hit(entry) if entry.value().is_of(verified) => {
                 inner.metrics.looked_up(LookedUp::Hit);
                 Checked::Accepted(CurrentSession::new(entry, source, now))
             }
@@ -302,16 +302,10 @@ impl Inner {
         let since_activity = now.duration_since(session.last_active_at);
         let touch_in = self.timings.activity_interval.saturating_sub(since_activity);
 
-        let value = Authenticated {
-            session: Arc::clone(session),
-            token: VerifiedToken { user_id: session.user_id.clone(), ..verified.clone() },
-            claims: pending.claims,
-            manager: Arc::downgrade(self),
-        };
         let publication = Publication {
-            token: Arc::clone(&pending.token),
+            token: &pending.token,
             bytes: weight(session, &pending.token),
-            value,
+            value: Authenticated::new(session, verified, pending.claims, self),
             key_revision: pending.key_revision,
             valid_until,
             touch_due: now_ticks.saturating_add(ticks(touch_in)),

@@ -27,18 +27,61 @@ use crate::{
 /// few seconds ago at most. Cloning is cheap.
 #[derive(Clone)]
 pub struct CurrentSession {
-    entry: Arc<Entry<Authenticated>>,
+    entry: Entry<Authenticated>,
     source: CredentialSource,
     /// When it was accepted, in ticks.
     accepted_at: u64,
 }
 
-/// What the cache keeps beside a token.
+/// What the cache keeps beside a token. Whose session it is, the record says.
 pub(crate) struct Authenticated {
-    pub(crate) session: Arc<Session>,
-    pub(crate) token: VerifiedToken,
-    pub(crate) claims: Claims,
-    pub(crate) manager: Weak<Inner>,
+    session: Arc<Session>,
+    token_issued_at: Timestamp,
+    token_expires_at: Timestamp,
+    token_generation: Option<u32>,
+    claims: Claims,
+    manager: Weak<Inner>,
+}
+
+impl Authenticated {
+    pub(crate) fn new(session: &Arc<Session>, verified: &VerifiedToken, claims: Claims, manager: &Arc<Inner>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            token_issued_at: verified.issued_at,
+            token_expires_at: verified.expires_at,
+            token_generation: verified.generation,
+            claims,
+            manager: Arc::downgrade(manager),
+        }
+    }
+
+    /// What verifying the token has brought.
+    pub(crate) fn verified(&self) -> VerifiedToken {
+        let (user, id) = (self.session.user_id.clone(), self.session.id);
+        let verified = VerifiedToken::new(user, id, self.token_issued_at, self.token_expires_at);
+        VerifiedToken { generation: self.token_generation, ..verified }
+    }
+
+    /// Whether [`verified`](Self::verified) is this.
+    pub(crate) fn is_of(&self, verified: &VerifiedToken) -> bool {
+        self.session.user_id == verified.user_id
+            && self.session.id == verified.session_id
+            && self.token_issued_at == verified.issued_at
+            && self.token_expires_at == verified.expires_at
+            && self.token_generation == verified.generation
+    }
+
+    pub(crate) fn token_generation(&self) -> Option<u32> {
+        self.token_generation
+    }
+
+    pub(crate) fn claims(&self) -> Claims {
+        self.claims
+    }
+
+    pub(crate) fn manager(&self) -> Option<Arc<Inner>> {
+        self.manager.upgrade()
+    }
 }
 
 /// Where the token's claims are.
@@ -51,11 +94,11 @@ pub(crate) enum Claims {
 }
 
 impl CurrentSession {
-    pub(crate) fn new(entry: Arc<Entry<Authenticated>>, source: CredentialSource, accepted_at: u64) -> Self {
+    pub(crate) fn new(entry: Entry<Authenticated>, source: CredentialSource, accepted_at: u64) -> Self {
         Self { entry, source, accepted_at }
     }
 
-    pub(crate) fn entry(&self) -> &Arc<Entry<Authenticated>> {
+    pub(crate) fn entry(&self) -> &Entry<Authenticated> {
         &self.entry
     }
 
@@ -97,7 +140,7 @@ impl CurrentSession {
 
     /// When the token of this request expires.
     pub fn token_expires_at(&self) -> Timestamp {
-        self.entry.value().token.expires_at
+        self.entry.value().token_expires_at
     }
 
     /// The token's claims, or those among them that `T` asks for.
@@ -140,7 +183,7 @@ impl CurrentSession {
 
     /// The manager that accepted the session; `None` once it has been dropped.
     pub fn manager(&self) -> Option<SessionManager> {
-        self.entry.value().manager.upgrade().map(SessionManager::from_inner)
+        self.entry.value().manager().map(SessionManager::from_inner)
     }
 }
 

@@ -25,7 +25,7 @@ impl Inner {
         let Ok(place) = Arc::clone(&self.reloads).try_acquire_owned() else {
             return;
         };
-        let (inner, entry) = (Arc::clone(self), Arc::clone(entry));
+        let (inner, entry) = (Arc::clone(self), entry.clone());
         runtime.spawn(async move {
             inner.reload(&entry).await;
             drop(place);
@@ -43,11 +43,12 @@ impl Inner {
         if !self.cache.is_recent(entry, key_revision) {
             return;
         }
-        let verified = &entry.value().token;
-        match self.record_good_for(ticks(self.timings.reload_lead()), verified).await {
-            Ok(Some((ticket, fresh))) if self.refusal(verified, &fresh.session).is_none() => {
+        let verified = entry.value().verified();
+        match self.record_good_for(ticks(self.timings.reload_lead()), &verified).await {
+            Ok(Some((ticket, fresh))) if self.refusal(&verified, &fresh.session).is_none() => {
                 // Where the ticket does not hold any more, the next request finds nothing, and reads the store itself.
-                self.publish(&ticket, &fresh, verified, &Pending::again(entry, CredentialSource::Bearer, key_revision));
+                let pending = Pending::again(entry, CredentialSource::Bearer, key_revision);
+                self.publish(&ticket, &fresh, &verified, &pending);
             }
             // The session has ended elsewhere. The next request is told how.
             Ok(_) => self.cache.revoke(&verified.user_id, verified.session_id),

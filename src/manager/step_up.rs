@@ -114,7 +114,7 @@ impl fmt::Debug for Reauthentication {
 impl Inner {
     async fn step_up(&self, asked: &Reauthentication) -> Result<Arc<Session>, Error> {
         let (user, id) = (asked.current.user_id(), asked.current.id());
-        let generation = asked.current.entry().value().token.generation;
+        let generation = asked.current.entry().value().token_generation();
         let found = self.within_deadline("find", self.store.find(user, id)).await?;
         let mut session = found.ok_or(Denied::Invalid)?;
 

@@ -37,7 +37,7 @@ impl SessionManager {
             let mut client = client.parts();
             client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
             touch.ip = client.ip;
-            touch.generation = current.entry().value().token.generation;
+            touch.generation = current.entry().value().token_generation();
             inner.activity.push(touch);
             client.device = inner.described(client.device);
             inner.notice(current.session(), &client);

@@ -62,7 +62,7 @@ impl CurrentSession {
     ///
     /// Dropping the future ends the wait.
     pub fn ended(&self) -> impl Future<Output = Ending> + Send + use<> {
-        let waiting = self.entry().value().manager.upgrade().map(|inner| inner.wait_for_end(self));
+        let waiting = self.entry().value().manager().map(|inner| inner.wait_for_end(self));
         async move {
             match waiting {
                 Some(waiting) => waiting.ending().await,

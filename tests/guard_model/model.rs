@@ -95,8 +95,9 @@ impl Node {
     }
 
     fn publish(&self, ticket: &Ticket) -> bool {
+        let id = ticket.id();
         let publication = Publication {
-            token: ticket.id().as_uuid().as_bytes().as_slice().into(),
+            token: id.as_uuid().as_bytes(),
             value: (),
             key_revision: 0,
             valid_until: UNTIL,

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use loom::sync::Mutex;
 
@@ -9,24 +9,24 @@ pub(super) struct TokenMap<V> {
     entries: Mutex<Entries<V>>,
 }
 
-type Entries<V> = BTreeMap<Arc<[u8]>, Arc<Entry<V>>>;
+type Entries<V> = BTreeMap<Box<[u8]>, Entry<V>>;
 
 impl<V> TokenMap<V> {
     pub(super) fn new() -> Self {
         Self { entries: Mutex::new(BTreeMap::new()) }
     }
 
-    pub(super) fn get(&self, token: &[u8]) -> Option<Arc<Entry<V>>> {
+    pub(super) fn get(&self, token: &[u8]) -> Option<Entry<V>> {
         self.entries.lock().unwrap().get(token).cloned()
     }
 
-    pub(super) fn insert(&self, entry: Arc<Entry<V>>) {
-        self.entries.lock().unwrap().insert(Arc::clone(entry.token()), entry);
+    pub(super) fn insert(&self, entry: Entry<V>) {
+        self.entries.lock().unwrap().insert(entry.token().into(), entry);
     }
 
-    pub(super) fn remove(&self, entry: &Arc<Entry<V>>) {
+    pub(super) fn remove(&self, entry: &Entry<V>) {
         let mut entries = self.entries.lock().unwrap();
-        if entries.get(entry.token()).is_some_and(|present| Arc::ptr_eq(present, entry)) {
+        if entries.get(entry.token()).is_some_and(|present| present.is(entry)) {
             entries.remove(entry.token());
         }
     }
