@@ -1,9 +1,7 @@
 //! What the cache takes, and whether it keeps its bound.
 
 use serde_json::json;
-use tower_device_sessions::{
-    ClientInfo, SessionManager, clock::ManualClock, device::ClientHints, store::MemoryStore,
-};
+use tower_device_sessions::{ClientInfo, SessionManager, clock::ManualClock, device::ClientHints, store::MemoryStore};
 
 use crate::{
     Failure, Pace, allocations,

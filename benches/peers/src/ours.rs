@@ -76,7 +76,8 @@ fn among_ten_others(started: StartedSession) -> Result<(HeaderName, HeaderValue)
     let response = started.into_response();
     let line = response.headers().get(header::SET_COOKIE).ok_or("no cookie was set")?.to_str()?;
     let own = line.split(';').next().unwrap_or_default();
-    let others: String = (0..10).map(|number| format!("other-cookie-{number}=a-value-of-{number}-and-so-on; ")).collect();
+    let others: String =
+        (0..10).map(|number| format!("other-cookie-{number}=a-value-of-{number}-and-so-on; ")).collect();
     Ok((header::COOKIE, HeaderValue::try_from(format!("{others}{own}"))?))
 }
 
