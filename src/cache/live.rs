@@ -1,4 +1,7 @@
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    num::NonZeroU64,
+};
 
 use super::{
     entry::{Entry, Publication},
@@ -124,7 +127,7 @@ impl<V> LiveSessions<V> {
         let mut shard = self.shard(&ticket.user);
         let live = current(&mut shard, ticket).filter(|live| live.epoch == self.epoch())?;
 
-        let touch_due = live.activity.map_or(publication.touch_due, |activity| activity.next);
+        let touch_due = live.activity.map_or(publication.touch_due, |activity| activity.next.get());
         let epoch = ticket.epoch.wrapping_add(publication.key_revision);
         let entry = Entry::new(publication, touch_due, epoch);
         shard.add_entry(&ticket.user, ticket.id, entry.clone(), tokens);
@@ -138,10 +141,10 @@ impl<V> LiveSessions<V> {
         let Some(live) = shard.get_mut(user, id) else {
             return true;
         };
-        if live.activity.is_some_and(|activity| now < activity.next) {
+        if live.activity.is_some_and(|activity| now < activity.next.get()) {
             return false;
         }
-        live.activity = Some(Activity { at, next });
+        live.activity = NonZeroU64::new(next).map(|next| Activity { at, next });
         for entry in &live.entries {
             entry.put_off_touch(next);
         }

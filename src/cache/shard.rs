@@ -1,6 +1,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
+    num::NonZeroU64,
 };
 
 use super::{
@@ -51,8 +52,9 @@ pub(super) struct LiveSession<V> {
 #[derive(Clone, Copy)]
 pub(super) struct Activity {
     pub(super) at: Timestamp,
-    /// When the next one is due to be recorded, in ticks.
-    pub(super) next: u64,
+    /// When the next one is due to be recorded, in ticks. It is never zero, so that no room is taken to say that there was
+    /// no activity.
+    pub(super) next: NonZeroU64,
 }
 
 struct Queued {

@@ -22,7 +22,7 @@ fn nodes(entries: usize) -> usize {
 }
 
 /// The weight of an entry without its token's bytes and the record's texts.
-const STRUCTURES: usize = 832;
+const STRUCTURES: usize = 768;
 
 /// The weight of up to eleven names with their times.
 const METHODS_NODE: usize = 288;

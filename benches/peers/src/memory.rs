@@ -77,7 +77,7 @@ const HINTS: &str = "brands=\"Google Chrome\";v=\"131\", \"Chromium\";v=\"131\",
 async fn tokens(sessions: &SessionManager, count: usize, client: &ClientInfo) -> Result<Vec<String>, Failure> {
     let mut tokens = Vec::with_capacity(count);
     for number in 0..count {
-        let started = sessions.start(1_000_000 + number as u64, client.clone()).claims(&json!({ "tenant": "acme" }));
+        let started = sessions.start(1_000_000 + number as u64, client.clone()).claims(&json!({ "tenant": "acme", "locale": "en-GB-oxendict" }));
         tokens.push(started.await?.token().to_owned());
     }
     Ok(tokens)

@@ -154,6 +154,7 @@ pub(super) async fn odd_user_ids_are_kept(store: Store) -> Verdict {
     Ok(())
 }
 
+/// R38: MySQL would otherwise compare them by its collation.
 pub(super) async fn user_ids_are_compared_byte_by_byte(store: Store) -> Verdict {
     let alike = ["ann", "Ann", "ANN", "ánn", "a\u{301}nn", "ａｎｎ", "straße", "strasse", "ﬁ", "fi", "1", "01", "1.0"];
     let mut sessions = Vec::new();

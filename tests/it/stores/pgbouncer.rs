@@ -1,4 +1,4 @@
-//! Postgres behind a real PgBouncer that gives a connection to another client after each transaction.
+//! R25: Postgres behind a real PgBouncer that gives a connection to another client after each transaction.
 
 use std::{
     env,
