@@ -46,7 +46,10 @@ impl Fixture {
         let (store, clock) = (FailingStore::new(MemoryStore::new()), ManualClock::new());
         let micros = Arc::new(AtomicU64::new(0));
         let slow = ChunksTakeTime { clock: clock.clone(), store: store.clone(), micros: Arc::clone(&micros) };
-        let kit = Kit::over(store, clock, |builder| builder.clock(slow));
+        // Nothing is written but by `flush`, however long the test takes.
+        let interval = Duration::from_secs(280);
+        let kit =
+            Kit::over(store, clock, |builder| builder.clock(slow).activity_interval(interval).flush_interval(interval));
         let mut signed_in = Vec::new();
         for user in 0..users {
             signed_in.push(kit.sign_in(&format!("user-{user}")).await);

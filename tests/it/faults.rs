@@ -22,7 +22,7 @@ const FAULTS: [Fault; 4] = [Fault::FailBefore, Fault::HangBefore, Fault::Panic, 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_read_is_answered_by_503_within_the_deadline() -> TestResult {
     for fault in FAULTS {
-        let kit = Kit::new();
+        let kit = Kit::impatient(|builder| builder);
         let app = kit.app();
         let started = kit.sign_in("ann").await;
         kit.store.fail(StoreMethod::Find, fault);
@@ -85,7 +85,7 @@ async fn a_failed_read_is_never_cached() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_sign_out_that_the_store_did_not_take_is_an_error_and_changes_nothing() -> TestResult {
     for fault in FAULTS {
-        let kit = Kit::new();
+        let kit = Kit::impatient(|builder| builder);
         let app = kit.app();
         let started = kit.sign_in("ann").await;
         kit.store.fail(StoreMethod::End, fault);
@@ -186,7 +186,7 @@ async fn a_request_that_hangs_up_during_a_revocation_revokes() -> TestResult {
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_that_the_store_did_not_take_is_an_error() -> TestResult {
     for fault in FAULTS {
-        let kit = Kit::new();
+        let kit = Kit::impatient(|builder| builder);
         kit.store.fail(StoreMethod::Insert, fault);
         let failed = kit.sessions.start("ann", Default::default()).await;
         assert_eq!(failed.err().map(|error| error.kind()), Some(ErrorKind::Unavailable), "{fault:?}");
@@ -227,7 +227,7 @@ async fn no_more_reads_run_at_once_than_allowed() -> TestResult {
 /// R26. A place that is not free within the deadline is an outage, not a sign-out.
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_place_counts_towards_the_deadline() -> TestResult {
-    let kit = Kit::with(|builder| builder.concurrent_loads(1));
+    let kit = Kit::impatient(|builder| builder.concurrent_loads(1));
     let (ann, bob) = (kit.sign_in("ann").await, kit.sign_in("bob").await);
     let _gate = kit.store.hold_before(StoreMethod::Find);
     let began = tokio::time::Instant::now();

@@ -6,6 +6,7 @@ use std::{
     io,
     process::Command,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -70,7 +71,21 @@ impl Kit {
         Self::over(self.store.clone(), self.clock.clone(), |builder| builder)
     }
 
+    /// A kit whose store is given up on as early as by default, for tests that are about that.
+    pub fn impatient(settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder) -> Self {
+        Self::built(FailingStore::new(MemoryStore::new()), ManualClock::new(), settings)
+    }
+
+    /// A kit that waits for its store however busy the machine is.
     pub fn over(
+        store: FailingStore,
+        clock: ManualClock,
+        settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
+    ) -> Self {
+        Self::built(store, clock, |builder| settings(builder.store_deadline(Duration::from_secs(60))))
+    }
+
+    fn built(
         store: FailingStore,
         clock: ManualClock,
         settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
