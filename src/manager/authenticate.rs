@@ -95,7 +95,7 @@ impl SessionManager {
     ///
     /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
     pub(crate) fn known(&self, token: &[u8], source: CredentialSource) -> Option<CurrentSession> {
-        let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        let (inner, now) = (&self.inner, self.inner.clock.coarse_ticks());
         match inner.cache.get(token, now, inner.tokens.verifier.key_revision()) {
             Lookup::Hit(entry) => {
                 inner.metrics.looked_up(LookedUp::Hit);
@@ -107,7 +107,7 @@ impl SessionManager {
 
     /// Looks a token up in the cache, and says what is left to be done. Never waits.
     pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
-        let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        let (inner, now) = (&self.inner, self.inner.clock.coarse_ticks());
         let key_revision = inner.tokens.verifier.key_revision();
         match inner.cache.get(token, now, key_revision) {
             Lookup::Hit(entry) => {
@@ -135,7 +135,7 @@ impl SessionManager {
 
     /// Looks up what an outer layer has verified.
     pub(crate) fn check_verified(&self, verified: &VerifiedToken) -> Checked {
-        let (inner, now) = (&self.inner, self.inner.clock.ticks());
+        let (inner, now) = (&self.inner, self.inner.clock.coarse_ticks());
         // How the token came is the outer layer's business, and so is whether the request was forged.
         let source = CredentialSource::Bearer;
         let key = upstream_key(verified);
@@ -278,7 +278,7 @@ impl Inner {
     /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
     pub(super) fn is_current(&self, current: &CurrentSession) -> bool {
         let key_revision = self.tokens.verifier.key_revision();
-        matches!(self.cache.get(current.entry().token(), self.clock.ticks(), key_revision), Lookup::Hit(_))
+        matches!(self.cache.get(current.entry().token(), self.clock.coarse_ticks(), key_revision), Lookup::Hit(_))
     }
 
     pub(super) fn publish(
@@ -307,8 +307,9 @@ impl Inner {
             bytes: weight(session, &pending.token),
             value: Authenticated::new(session, verified, pending.claims, self),
             key_revision: pending.key_revision,
-            valid_until,
-            touch_due: now_ticks.saturating_add(ticks(touch_in)),
+            // Requests read the coarse hand: what is to be over by a moment is over by that hand as much earlier.
+            valid_until: valid_until.saturating_sub(self.clock.coarseness()),
+            touch_due: now_ticks.saturating_add(ticks(touch_in)).saturating_sub(self.clock.coarseness()),
             reload_due,
         };
         self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source, now_ticks))

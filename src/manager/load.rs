@@ -15,7 +15,8 @@ use crate::{
 impl Inner {
     /// The session's record, with the right to publish it: from a recent load, a running one, or one of our own.
     pub(super) async fn record(self: &Arc<Self>, verified: &VerifiedToken) -> Result<Option<(Ticket, Fresh)>, Denied> {
-        self.record_good_for(0, verified).await
+        // What is about to end can serve no other request.
+        self.record_good_for(self.clock.coarseness(), verified).await
     }
 
     /// The session's record, which is not to end within so many ticks.

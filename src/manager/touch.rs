@@ -10,7 +10,7 @@ impl SessionManager {
     ///
     /// `client` is only asked when it is. It answers nothing when the request is no activity.
     pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
-        self.touch_at(self.inner.clock.ticks(), current, client);
+        self.touch_at(self.inner.clock.coarse_ticks(), current, client);
     }
 
     /// The same for a request that was accepted just now, whose record is also read anew if that is due.
@@ -31,7 +31,7 @@ impl SessionManager {
             return;
         };
         let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
-        let interval = ticks(inner.timings.activity_interval);
+        let interval = ticks(inner.timings.activity_interval).saturating_sub(inner.clock.coarseness());
         if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
             let mut touch = Touch::new(user.clone(), id, at);
             let mut client = client.parts();

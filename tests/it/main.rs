@@ -15,6 +15,7 @@ mod bus;
 mod cancellation;
 mod chunks;
 mod clients;
+mod coarse_clock;
 mod cookies;
 mod device_cookie;
 mod devices;

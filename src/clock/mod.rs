@@ -2,11 +2,16 @@
 //!
 //! 1. A [`Timestamp`] is a whole number of microseconds since the Unix epoch, in memory and in every database.
 //! 2. Only a [`Clock`] reads the time. It has two hands: the wall clock, which decides expiry, and a monotonic one, which
-//!    measures how long something has been cached. The second never jumps, whatever an operator does to the first.
+//!    measures how long something has been cached. The second never jumps, whatever an operator does to the first. Each
+//!    request reads it a little less exactly, and what is cached ends earlier by as much.
 //! 3. Wall time never runs backwards within one manager: a clock that steps back stands still until it has caught up,
 //!    so that what has expired stays expired.
 //!
 //! Tests use [`ManualClock`] and never sleep.
+
+mod system;
+
+pub use self::system::SystemClock;
 
 use std::{
     fmt,
@@ -14,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -123,34 +128,16 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Time since a fixed moment of the clock's own choosing; it never decreases.
     fn monotonic(&self) -> Duration;
-}
 
-/// The operating system's clocks.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
-    origin: Instant,
-}
-
-impl SystemClock {
-    /// The system's clocks, with the monotonic one starting at zero now.
-    pub fn new() -> Self {
-        Self { origin: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        SystemTime::now().into()
+    /// The monotonic hand as it is read most cheaply, which each request does. It is never ahead of
+    /// [`monotonic`](Self::monotonic), and behind it by [`coarseness`](Self::coarseness) at most. Default: `monotonic`.
+    fn coarse(&self) -> Duration {
+        self.monotonic()
     }
 
-    fn monotonic(&self) -> Duration {
-        self.origin.elapsed()
+    /// How far [`coarse`](Self::coarse) may be behind, which what is cached ends earlier by. Asked for once. Default: zero.
+    fn coarseness(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
@@ -226,11 +213,13 @@ impl Clock for ManualClock {
 pub(crate) struct SteadyClock {
     clock: Arc<dyn Clock>,
     latest: Arc<AtomicI64>,
+    coarseness: u64,
 }
 
 impl SteadyClock {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, latest: Arc::new(AtomicI64::new(i64::MIN)) }
+        let coarseness = ticks(clock.coarseness());
+        Self { clock, latest: Arc::new(AtomicI64::new(i64::MIN)), coarseness }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -238,9 +227,19 @@ impl SteadyClock {
         Timestamp(self.latest.fetch_max(now, Ordering::AcqRel).max(now))
     }
 
-    /// Nanoseconds on the monotonic hand: one word, to be compared on the hot path.
+    /// Nanoseconds on the monotonic hand: one word, to be compared with others.
     pub(crate) fn ticks(&self) -> u64 {
         ticks(self.clock.monotonic())
+    }
+
+    /// The same on the coarse hand, for the hot path.
+    pub(crate) fn coarse_ticks(&self) -> u64 {
+        ticks(self.clock.coarse())
+    }
+
+    /// How far the coarse hand may be behind, in ticks.
+    pub(crate) fn coarseness(&self) -> u64 {
+        self.coarseness
     }
 }
 
