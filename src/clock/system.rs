@@ -46,32 +46,31 @@ impl Clock for SystemClock {
 mod hands {
     use std::time::Duration;
 
-    use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
+    use nix::time::{ClockId, clock_getres, clock_gettime};
 
     /// Since a moment of the kernel's choosing, which is the same for both hands.
     pub(super) type Moment = Duration;
 
     pub(super) fn precise() -> Moment {
-        duration(clock_gettime(ClockId::Monotonic))
+        read(ClockId::CLOCK_MONOTONIC)
     }
 
     pub(super) fn coarse() -> Moment {
-        duration(clock_gettime(ClockId::MonotonicCoarse))
+        read(ClockId::CLOCK_MONOTONIC_COARSE)
     }
 
     /// Twice the time from one tick to the next: a tick may come late.
     pub(super) fn coarseness() -> Duration {
-        2 * duration(clock_getres(ClockId::MonotonicCoarse))
+        2 * clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::ZERO, Duration::from)
     }
 
     pub(super) fn since(origin: Moment, moment: Moment) -> Duration {
         moment.saturating_sub(origin)
     }
 
-    fn duration(time: Timespec) -> Duration {
-        // Neither is ever negative.
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+    fn read(clock: ClockId) -> Moment {
+        // Neither is ever missing: POSIX asks for the one, and Linux has had the other since 2.6.32.
+        clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
     }
 }
 
