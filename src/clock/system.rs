@@ -4,8 +4,8 @@ use crate::clock::{Clock, Timestamp};
 
 /// The operating system's clocks.
 ///
-/// On Linux the coarse hand is `CLOCK_MONOTONIC_COARSE`, which the kernel moves at each of its ticks, and which is read in a
-/// third of the time that `CLOCK_MONOTONIC` takes. Elsewhere it is the monotonic one.
+/// On Linux the coarse hand is `CLOCK_MONOTONIC_COARSE`, which the kernel moves at each of its ticks, and which costs less to
+/// read than `CLOCK_MONOTONIC`. Elsewhere it is the monotonic one.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     origin: hands::Moment,
