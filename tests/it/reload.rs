@@ -7,7 +7,7 @@ use tower_device_sessions::{
     manager::Revocation,
     policy::Denied,
     session::EndReason,
-    store::{Fault, StoreMethod},
+    store::{Fault, Gate, StoreMethod},
 };
 
 use crate::support::{Kit, TestResult};
@@ -138,28 +138,25 @@ async fn a_read_ahead_of_time_ends_what_another_node_has_revoked() -> TestResult
 #[tokio::test]
 async fn a_read_ahead_of_time_that_comes_after_a_revocation_brings_nothing_back() -> TestResult {
     let kit = Kit::new();
-    let started = kit.sign_in("ann").await;
-    kit.sessions.authenticate(started.token()).await?;
-    kit.clock.advance(DUE);
-    let gate = kit.store.hold_before(StoreMethod::Find);
-    assert!(is_accepted_at_once(&kit, started.token()));
-    gate.arrived(1).await;
-    kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
-    gate.open();
-    settle().await;
-    assert!(matches!(kit.sessions.authenticate(started.token()).await, Err(Denied::Ended(_))));
-    Ok(())
+    let gate = || kit.store.hold_before(StoreMethod::Find);
+    a_revocation_during_a_read_is_final(&kit, gate).await
 }
 
 /// S26. The record was read before the revocation, and comes back after it.
 #[tokio::test]
 async fn a_read_ahead_of_time_brings_no_revoked_session_back() -> TestResult {
     let kit = Kit::new();
+    let gate = || kit.store.hold_after(StoreMethod::Find);
+    a_revocation_during_a_read_is_final(&kit, gate).await
+}
+
+/// Revokes while the read ahead of time is held at the gate.
+async fn a_revocation_during_a_read_is_final(kit: &Kit, gate: impl FnOnce() -> Gate) -> TestResult {
     let started = kit.sign_in("ann").await;
     kit.sessions.authenticate(started.token()).await?;
     kit.clock.advance(DUE);
-    let gate = kit.store.hold_after(StoreMethod::Find);
-    assert!(is_accepted_at_once(&kit, started.token()));
+    let gate = gate();
+    assert!(is_accepted_at_once(kit, started.token()));
     gate.arrived(1).await;
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
     gate.open();

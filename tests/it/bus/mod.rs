@@ -6,6 +6,8 @@ mod polling;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod silence;
 
 use std::time::{Duration, Instant};
 

@@ -6,9 +6,11 @@ use sqlx::{
 };
 use tower_device_sessions::bus::{BusErrorKind, BusEvent, GapReason, PostgresBus, RevocationBus};
 
-use super::{assert_gap, message, next, nodes_hear_each_other, print_latency, subscribe};
+use super::{
+    assert_gap, message, next, nodes_hear_each_other, print_latency, silence::assert_silence_is_a_gap, subscribe,
+};
 use crate::{
-    proxy::{Fault, Proxy},
+    proxy::Proxy,
     servers::{skip, unique_name},
     support::TestResult,
 };
@@ -84,19 +86,7 @@ async fn a_connection_that_falls_silent_is_a_gap() -> TestResult {
     let proxy = Proxy::to(server).await?;
     let held = PgPoolOptions::new().connect_lazy_with(options.as_ref().clone().host("127.0.0.1").port(proxy.port));
     let bus = PostgresBus::from_pool(held).publish_through(pool).channel(&name)?.keep_alive(Duration::from_millis(200));
-    let mut subscription = subscribe(&bus).await;
-    // It is tried several times, and passes.
-    assert!(tokio::time::timeout(Duration::from_millis(700), subscription.next()).await.is_err());
-
-    proxy.set(Fault::Hold);
-    bus.publish(&message(1)).await?;
-    assert_gap(&next(&mut subscription).await, GapReason::Disconnected);
-    proxy.set(Fault::None);
-    assert_gap(&next(&mut subscription).await, GapReason::Connected);
-    let last = message(2);
-    bus.publish(&last).await?;
-    assert_eq!(next(&mut subscription).await, BusEvent::Message(last));
-    Ok(())
+    assert_silence_is_a_gap(&bus, &proxy, &bus).await
 }
 
 /// R39.

@@ -5,9 +5,11 @@ use tower_device_sessions::{
     redis::Client,
 };
 
-use super::{assert_gap, message, next, nodes_hear_each_other, print_latency, subscribe};
+use super::{
+    assert_gap, message, next, nodes_hear_each_other, print_latency, silence::assert_silence_is_a_gap, subscribe,
+};
 use crate::{
-    proxy::{Fault, Proxy},
+    proxy::Proxy,
     servers::{RedisCluster, RedisServer, redis_url, unique_name},
     support::TestResult,
 };
@@ -71,19 +73,7 @@ async fn a_connection_that_falls_silent_is_a_gap() -> TestResult {
     let held = RedisBus::connect(&format!("redis://127.0.0.1:{}/", proxy.port)).await?;
     let held = held.keep_alive(Duration::from_millis(200));
     let bus = RedisBus::connect(&server.url()).await?;
-    let mut subscription = subscribe(&held).await;
-    // It is tried several times, and passes.
-    assert!(tokio::time::timeout(Duration::from_millis(700), subscription.next()).await.is_err());
-
-    proxy.set(Fault::Hold);
-    bus.publish(&message(1)).await?;
-    assert_gap(&next(&mut subscription).await, GapReason::Disconnected);
-    proxy.set(Fault::None);
-    assert_gap(&next(&mut subscription).await, GapReason::Connected);
-    let last = message(2);
-    bus.publish(&last).await?;
-    assert_eq!(next(&mut subscription).await, BusEvent::Message(last));
-    Ok(())
+    assert_silence_is_a_gap(&held, &proxy, &bus).await
 }
 
 /// R39.
