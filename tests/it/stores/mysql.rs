@@ -10,7 +10,7 @@ use tower_device_sessions::store::{
 };
 
 use super::servers;
-use crate::proxy::Proxy;
+use crate::support::proxy::Proxy;
 
 fn url() -> Option<String> {
     servers::url("mysql", "TEST_MYSQL_URL", 3306, "mysql://root@127.0.0.1:3306/test")

@@ -21,7 +21,7 @@ use tower_device_sessions::{
 
 use super::postgres::{self, with_store};
 use crate::{
-    servers::{free_port, skip, unique_name},
+    support::servers::{free_port, skip, unique_name},
     support::{SECRET, TestResult},
 };
 

@@ -10,7 +10,7 @@ use tower_device_sessions::store::{
 use uuid::Uuid;
 
 use super::servers;
-use crate::proxy::Proxy;
+use crate::support::proxy::Proxy;
 
 pub(super) fn url() -> Option<String> {
     servers::url("postgres", "TEST_POSTGRES_URL", 5432, "postgres://postgres@127.0.0.1:5432/test")

@@ -23,7 +23,7 @@ use tower_device_sessions::{
     store::{ListQuery, Rotation, SessionState, SessionStore, StoreErrorKind},
 };
 
-use crate::proxy::{Fault, Proxy};
+use crate::support::proxy::{Fault, Proxy};
 
 /// The address of the server of this name: that in the environment variable, else `standard` when something answers at
 /// its port on this machine. Without a server the test has nothing to do, unless `REQUIRE_STORES` names it.

@@ -5,7 +5,7 @@ use tower_device_sessions::store::{
 };
 
 use crate::{
-    servers::{RedisCluster, unique_name},
+    support::servers::{RedisCluster, unique_name},
     support::TestResult,
 };
 

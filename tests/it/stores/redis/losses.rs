@@ -14,7 +14,7 @@ use tower_device_sessions::{
 
 use super::{clean_up, store_at};
 use crate::{
-    servers::{RedisServer, redis_url, unique_name},
+    support::servers::{RedisServer, redis_url, unique_name},
     support::TestResult,
 };
 

@@ -1,7 +1,7 @@
 use tower_device_sessions::store::conformance::{Case, Failure};
 
 use super::{clean_up, store_at};
-use crate::servers::{redis_url, unique_name};
+use crate::support::servers::{redis_url, unique_name};
 
 tower_device_sessions::store_conformance!(
     run = async |case: &'static Case| -> Result<(), Failure> {

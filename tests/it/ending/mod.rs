@@ -1,0 +1,6 @@
+//! How sessions end, and who hears of it on this node.
+
+mod accounts;
+mod live;
+mod reasons;
+mod streams;

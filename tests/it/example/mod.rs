@@ -1,0 +1,8 @@
+//! The examples and the README, as their readers run them.
+
+mod examples;
+mod life;
+mod my_account;
+mod my_devices;
+mod readme;
+mod two_nodes;

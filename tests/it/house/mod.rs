@@ -1,0 +1,8 @@
+//! The house itself: its layers, its logs, its secrets, its settings and its metrics.
+
+mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod secrets;
+mod settings;
+mod tidy;

@@ -1,0 +1,7 @@
+//! Several nodes: buses between them, and stores that go away.
+
+mod bus;
+mod hearing;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
+mod outages;
+mod telling;

@@ -1,0 +1,15 @@
+//! A request and its credential: the cache, the guard, activity, refusals, and stores that fail.
+
+mod activity;
+mod cancellation;
+mod chunks;
+mod coarse_clock;
+mod cookies;
+mod equivalence;
+mod faults;
+mod floods;
+mod guard;
+mod layers;
+mod one_transport;
+mod rejections;
+mod reload;

@@ -1,0 +1,12 @@
+//! Signing in: who the client is, which device it is on, what room there is, and proving it again.
+
+mod adoption;
+mod clients;
+mod device_cookie;
+mod devices;
+mod limits;
+#[cfg(feature = "geoip")]
+mod mmdb;
+mod naming;
+mod places;
+mod step_up;

@@ -1,0 +1,5 @@
+//! Access tokens, refresh tokens and keys.
+
+mod access;
+mod keys;
+mod refresh;
