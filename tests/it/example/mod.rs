@@ -3,6 +3,6 @@
 mod examples;
 mod life;
 mod my_account;
-mod my_devices;
+pub mod my_devices;
 mod readme;
 mod two_nodes;

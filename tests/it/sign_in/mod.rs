@@ -4,7 +4,7 @@ mod adoption;
 mod clients;
 mod device_cookie;
 mod devices;
-mod limits;
+pub mod limits;
 #[cfg(feature = "geoip")]
 mod mmdb;
 mod naming;

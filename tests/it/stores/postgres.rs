@@ -204,8 +204,8 @@ async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResul
     let Some(url) = url() else { return Ok(()) };
     let make = async || PostgresStore::connect(&url).await.unwrap();
     with_store(&url, make, async |store| {
-        crate::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await?;
-        crate::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await
+        crate::tokens::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await?;
+        crate::sign_in::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await
     })
     .await
 }

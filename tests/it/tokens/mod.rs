@@ -2,4 +2,4 @@
 
 mod access;
 mod keys;
-mod refresh;
+pub mod refresh;

@@ -10,9 +10,9 @@ use super::{
     assert_gap, message, next, nodes_hear_each_other, print_latency, silence::assert_silence_is_a_gap, subscribe,
 };
 use crate::{
+    support::TestResult,
     support::proxy::Proxy,
     support::servers::{skip, unique_name},
-    support::TestResult,
 };
 
 /// A pool of connections to the server on this machine, when one answers.

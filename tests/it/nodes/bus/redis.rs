@@ -9,9 +9,9 @@ use super::{
     assert_gap, message, next, nodes_hear_each_other, print_latency, silence::assert_silence_is_a_gap, subscribe,
 };
 use crate::{
+    support::TestResult,
     support::proxy::Proxy,
     support::servers::{RedisCluster, RedisServer, redis_url, unique_name},
-    support::TestResult,
 };
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use tower_device_sessions::bus::{BusEvent, GapReason, RevocationBus};
 
 use super::{assert_gap, message, next, subscribe};
 use crate::{
-    support::proxy::{Fault, Proxy},
     support::TestResult,
+    support::proxy::{Fault, Proxy},
 };
 
 /// A bus whose connection leads through the proxy says so when that passes nothing on any more, and hears again afterwards.

@@ -13,7 +13,7 @@ use super::{
     servers::{Database, Kind},
     sign_in,
 };
-use crate::{support::proxy::Fault, support::TestResult};
+use crate::{support::TestResult, support::proxy::Fault};
 
 async fn revoke(sessions: &SessionManager, started: &StartedSession) -> TestResult {
     let (user, id) = (&started.session().user_id, started.session().id);

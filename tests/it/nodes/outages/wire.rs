@@ -9,7 +9,7 @@ use super::{
     servers::{Database, Kind},
     sign_in,
 };
-use crate::{support::proxy::Fault, support::TestResult};
+use crate::{support::TestResult, support::proxy::Fault};
 
 /// R01, R03, R04: nobody is signed out, what was answered has been done, and all is well when the fault is over.
 async fn faults_on_the_wire_sign_nobody_out(kind: Kind) -> TestResult {

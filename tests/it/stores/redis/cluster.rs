@@ -5,8 +5,8 @@ use tower_device_sessions::store::{
 };
 
 use crate::{
-    support::servers::{RedisCluster, unique_name},
     support::TestResult,
+    support::servers::{RedisCluster, unique_name},
 };
 
 /// One test, since it is one cluster.

@@ -14,8 +14,8 @@ use tower_device_sessions::{
 
 use super::{clean_up, store_at};
 use crate::{
-    support::servers::{RedisServer, redis_url, unique_name},
     support::TestResult,
+    support::servers::{RedisServer, redis_url, unique_name},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_767_225_600);

@@ -19,8 +19,8 @@ async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResul
     let Some(url) = redis_url().await else { return Ok(()) };
     let prefix = format!("{}:", unique_name());
     let store = store_at(&url, &prefix).await?;
-    let tabs = crate::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await;
-    let sign_ins = crate::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await;
+    let tabs = crate::tokens::refresh::sixty_four_tabs_end_with_one_successor(store.clone()).await;
+    let sign_ins = crate::sign_in::limits::racing_sign_ins_keep_to_the_limit(vec![store.clone(), store]).await;
     clean_up(&url, &prefix).await?;
     tabs.and(sign_ins)
 }
