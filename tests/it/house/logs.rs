@@ -25,7 +25,7 @@ fn listen(log: &Log) -> tracing::subscriber::DefaultGuard {
 /// S91, S92: no token, no raw id, nothing that a request has said; a keyed hash instead.
 #[test]
 fn the_log_names_a_session_by_a_keyed_hash_alone() {
-    in_a_process_of_its_own("logs::names_sessions_by_a_keyed_hash");
+    in_a_process_of_its_own("house::logs::names_sessions_by_a_keyed_hash");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::support::{Kit, Log, SECRET, TestResult, delete_with, get_with, in_a_p
 /// S91, S92: everything, down to TRACE, of a story with every kind of refusal, failure and background work in it.
 #[test]
 fn no_log_event_or_error_of_a_whole_story_holds_a_secret() {
-    in_a_process_of_its_own("secrets::tells_a_whole_story_without_a_secret");
+    in_a_process_of_its_own("house::secrets::tells_a_whole_story_without_a_secret");
 }
 
 #[tokio::test(start_paused = true)]
