@@ -19,10 +19,11 @@ use std::{
 };
 
 use tower_device_sessions::{
-    Session, SessionId, Timestamp, UserId,
+    Session, SessionId, SessionKey, Timestamp, UserId,
     clock::{Clock, SystemClock},
     device::{ClientHints, Device},
     policy::Admission,
+    session::AsOf,
     store::{
         ListQuery, MySqlStore, PostgresStore, SessionState, SessionStore, SqliteStore,
         sqlx::{self, mysql::MySqlPoolOptions, postgres::PgPoolOptions, sqlite::SqlitePoolOptions},
@@ -135,7 +136,7 @@ macro_rules! bench_store {
 
             let templates = templates(now);
             for session in &templates {
-                store.insert(session, &Admission::new(now, Duration::ZERO)).await?;
+                store.insert(session, &Admission::new(AsOf::new(now, Duration::ZERO))).await?;
             }
             let fill: &'static str = format!(
                 "INSERT INTO {table} (user_id, {COPIED}) SELECT {}, {COPIED} FROM {table} WHERE user_id = 'user-0'",
@@ -166,7 +167,7 @@ macro_rules! bench_store {
                     Ok(())
                 },
                 async |place| {
-                    store.find(&whose(place), id_of(place)).await?.ok_or("a session")?;
+                    store.find(&SessionKey::new(whose(place).clone(), id_of(place))).await?.ok_or("a session")?;
                     Ok(())
                 },
             )
@@ -185,7 +186,7 @@ macro_rules! bench_store {
                     Ok(())
                 },
                 async |place| {
-                    let query = ListQuery::new(SessionState::Active, 50, now, Duration::ZERO);
+                    let query = ListQuery::new(SessionState::Active, 50, AsOf::new(now, Duration::ZERO));
                     assert_eq!(store.list(&whose(place), &query).await?.len(), 50);
                     Ok(())
                 },

@@ -39,7 +39,7 @@ impl ActivityQueue {
     pub(crate) fn take(&self) -> Vec<Touch> {
         let taken = std::mem::take(&mut *self.waiting());
         let mut touches: Vec<Touch> = taken.into_values().collect();
-        touches.sort_unstable_by(|a, b| (&a.user_id, a.id).cmp(&(&b.user_id, b.id)));
+        touches.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         touches
     }
 
@@ -51,8 +51,8 @@ impl ActivityQueue {
     /// Takes what waits of one user's sessions, sorted.
     pub(crate) fn take_of(&self, user: &UserId) -> Vec<Touch> {
         let mut touches: Vec<Touch> =
-            self.waiting().extract_if(|_, touch| touch.user_id == *user).map(|(_, touch)| touch).collect();
-        touches.sort_unstable_by_key(|touch| touch.id);
+            self.waiting().extract_if(|_, touch| touch.key.user_id == *user).map(|(_, touch)| touch).collect();
+        touches.sort_unstable_by_key(|touch| touch.key.id);
         touches
     }
 
@@ -75,10 +75,10 @@ impl ActivityQueue {
         let mut waiting = self.waiting();
         let mut dropped = 0;
         for touch in touches {
-            if let Some(present) = waiting.get_mut(&touch.id) {
+            if let Some(present) = waiting.get_mut(&touch.key.id) {
                 merge(present, touch);
             } else if waiting.len() < self.capacity {
-                waiting.insert(touch.id, touch);
+                waiting.insert(touch.key.id, touch);
             } else {
                 dropped += 1;
             }
@@ -106,11 +106,14 @@ fn merge(present: &mut Touch, other: Touch) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Timestamp, id::UserId};
+    use crate::{
+        clock::Timestamp,
+        id::{SessionKey, UserId},
+    };
 
     fn touch(session: i64, at: i64) -> Touch {
         let id = SessionId::from_uuid(uuid::Uuid::from_u128(u128::from(session.unsigned_abs())));
-        Touch::new(UserId::from(1), id, Timestamp::from_seconds(at))
+        Touch::new(SessionKey::new(UserId::from(1), id), Timestamp::from_seconds(at))
     }
 
     #[test]
@@ -153,6 +156,6 @@ mod tests {
         for session in [5, 3, 9, 1] {
             queue.push(touch(session, 1));
         }
-        assert!(queue.take().is_sorted_by_key(|touch| touch.id));
+        assert!(queue.take().is_sorted_by_key(|touch| touch.key.id));
     }
 }

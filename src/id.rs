@@ -137,6 +137,35 @@ impl From<std::convert::Infallible> for InvalidUserId {
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(Uuid);
 
+/// The primary key of a session record: whose session, and which.
+///
+/// A record is only ever looked up by both, so that all of a user's sessions can live together, on one shard, and a session
+/// id that is presented with another user's id finds nothing. Cloning is cheap.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{SessionId, SessionKey, UserId, clock::Timestamp};
+///
+/// let key = SessionKey::new(UserId::from(42), SessionId::at(Timestamp::UNIX_EPOCH));
+/// assert_eq!(key.user_id.as_str(), "42");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a primary key of more parts would be another table")]
+pub struct SessionKey {
+    /// Whose session.
+    pub user_id: UserId,
+    /// Which session.
+    pub id: SessionId,
+}
+
+impl SessionKey {
+    /// The key of this user's session with this id.
+    pub const fn new(user_id: UserId, id: SessionId) -> Self {
+        Self { user_id, id }
+    }
+}
+
 /// The id of a device: a UUID that outlives the sessions on it.
 ///
 /// It parses from the canonical form alone: 36 characters, lower case, hyphenated.

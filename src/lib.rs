@@ -103,7 +103,7 @@ pub use self::{
     clock::Timestamp,
     device::ClientInfo,
     error::{ConfigError, Error, ErrorKind},
-    id::{DeviceId, InvalidUserId, SessionId, UserId},
+    id::{DeviceId, InvalidUserId, SessionId, SessionKey, UserId},
     manager::{CurrentSession, SessionManager, SignedOut, StartSession, StartedSession},
     middleware::{RequireRecentAuthLayer, RequireSessionLayer, SessionLayer},
     policy::SessionPolicy,

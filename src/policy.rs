@@ -12,7 +12,7 @@ use crate::{
     clock::Timestamp,
     device::DeviceKind,
     id::{DeviceId, SessionId},
-    session::{Actor, EndReason, Ending, Session},
+    session::{Actor, AsOf, EndReason, Ending, Session},
 };
 
 pub use crate::{
@@ -135,34 +135,28 @@ impl Session {
         self.last_active_at.saturating_add(self.idle_timeout)
     }
 
-    /// How the session has ended by `now`: the ending on record, else the deadline it has passed, if any.
+    /// How the session has ended by then: the ending on record, else the deadline it has passed, if any.
     ///
-    /// `allowance` is how far recorded activity may lag the real one.
-    pub fn ending(&self, now: Timestamp, allowance: Duration) -> Option<Ending> {
-        self.ending_after(self.last_active_at, now, allowance)
+    pub fn ending(&self, as_of: &AsOf) -> Option<Ending> {
+        self.ending_after(self.last_active_at, as_of)
     }
 
     /// The same for a session that is known to have been active at `last_active_at`, whatever the record says.
-    pub(crate) fn ending_after(
-        &self,
-        last_active_at: Timestamp,
-        now: Timestamp,
-        allowance: Duration,
-    ) -> Option<Ending> {
+    pub(crate) fn ending_after(&self, last_active_at: Timestamp, as_of: &AsOf) -> Option<Ending> {
         if let Some(ending) = &self.ended {
             return Some(ending.clone());
         }
-        if self.expires_at <= now {
+        if self.expires_at <= as_of.now {
             return Some(Ending::new(EndReason::Expired, Actor::System, self.expires_at));
         }
         let timed_out = last_active_at.saturating_add(self.idle_timeout);
-        let idle = timed_out.saturating_add(allowance) <= now;
+        let idle = timed_out.saturating_add(as_of.idle_allowance) <= as_of.now;
         idle.then(|| Ending::new(EndReason::Idle, Actor::System, timed_out))
     }
 
-    /// Whether the session has not ended by `now`.
-    pub fn is_active(&self, now: Timestamp, allowance: Duration) -> bool {
-        self.ending(now, allowance).is_none()
+    /// Whether the session has not ended by then.
+    pub fn is_active(&self, as_of: &AsOf) -> bool {
+        self.ending(as_of).is_none()
     }
 }
 
@@ -174,9 +168,7 @@ impl Session {
 #[non_exhaustive]
 pub struct Admission {
     /// The present, as the manager sees it.
-    pub now: Timestamp,
-    /// How far recorded activity may lag the real one.
-    pub idle_allowance: Duration,
+    pub as_of: AsOf,
     /// The session of the same user that the client held until now; it is ended as replaced.
     pub supersedes: Option<SessionId>,
     /// What becomes of the user's other sessions on the same device.
@@ -186,9 +178,9 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// An admission at `now` that asks for nothing.
-    pub fn new(now: Timestamp, idle_allowance: Duration) -> Self {
-        Self { now, idle_allowance, supersedes: None, same_device: SameDevice::Keep, limits: Vec::new() }
+    /// An admission at this moment that asks for nothing.
+    pub fn new(as_of: AsOf) -> Self {
+        Self { as_of, supersedes: None, same_device: SameDevice::Keep, limits: Vec::new() }
     }
 
     /// Whether the user's other sessions do not matter, so that a plain insert does.
@@ -354,7 +346,7 @@ mod tests {
     }
 
     fn reason(session: &Session, after: Duration, allowance: Duration) -> Option<EndReason> {
-        session.ending(start().saturating_add(after), allowance).map(|ending| ending.reason)
+        session.ending(&AsOf::new(start().saturating_add(after), allowance)).map(|ending| ending.reason)
     }
 
     /// S53, clause by clause.
@@ -390,7 +382,7 @@ mod tests {
 
     #[test]
     fn an_idle_session_ended_when_its_timeout_ran_out() {
-        let ending = session().ending(start().saturating_add(59 * MINUTE), MINUTE);
+        let ending = session().ending(&AsOf::new(start().saturating_add(59 * MINUTE), MINUTE));
         assert_eq!(ending.map(|ending| ending.at), Some(start().saturating_add(10 * MINUTE)));
     }
 
@@ -425,7 +417,7 @@ mod tests {
     }
 
     fn admission(limit: SessionLimit) -> Admission {
-        Admission { limits: vec![limit], ..Admission::new(start(), Duration::ZERO) }
+        Admission { limits: vec![limit], ..Admission::new(AsOf::new(start(), Duration::ZERO)) }
     }
 
     fn ids(evictions: &[Eviction]) -> Vec<SessionId> {
@@ -489,7 +481,7 @@ mod tests {
         let other = ActiveSession { device_id: Some(DeviceId::new()), ..active(20, 0, DeviceKind::Mobile) };
         let unknown = active(30, 0, DeviceKind::Mobile);
         let newcomer = ActiveSession { device_id, ..active(0, 0, DeviceKind::Mobile) };
-        let mut admission = Admission::new(start(), Duration::ZERO);
+        let mut admission = Admission::new(AsOf::new(start(), Duration::ZERO));
 
         let beside = [old.clone(), other, unknown];
         assert_eq!(admission.decide(&newcomer, &beside), Ok(Vec::new()));

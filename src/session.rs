@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     device::Device,
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
 };
 
@@ -81,6 +81,56 @@ impl Session {
             ended: None,
             data: Map::new(),
         }
+    }
+
+    /// The record's primary key.
+    pub fn key(&self) -> SessionKey {
+        SessionKey::new(self.user_id.clone(), self.id)
+    }
+}
+
+/// One moment, and how far recorded activity may lag the real one at it: what decides whether a session has ended.
+///
+/// Activity is written with a delay, and other nodes' activity may not be on record yet. So a session only counts as idle
+/// once its idle timeout *and* the allowance have passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AsOf {
+    /// The present, as the caller sees it. Stores read no clock.
+    pub now: Timestamp,
+    /// How far recorded activity may lag the real one.
+    pub idle_allowance: Duration,
+}
+
+impl AsOf {
+    /// This moment, with this allowance.
+    pub const fn new(now: Timestamp, idle_allowance: Duration) -> Self {
+        Self { now, idle_allowance }
+    }
+
+    /// The last moment of activity for a session whose idle timeout is zero to count as idle; a session with a longer one
+    /// is idle when its activity lies that much further back.
+    ///
+    /// Never before the epoch, so that subtracting any timeout from it stays within 64 bits of microseconds.
+    pub fn idle_cutoff(&self) -> Timestamp {
+        self.now.saturating_sub(self.idle_allowance).max(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// A session that has ended, or will at the latest, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedSession {
+    /// Which session.
+    pub key: SessionKey,
+    /// When it ended, or reaches its absolute deadline.
+    pub at: Timestamp,
+}
+
+impl EndedSession {
+    /// The session with this key ended at this time.
+    pub fn new(key: SessionKey, at: Timestamp) -> Self {
+        Self { key, at }
     }
 }
 
@@ -258,10 +308,8 @@ impl Actor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Touch {
-    /// Whose session.
-    pub user_id: UserId,
     /// Which session.
-    pub id: SessionId,
+    pub key: SessionKey,
     /// When it was active.
     pub at: Timestamp,
     /// From which address; `None` leaves the one on record.
@@ -272,8 +320,8 @@ pub struct Touch {
 
 impl Touch {
     /// Activity of this session at this time.
-    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
-        Self { user_id, id, at, ip: None, generation: None }
+    pub fn new(key: SessionKey, at: Timestamp) -> Self {
+        Self { key, at, ip: None, generation: None }
     }
 
     /// One touch per session, in the order of the records' keys: the newest time, the newest address that is known, and
@@ -282,11 +330,11 @@ impl Touch {
     /// Stores that write the result in its order cannot deadlock with one another.
     pub fn coalesce(touches: &[Self]) -> Vec<Self> {
         let mut sorted: Vec<&Self> = touches.iter().collect();
-        sorted.sort_by(|a, b| (&a.user_id, a.id, a.at).cmp(&(&b.user_id, b.id, b.at)));
+        sorted.sort_by(|a, b| (&a.key, a.at).cmp(&(&b.key, b.at)));
         let mut coalesced: Vec<Self> = Vec::with_capacity(sorted.len());
         for touch in sorted {
             match coalesced.last_mut() {
-                Some(last) if last.id == touch.id && last.user_id == touch.user_id => {
+                Some(last) if last.key == touch.key => {
                     last.at = touch.at;
                     last.ip = touch.ip.or(last.ip);
                     last.generation = last.generation.max(touch.generation);
@@ -336,7 +384,8 @@ mod tests {
     fn touches_of_one_session_coalesce_into_the_newest() {
         let (ann, bob) = (UserId::from(1), UserId::from(2));
         let id = SessionId::at(Timestamp::from_seconds(1));
-        let touch = |user: &UserId, second| Touch::new(user.clone(), id, Timestamp::from_seconds(second));
+        let touch =
+            |user: &UserId, second| Touch::new(SessionKey::new(user.clone(), id), Timestamp::from_seconds(second));
         let address: Option<IpAddr> = "192.0.2.1".parse().ok();
         let newest = touch(&ann, 9);
         let earlier = Touch { ip: address, generation: Some(3), ..touch(&ann, 4) };

@@ -39,7 +39,7 @@ pub use self::{
     error::{BusError, BusErrorKind},
     local::LocalBus,
     message::{Affected, Cause, Origin, RevocationMessage, Undecodable},
-    polling::{EndedSession, PollEndings, PollingBus},
+    polling::{PollEndings, PollingBus},
     subscription::{BusEvent, GapReason, Subscription},
     tally::BusHealth,
 };

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
+    session::EndedSession,
 };
 
 /// Where a [`PollingBus`] looks: a list of endings that all nodes write to, and that is indexed by time.
@@ -28,25 +29,6 @@ pub trait PollEndings: fmt::Debug + Send + Sync + 'static {
         until: Timestamp,
         limit: u32,
     ) -> BusFuture<'_, Result<Vec<EndedSession>, BusError>>;
-}
-
-/// A session that has ended, or is about to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EndedSession {
-    /// Whose session.
-    pub user_id: UserId,
-    /// Which session.
-    pub id: SessionId,
-    /// When it ended, or will at the latest, by the clock of the node that ended it.
-    pub at: Timestamp,
-}
-
-impl EndedSession {
-    /// This session ended at this time.
-    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
-        Self { user_id, id, at }
-    }
 }
 
 /// A bus that asks the store twice a second which sessions have ended. It needs nothing but the store.
@@ -153,7 +135,7 @@ struct Poller {
     ear: Ear,
     bus: PollingBus,
     /// What was in the window the last time, and when it ended.
-    seen: HashMap<(UserId, SessionId), Timestamp>,
+    seen: HashMap<SessionKey, Timestamp>,
     waiting: VecDeque<RevocationMessage>,
     /// When the last query that succeeded was made; none before the first, and after a gap.
     last: Option<Timestamp>,
@@ -232,7 +214,7 @@ impl Poller {
         let mut new = Vec::new();
         let mut seen = HashMap::with_capacity(found.len());
         for ended in found {
-            let key = (ended.user_id.clone(), ended.id);
+            let key = ended.key.clone();
             let known = self.seen.get(&key).or_else(|| seen.get(&key)) == Some(&ended.at);
             seen.insert(key, ended.at);
             if !known {
@@ -267,7 +249,7 @@ impl Poller {
 fn messages(new: Vec<EndedSession>, now: Timestamp) -> VecDeque<RevocationMessage> {
     let mut of_users: HashMap<(UserId, bool), Vec<SessionId>> = HashMap::new();
     for ended in new {
-        of_users.entry((ended.user_id, ended.at <= now)).or_default().push(ended.id);
+        of_users.entry((ended.key.user_id, ended.at <= now)).or_default().push(ended.key.id);
     }
     let message = |((user, is_over), ids): ((UserId, bool), Vec<SessionId>)| {
         if is_over { RevocationMessage::ended(user, ids) } else { RevocationMessage::changed(user, ids) }
@@ -306,7 +288,7 @@ mod tests {
     impl List {
         fn end(&self, user: u32, at: Timestamp) -> SessionId {
             let id = SessionId::at(at);
-            self.add([EndedSession::new(UserId::from(user), id, at)]);
+            self.add([EndedSession::new(SessionKey::new(UserId::from(user), id), at)]);
             id
         }
 
@@ -405,7 +387,7 @@ mod tests {
         if let Ok(mut endings) = kit.list.endings.lock() {
             endings.clear();
         }
-        kit.list.add([EndedSession::new(UserId::from(1), id, kit.moment(0))]);
+        kit.list.add([EndedSession::new(SessionKey::new(UserId::from(1), id), kit.moment(0))]);
         kit.hears(RevocationMessage::ended(UserId::from(1), [id])).await;
     }
 
@@ -450,7 +432,7 @@ mod tests {
         let many = |count: u32, step: u64| {
             (0..count).map(move |n| {
                 let at = at.saturating_add(Duration::from_micros(u64::from(n) * step));
-                EndedSession::new(UserId::from(n), SessionId::at(at), at)
+                EndedSession::new(SessionKey::new(UserId::from(n), SessionId::at(at)), at)
             })
         };
         kit.list.add(many(2_500, 1));

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::{
     error::Error,
     event::SessionEvent,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     manager::{CurrentSession, Inner, Revocation, SessionManager, StartedSession, started::Carried},
     policy::Denied,
     session::{Actor, EndReason, Session},
@@ -105,9 +105,10 @@ impl Inner {
         let mut failures = 0;
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
-            let mut rotation = Rotation::new(generation, now, self.timings.idle_allowance());
+            let mut rotation = Rotation::new(generation, self.as_of(now));
             rotation.refuse_older = true;
-            let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
+            let outcome =
+                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
             // Also after an error: the store may have committed what it could not answer.
             self.cache.revoke(user, id);
             self.publish_changed(user, id).await;

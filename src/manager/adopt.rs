@@ -99,7 +99,7 @@ impl Inner {
 
         let (inner, session) = (Arc::clone(self), Arc::new(session));
         let change = async move {
-            let admission = Admission::new(now, inner.timings.idle_allowance());
+            let admission = Admission::new(inner.as_of(now));
             inner.twice_within_deadline("insert", || inner.store.insert(&session, &admission)).await?;
             inner.listeners.tell(&SessionEvent::Adopted { session: Arc::clone(&session) });
             Ok(())

@@ -266,7 +266,7 @@ impl Inner {
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.
     pub(super) fn ending_here(&self, session: &Session) -> Option<Ending> {
         let last_active_at = self.last_active_at(session);
-        session.ending_after(last_active_at, self.clock.now(), self.timings.idle_allowance())
+        session.ending_after(last_active_at, &self.as_of(self.clock.now()))
     }
 
     /// The newest activity of a session that this node knows of.

@@ -4,10 +4,10 @@ use crate::{
     clock::Timestamp,
     device::{ClientInfo, DeviceName, KnownDevice},
     error::Error,
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
     manager::{CurrentSession, Inner, Revocation, SessionManager, clients::DEVICE_LIFETIME},
-    session::Session,
+    session::{AsOf, Session},
     store::{EndScope, ListQuery, SessionState},
 };
 
@@ -113,7 +113,8 @@ impl Inner {
     }
 
     async fn rename(&self, user: &UserId, id: SessionId, name: Option<&DeviceName>) -> Result<bool, Error> {
-        let Some(session) = self.within_deadline("find", self.store.find(user, id)).await? else {
+        let Some(session) = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?
+        else {
             return Ok(false);
         };
         if let Some(device) = session.device_id
@@ -121,7 +122,8 @@ impl Inner {
         {
             return Ok(true);
         }
-        let renamed = self.twice_within_deadline("rename", || self.store.rename(user, id, name)).await;
+        let key = SessionKey::new(user.clone(), id);
+        let renamed = self.twice_within_deadline("rename", || self.store.rename(&key, name)).await;
         self.cache.revoke(user, id);
         self.publish_changed(user, id).await;
         renamed
@@ -132,7 +134,7 @@ impl Inner {
         let known = self.twice_within_deadline("trust_device", change(Some(until))).await?;
 
         // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
-        let found = self.within_deadline("find", self.store.find(user, by)).await;
+        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), by))).await;
         let is_active =
             found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|by| self.ending_here(by).is_none()));
         if !is_active {
@@ -182,7 +184,7 @@ impl Inner {
             return false;
         }
         let allowance = self.timings.idle_allowance();
-        let mut query = ListQuery::new(SessionState::All, MOST_COMPARED, session.created_at, allowance);
+        let mut query = ListQuery::new(SessionState::All, MOST_COMPARED, AsOf::new(session.created_at, allowance));
         query.except = Some(session.id);
         match self.within_deadline("list", self.store.list(&session.user_id, &query)).await {
             Ok(others) => !others.iter().filter_map(|other| other.location.as_ref()).any(|there| is_near(here, there)),

@@ -47,8 +47,7 @@ impl Inner {
             let mut pages = 0;
             let mut after = None;
             loop {
-                let mut query =
-                    ListQuery::new(SessionState::All, PAGE, self.clock.now(), self.timings.idle_allowance());
+                let mut query = ListQuery::new(SessionState::All, PAGE, self.as_of(self.clock.now()));
                 query.after = after;
                 let page = self.within_deadline("list", self.store.list(user, &query)).await?;
                 pages += 1;

@@ -24,7 +24,7 @@ impl Inner {
         while since < until {
             let found = self.within_deadline("ended_between", self.store.ended_between(since, until, page)).await?;
             for change in &found {
-                let forget = self.store.forget_addresses(&change.user_id, change.id, until);
+                let forget = self.store.forget_addresses(&change.key, until);
                 self.within_deadline("forget_addresses", forget).await?;
             }
             let is_last = found.len() < usize::try_from(page).unwrap_or(usize::MAX);

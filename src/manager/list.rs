@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     error::Error,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     manager::{Inner, SessionManager},
     session::{Ending, Session},
     store::{ListPosition, ListQuery, SessionState},
@@ -137,13 +137,13 @@ impl SessionManager {
 
         let leads = options.cursor.is_none() && options.state != SessionState::Ended;
         if let Some(first) = options.first.filter(|_| leads) {
-            let found = inner.within_deadline("find", inner.store.find(user, first)).await?;
+            let found = inner.within_deadline("find", inner.store.find(&SessionKey::new(user.clone(), first))).await?;
             sessions.extend(found.filter(|session| inner.ending_of(session).is_none()));
         }
 
         // One more than asked for tells whether there is another page.
         let room = options.limit - u32::try_from(sessions.len()).unwrap_or(0);
-        let mut query = ListQuery::new(options.state, room + 1, inner.clock.now(), inner.timings.idle_allowance());
+        let mut query = ListQuery::new(options.state, room + 1, inner.as_of(inner.clock.now()));
         query.except = options.first;
         query.after = options.cursor.map(|cursor| cursor.0);
         let mut page = inner.within_deadline("list", inner.store.list(user, &query)).await?;
@@ -166,7 +166,8 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
     pub async fn find(&self, user: &UserId, id: SessionId) -> Result<Option<Session>, Error> {
-        let found = self.inner.within_deadline("find", self.inner.store.find(user, id)).await?;
+        let found =
+            self.inner.within_deadline("find", self.inner.store.find(&SessionKey::new(user.clone(), id))).await?;
         Ok(found.map(|mut session| {
             self.inner.add_unwritten_activity(&mut session);
             session
@@ -186,7 +187,8 @@ impl SessionManager {
     pub async fn set_data(&self, user: &UserId, id: SessionId, data: Map<String, Value>) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         let change = async move {
-            let changed = inner.twice_within_deadline("set_data", || inner.store.set_data(&user, id, &data)).await;
+            let key = SessionKey::new(user.clone(), id);
+            let changed = inner.twice_within_deadline("set_data", || inner.store.set_data(&key, &data)).await;
             inner.cache.revoke(&user, id);
             inner.publish_changed(&user, id).await;
             changed
@@ -197,7 +199,7 @@ impl SessionManager {
 
 impl Inner {
     fn ending_of(&self, session: &Session) -> Option<Ending> {
-        session.ending(self.clock.now(), self.timings.idle_allowance())
+        session.ending(&self.as_of(self.clock.now()))
     }
 
     fn add_unwritten_activity(&self, session: &mut Session) {

@@ -3,7 +3,7 @@ use std::{hash::BuildHasher, sync::Arc, time::Duration};
 use crate::{
     cache::{Fresh, Joined, LoadOutcome, RunningLoad, Ticket},
     clock::ticks,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     manager::Inner,
     metrics::Loaded,
     policy::Denied,
@@ -87,7 +87,7 @@ impl Inner {
     /// Reads a record when there is a free place among the loads.
     pub(super) async fn find_in_turn(&self, user: &UserId, id: SessionId) -> Result<Option<Session>, StoreError> {
         let _place = self.loads.acquire().await;
-        self.store.find(user, id).await
+        self.store.find(&SessionKey::new(user.clone(), id)).await
     }
 
     /// The time to live, shortened by up to a tenth so that sessions that were read together are not read together

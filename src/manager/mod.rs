@@ -98,6 +98,7 @@ use crate::{
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
     privacy::AddressPrivacy,
+    session::AsOf,
     store::{SessionStore, StoreError, StoreFuture},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
 };
@@ -260,6 +261,11 @@ impl fmt::Debug for SessionManager {
 }
 
 impl Inner {
+    /// This moment, with what recorded activity may lag the real one by.
+    fn as_of(&self, now: Timestamp) -> AsOf {
+        AsOf::new(now, self.timings.idle_allowance())
+    }
+
     /// The device as the application describes it.
     fn described(&self, device: Device) -> Device {
         match &self.describes {

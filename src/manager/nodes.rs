@@ -22,14 +22,15 @@ use tokio::{sync::watch, time};
 
 use crate::{
     bus::{
-        Affected, BusError, BusEvent, BusFuture, BusHealth, EndedSession, GapReason, PollEndings, PollingBus,
-        RevocationBus, RevocationMessage,
+        Affected, BusError, BusEvent, BusFuture, BusHealth, GapReason, PollEndings, PollingBus, RevocationBus,
+        RevocationMessage,
     },
     clock::{Clock, Timestamp},
     event::{Listeners, SessionEvent},
     id::{SessionId, UserId},
     logging,
     manager::{Inner, SessionManagerBuilder},
+    session::EndedSession,
     store::SessionStore,
 };
 
@@ -289,10 +290,7 @@ impl PollEndings for Endings {
         until: Timestamp,
         limit: u32,
     ) -> BusFuture<'_, Result<Vec<EndedSession>, BusError>> {
-        Box::pin(async move {
-            let changes = self.0.ended_between(since, until, limit).await.map_err(BusError::unavailable)?;
-            Ok(changes.into_iter().map(|change| EndedSession::new(change.user_id, change.id, change.at)).collect())
-        })
+        Box::pin(async move { self.0.ended_between(since, until, limit).await.map_err(BusError::unavailable) })
     }
 }
 

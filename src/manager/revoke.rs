@@ -5,7 +5,7 @@ use tracing::Instrument;
 use crate::{
     error::Error,
     event::SessionEvent,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     logging,
     manager::{CurrentSession, Inner, SessionManager, SignedOut},
     metrics::Stopwatch,
@@ -138,7 +138,8 @@ impl Inner {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
-        let outcome = self.twice_within_deadline("end", || self.store.end(user, id, &ending, allowance)).await;
+        let key = SessionKey::new(user.clone(), id);
+        let outcome = self.twice_within_deadline("end", || self.store.end(&key, &ending, allowance)).await;
 
         // Also after an error: the store may have committed what it could not answer.
         self.cache.revoke(user, id);

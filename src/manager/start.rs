@@ -213,7 +213,7 @@ type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
     async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
-        let mut admission = Admission::new(session.created_at, self.timings.idle_allowance());
+        let mut admission = Admission::new(self.as_of(session.created_at));
         self.limits.apply_to(&mut admission, &session.user_id);
         let elsewhere = match held {
             Some((user, id)) if user == session.user_id => {

@@ -3,6 +3,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 use crate::{
     error::{Error, ErrorKind},
     event::SessionEvent,
+    id::SessionKey,
     manager::{CurrentSession, Inner, SessionManager, StartedSession, started::Carried},
     policy::Denied,
     session::Session,
@@ -115,7 +116,7 @@ impl Inner {
     async fn step_up(&self, asked: &Reauthentication) -> Result<Arc<Session>, Error> {
         let (user, id) = (asked.current.user_id(), asked.current.id());
         let generation = asked.current.entry().value().token_generation();
-        let found = self.within_deadline("find", self.store.find(user, id)).await?;
+        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?;
         let mut session = found.ok_or(Denied::Invalid)?;
 
         // Each round but the first means that a refresh, or another step-up, has moved the session meanwhile.
@@ -127,13 +128,14 @@ impl Inner {
                 return Err(Denied::Invalid.into());
             }
             let now = self.clock.now();
-            let mut rotation = Rotation::new(session.tokens.generation, now, self.timings.idle_allowance());
+            let mut rotation = Rotation::new(session.tokens.generation, self.as_of(now));
             rotation.refuse_older = true;
             let mut methods = session.methods.clone();
             methods.extend(asked.methods.iter().map(|name| (name.clone(), now)));
             rotation.proof = Some(Proof::new(methods, asked.assurance_level.max(session.assurance_level)));
 
-            let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
+            let outcome =
+                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
             // Also after an error: the store may have committed what it could not answer.
             self.cache.revoke(user, id);
             self.publish_changed(user, id).await;

@@ -1,6 +1,7 @@
 use crate::{
     clock::ticks,
     device::ClientInfo,
+    id::SessionKey,
     manager::{CurrentSession, SessionManager},
     session::Touch,
 };
@@ -33,7 +34,7 @@ impl SessionManager {
         let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
         let interval = ticks(inner.timings.activity_interval).saturating_sub(inner.clock.coarseness());
         if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
-            let mut touch = Touch::new(user.clone(), id, at);
+            let mut touch = Touch::new(SessionKey::new(user.clone(), id), at);
             let mut client = client.parts();
             client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
             touch.ip = client.ip;

@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
-    store::{Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, StoreError},
+    session::{EndedSession, Ending, Session, Touch},
+    store::{Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, StoreError},
 };
 
 /// The future of a [`SessionStore`] method.
@@ -35,13 +35,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Inserts a new session, and ends those that make room for it, all or nothing.
     ///
-    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.now`. Evicted
-    /// sessions end at `admission.now`, by the system. A record that is there already, as when an insert is repeated, is
+    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`. Evicted
+    /// sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert is repeated, is
     /// left as it is, ended or not, and nothing makes room for it.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
-    /// The record, ended or not; `None` when there is none under this user and id.
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>>;
+    /// The record, ended or not; `None` when there is none under this key.
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
     /// One page of the user's sessions, newest activity first, then by id, newest first.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
@@ -58,8 +58,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// instead, and answered as [`EndOutcome::AlreadyEnded`].
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
@@ -77,22 +76,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can be
     /// renamed too.
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
 
     /// Replaces the application's data of a session that has not ended. Answers whether there is one.
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool>;
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool>;
 
     /// Moves a session from one generation of tokens to the next: a compare-and-set on
     /// [`TokenState::generation`](crate::session::TokenState::generation).
     ///
     /// Of any number of concurrent calls with the same `rotation.from`, exactly one is answered
     /// [`RotationOutcome::Rotated`]. The last generation that there is has no successor: it stays unchanged.
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome>;
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome>;
 
     /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
     /// many.
@@ -100,16 +94,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether there is
     /// such a session; to forget them twice changes nothing.
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool>;
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool>;
 
     /// The sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`, in the
     /// order of that moment, at most `limit`. It is what nodes without another bus poll.
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>>;
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>>;
 
     /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Answers whether
     /// it was new to this user.

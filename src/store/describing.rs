@@ -5,12 +5,11 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     device::{DescribeDevice, DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
+    session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
-        StoreFuture,
+        Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore, StoreFuture,
     },
 };
 
@@ -55,8 +54,8 @@ impl SessionStore for DescribingStore {
         self.store.insert(session, admission)
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
-        let found = self.store.find(user, id);
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
+        let found = self.store.find(key);
         Box::pin(async move { Ok(found.await?.map(|session| self.session(session))) })
     }
 
@@ -71,12 +70,11 @@ impl SessionStore for DescribingStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        self.store.end(user, id, ending, idle_allowance)
+        self.store.end(key, ending, idle_allowance)
     }
 
     fn end_all<'a>(
@@ -89,37 +87,27 @@ impl SessionStore for DescribingStore {
         self.store.end_all(user, scope, ending, idle_allowance)
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
-        self.store.rename(user, id, name)
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+        self.store.rename(key, name)
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
-        self.store.set_data(user, id, data)
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+        self.store.set_data(key, data)
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
-        self.store.rotate(user, id, rotation)
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
+        self.store.rotate(key, rotation)
     }
 
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         self.store.purge(ended_before, limit)
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
-        self.store.forget_addresses(user, id, ended_before)
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
+        self.store.forget_addresses(key, ended_before)
     }
 
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         self.store.ended_between(since, until, limit)
     }
 

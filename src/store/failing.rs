@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
+    session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
-        StoreError, StoreFuture, StoreMethod,
+        Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore, StoreError,
+        StoreFuture, StoreMethod,
     },
 };
 
@@ -32,7 +32,7 @@ use crate::{
 ///
 /// ```
 /// use tower_device_sessions::{
-///     SessionId, UserId,
+///     SessionId, SessionKey, UserId,
 ///     clock::Timestamp,
 ///     store::{FailingStore, Fault, MemoryStore, SessionStore, StoreMethod},
 /// };
@@ -40,11 +40,11 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let store = FailingStore::new(MemoryStore::new());
-/// let (ann, id) = (UserId::from(1), SessionId::at(Timestamp::UNIX_EPOCH));
+/// let key = SessionKey::new(UserId::from(1), SessionId::at(Timestamp::UNIX_EPOCH));
 ///
 /// store.fail_next(StoreMethod::Find, 1, Fault::FailBefore);
-/// assert!(store.find(&ann, id).await.is_err());
-/// assert!(store.find(&ann, id).await.is_ok());
+/// assert!(store.find(&key).await.is_err());
+/// assert!(store.find(&key).await.is_ok());
 /// assert_eq!(store.calls(StoreMethod::Find), 2);
 /// # }
 /// ```
@@ -254,8 +254,8 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::Insert, move |store| store.insert(session, admission))
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
-        self.call(StoreMethod::Find, move |store| store.find(user, id))
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
+        self.call(StoreMethod::Find, move |store| store.find(key))
     }
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
@@ -268,12 +268,11 @@ impl SessionStore for FailingStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        self.call(StoreMethod::End, move |store| store.end(user, id, ending, idle_allowance))
+        self.call(StoreMethod::End, move |store| store.end(key, ending, idle_allowance))
     }
 
     fn end_all<'a>(
@@ -286,37 +285,27 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::EndAll, move |store| store.end_all(user, scope, ending, idle_allowance))
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::Rename, move |store| store.rename(user, id, name))
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::Rename, move |store| store.rename(key, name))
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::SetData, move |store| store.set_data(user, id, data))
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::SetData, move |store| store.set_data(key, data))
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
-        self.call(StoreMethod::Rotate, move |store| store.rotate(user, id, rotation))
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
+        self.call(StoreMethod::Rotate, move |store| store.rotate(key, rotation))
     }
 
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         self.call(StoreMethod::Purge, move |store| store.purge(ended_before, limit))
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::ForgetAddresses, move |store| store.forget_addresses(user, id, ended_before))
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::ForgetAddresses, move |store| store.forget_addresses(key, ended_before))
     }
 
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         self.call(StoreMethod::EndedBetween, move |store| store.ended_between(since, until, limit))
     }
 
@@ -367,7 +356,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{session::EndReason, store::MemoryStore};
+    use crate::{
+        session::{AsOf, EndReason},
+        store::MemoryStore,
+    };
 
     crate::store_conformance!(async || FailingStore::new(MemoryStore::new()));
 
@@ -375,17 +367,17 @@ mod tests {
         let now = Timestamp::from_seconds(1_767_225_600);
         let session = Session::new(UserId::from(1), now, now.saturating_add(Duration::from_secs(60)));
         let store = FailingStore::new(MemoryStore::new());
-        store.insert(&session, &Admission::new(now, Duration::ZERO)).await?;
+        store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await?;
         Ok((store, session))
     }
 
     async fn end(store: &FailingStore, session: &Session) -> Result<EndOutcome, StoreError> {
         let ending = Ending::new(EndReason::SignedOut, crate::session::Actor::System, session.created_at);
-        store.end(&session.user_id, session.id, &ending, Duration::ZERO).await
+        store.end(&session.key(), &ending, Duration::ZERO).await
     }
 
     async fn is_ended(store: &FailingStore, session: &Session) -> Result<bool, StoreError> {
-        Ok(store.find(&session.user_id, session.id).await?.is_some_and(|found| found.ended.is_some()))
+        Ok(store.find(&session.key()).await?.is_some_and(|found| found.ended.is_some()))
     }
 
     #[tokio::test]

@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission},
-    session::{Actor, Ending, Session, Touch},
+    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
+        StoreError, StoreFuture,
     },
 };
 
@@ -30,7 +30,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Records {
     users: HashMap<UserId, BTreeMap<SessionId, Session>>,
-    by_end: BTreeSet<(Timestamp, UserId, SessionId)>,
+    by_end: BTreeSet<(Timestamp, SessionKey)>,
     devices: HashMap<UserId, BTreeMap<DeviceId, KnownDevice>>,
 }
 
@@ -57,8 +57,8 @@ impl Records {
         self.users.get(user).into_iter().flat_map(BTreeMap::values)
     }
 
-    fn session_mut(&mut self, user: &UserId, id: SessionId) -> Option<&mut Session> {
-        self.users.get_mut(user)?.get_mut(&id)
+    fn session_mut(&mut self, key: &SessionKey) -> Option<&mut Session> {
+        self.users.get_mut(&key.user_id)?.get_mut(&key.id)
     }
 
     fn device_mut(&mut self, user: &UserId, id: DeviceId) -> Option<&mut KnownDevice> {
@@ -66,24 +66,24 @@ impl Records {
     }
 
     fn insert(&mut self, session: Session) {
-        self.by_end.insert((ends_at(&session), session.user_id.clone(), session.id));
+        self.by_end.insert((ends_at(&session), session.key()));
         self.users.entry(session.user_id.clone()).or_default().insert(session.id, session);
     }
 
     /// Puts an ending on record: the deadline that had passed by then, else the one asked for.
-    fn end(&mut self, user: &UserId, id: SessionId, asked: &Ending, allowance: Duration) -> EndOutcome {
-        let Some(session) = self.session_mut(user, id) else {
+    fn end(&mut self, key: &SessionKey, asked: &Ending, idle_allowance: Duration) -> EndOutcome {
+        let Some(session) = self.session_mut(key) else {
             return EndOutcome::NotFound;
         };
         if let Some(ending) = &session.ended {
             return EndOutcome::AlreadyEnded(ending.clone());
         }
-        let passed = session.ending(asked.at, allowance);
+        let passed = session.ending(&AsOf::new(asked.at, idle_allowance));
         let before = ends_at(session);
         session.ended = Some(passed.clone().unwrap_or_else(|| asked.clone()));
         let after = ends_at(session);
-        self.by_end.remove(&(before, user.clone(), id));
-        self.by_end.insert((after, user.clone(), id));
+        self.by_end.remove(&(before, key.clone()));
+        self.by_end.insert((after, key.clone()));
         passed.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)
     }
 }
@@ -109,12 +109,12 @@ impl SessionStore for MemoryStore {
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
             let mut records = self.records();
-            if records.session_mut(&session.user_id, session.id).is_some() {
+            if records.session_mut(&session.key()).is_some() {
                 return Ok(Admitted::Inserted(Vec::new()));
             }
             let active: Vec<ActiveSession> = records
                 .of(&session.user_id)
-                .filter(|other| other.is_active(admission.now, admission.idle_allowance))
+                .filter(|other| other.is_active(&admission.as_of))
                 .map(ActiveSession::from)
                 .collect();
             let evictions = match admission.decide(&ActiveSession::from(session), &active) {
@@ -122,16 +122,20 @@ impl SessionStore for MemoryStore {
                 Err(full) => return Ok(Admitted::Refused(full)),
             };
             for eviction in &evictions {
-                let ending = Ending::new(eviction.reason, Actor::System, admission.now);
-                records.end(&session.user_id, eviction.id, &ending, admission.idle_allowance);
+                let ending = Ending::new(eviction.reason, Actor::System, admission.as_of.now);
+                records.end(
+                    &SessionKey::new(session.user_id.clone(), eviction.id),
+                    &ending,
+                    admission.as_of.idle_allowance,
+                );
             }
             records.insert(session.clone());
             Ok(Admitted::Inserted(evictions))
         })
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
-        Box::pin(async move { Ok(self.records().users.get(user).and_then(|sessions| sessions.get(&id)).cloned()) })
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
+        Box::pin(async move { Ok(self.records().session_mut(key).cloned()) })
     }
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
@@ -149,7 +153,7 @@ impl SessionStore for MemoryStore {
             let mut records = self.records();
             let mut changed = 0;
             for touch in Touch::coalesce(touches) {
-                let Some(session) = records.session_mut(&touch.user_id, touch.id).filter(|s| s.ended.is_none()) else {
+                let Some(session) = records.session_mut(&touch.key).filter(|s| s.ended.is_none()) else {
                     continue;
                 };
                 changed += 1;
@@ -165,12 +169,11 @@ impl SessionStore for MemoryStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move { Ok(self.records().end(user, id, ending, idle_allowance)) })
+        Box::pin(async move { Ok(self.records().end(key, ending, idle_allowance)) })
     }
 
     fn end_all<'a>(
@@ -183,15 +186,17 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut records = self.records();
             let mut ids: Vec<SessionId> = records.of(user).filter(|s| scope.includes(s)).map(|s| s.id).collect();
-            ids.retain(|&id| records.end(user, id, ending, idle_allowance) == EndOutcome::Ended);
+            ids.retain(|&id| {
+                records.end(&SessionKey::new(user.clone(), id), ending, idle_allowance) == EndOutcome::Ended
+            });
             Ok(ids)
         })
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            let session = records.session_mut(user, id);
+            let session = records.session_mut(key);
             let found = session.is_some();
             if let Some(session) = session {
                 session.device.custom_name = name.cloned();
@@ -200,10 +205,10 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            let session = records.session_mut(user, id).filter(|session| session.ended.is_none());
+            let session = records.session_mut(key).filter(|session| session.ended.is_none());
             let found = session.is_some();
             if let Some(session) = session {
                 session.data = data.clone();
@@ -212,33 +217,28 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
         Box::pin(async move {
             let mut records = self.records();
-            let Some(session) = records.session_mut(user, id) else {
+            let Some(session) = records.session_mut(key) else {
                 return Ok(RotationOutcome::NotFound);
             };
-            let active = session.is_active(rotation.at, rotation.idle_allowance);
+            let active = session.is_active(&rotation.as_of);
             let next = rotation.from.checked_add(1).filter(|_| active && session.tokens.generation == rotation.from);
             let Some(next) = next else {
                 return Ok(RotationOutcome::Unchanged(Box::new(session.clone())));
             };
             session.tokens.generation = next;
-            session.tokens.rotated_at = Some(rotation.at);
+            session.tokens.rotated_at = Some(rotation.as_of.now);
             session.tokens.newest_seen = false;
-            session.last_active_at = session.last_active_at.max(rotation.at);
+            session.last_active_at = session.last_active_at.max(rotation.as_of.now);
             if rotation.refuse_older {
                 session.tokens.least_generation = session.tokens.generation;
             }
             if let Some(proof) = &rotation.proof {
                 session.methods = proof.methods.clone();
                 session.assurance_level = proof.assurance_level;
-                session.authenticated_at = rotation.at;
+                session.authenticated_at = rotation.as_of.now;
             }
             Ok(RotationOutcome::Rotated(Box::new(session.clone())))
         })
@@ -252,29 +252,24 @@ impl SessionStore for MemoryStore {
                 records.by_end.iter().take_while(|(at, ..)| *at < ended_before).take(limit).cloned().collect();
             for entry in &due {
                 records.by_end.remove(entry);
-                let (_, user, id) = entry;
-                let left = records.users.get_mut(user).map(|sessions| {
-                    sessions.remove(id);
+                let (_, key) = entry;
+                let left = records.users.get_mut(&key.user_id).map(|sessions| {
+                    sessions.remove(&key.id);
                     sessions.len()
                 });
                 if left == Some(0) {
-                    records.users.remove(user);
+                    records.users.remove(&key.user_id);
                 }
             }
             Ok(due.len() as u64)
         })
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
             let ended = |session: &Session| session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
-            let session = records.session_mut(user, id).filter(|session| ended(session) < ended_before);
+            let session = records.session_mut(key).filter(|session| ended(session) < ended_before);
             let found = session.is_some();
             if let Some(session) = session {
                 (session.created_ip, session.last_ip, session.location) = (None, None, None);
@@ -283,12 +278,12 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         Box::pin(async move {
             let records = self.records();
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let from = records.by_end.iter().filter(|(at, ..)| (since..until).contains(at));
-            Ok(from.take(limit).map(|(at, user, id)| Change::new(user.clone(), *id, *at)).collect())
+            Ok(from.take(limit).map(|(at, key)| EndedSession::new(key.clone(), *at)).collect())
         })
     }
 
@@ -374,7 +369,7 @@ impl SessionStore for MemoryStore {
             records.devices.remove(user);
             let sessions = records.users.remove(user).unwrap_or_default();
             for session in sessions.values() {
-                records.by_end.remove(&(ends_at(session), user.clone(), session.id));
+                records.by_end.remove(&(ends_at(session), session.key()));
             }
             Ok(sessions.len() as u64)
         })

@@ -45,7 +45,7 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
+        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
         SessionState,
     },
 };

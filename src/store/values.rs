@@ -1,10 +1,10 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use crate::{
     clock::Timestamp,
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId},
     policy::{Eviction, Full},
-    session::{Ending, Session},
+    session::{AsOf, Ending, Session},
 };
 
 /// What became of an insert.
@@ -22,9 +22,7 @@ pub enum Admitted {
 #[non_exhaustive]
 pub struct ListQuery {
     /// The present.
-    pub now: Timestamp,
-    /// How far recorded activity may lag the real one.
-    pub idle_allowance: Duration,
+    pub as_of: AsOf,
     /// Which sessions.
     pub state: SessionState,
     /// A session to leave out.
@@ -37,13 +35,13 @@ pub struct ListQuery {
 
 impl ListQuery {
     /// The first `limit` sessions in this state.
-    pub fn new(state: SessionState, limit: u32, now: Timestamp, idle_allowance: Duration) -> Self {
-        Self { now, idle_allowance, state, except: None, after: None, limit }
+    pub fn new(state: SessionState, limit: u32, as_of: AsOf) -> Self {
+        Self { as_of, state, except: None, after: None, limit }
     }
 
     /// Whether `session`, a session of the right user, is in the state asked for and past the position.
     pub fn selects(&self, session: &Session) -> bool {
-        let active = session.is_active(self.now, self.idle_allowance);
+        let active = session.is_active(&self.as_of);
         let in_state = match self.state {
             SessionState::Active => active,
             SessionState::Ended => !active,
@@ -139,10 +137,8 @@ impl EndScope {
 pub struct Rotation {
     /// The generation it starts from; the new one is one more.
     pub from: u32,
-    /// When it happens.
-    pub at: Timestamp,
-    /// How far recorded activity may lag the real one: a session past a deadline is not rotated.
-    pub idle_allowance: Duration,
+    /// When it happens: a session past a deadline is not rotated.
+    pub as_of: AsOf,
     /// Refuse tokens older than the new generation from now on.
     pub refuse_older: bool,
     /// What the user has proven on the way, if anything.
@@ -151,8 +147,8 @@ pub struct Rotation {
 
 impl Rotation {
     /// A plain rotation from this generation.
-    pub fn new(from: u32, at: Timestamp, idle_allowance: Duration) -> Self {
-        Self { from, at, idle_allowance, refuse_older: false, proof: None }
+    pub fn new(from: u32, as_of: AsOf) -> Self {
+        Self { from, as_of, refuse_older: false, proof: None }
     }
 }
 
@@ -183,25 +179,6 @@ pub enum RotationOutcome {
     Unchanged(Box<Session>),
     /// There is no such session of this user.
     NotFound,
-}
-
-/// A session that ended, as [`SessionStore::ended_between`](crate::store::SessionStore::ended_between) reports it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// Whose session.
-    pub user_id: UserId,
-    /// Which session.
-    pub id: SessionId,
-    /// When it ended, or will at the latest.
-    pub at: Timestamp,
-}
-
-impl Change {
-    /// This session ended at this time.
-    pub fn new(user_id: UserId, id: SessionId, at: Timestamp) -> Self {
-        Self { user_id, id, at }
-    }
 }
 
 /// A page of a scan over all sessions.

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     error::Error,
     event::SessionEvent,
-    id::SessionId,
+    id::{SessionId, SessionKey},
     logging,
     manager::{Endings, Inner, Revocation, SessionManager, StartedSession, refusals::Refusal, started::Carried},
     policy::{Denied, ReuseCause},
@@ -84,7 +84,7 @@ impl Inner {
     async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
         let (user, id) = (&presented.user_id, presented.session_id);
         self.write_activity_of(id).await?;
-        let found = self.within_deadline("find", self.store.find(user, id)).await?;
+        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?;
         let Some(mut session) = found.filter(|session| presented.is_bound_to(&session.tokens.salt)) else {
             return Err(self.deny(presented, Refusal::Unknown));
         };
@@ -92,7 +92,7 @@ impl Inner {
         // Each round but the first means that another caller has moved the session meanwhile.
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
-            if let Some(ending) = session.ending(now, self.timings.idle_allowance()) {
+            if let Some(ending) = session.ending(&self.as_of(now)) {
                 return Err(self.deny(presented, Refusal::Ended(ending)));
             }
             match session.tokens.succession(presented.generation, now, self.grace()) {
@@ -101,8 +101,9 @@ impl Inner {
                 Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
                 Succession::Next => {}
             }
-            let rotation = Rotation::new(presented.generation, now, self.timings.idle_allowance());
-            let outcome = self.within_deadline("rotate", self.store.rotate(user, id, &rotation)).await;
+            let rotation = Rotation::new(presented.generation, self.as_of(now));
+            let outcome =
+                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
             // Also after an error: the store may have committed what it could not answer.
             self.cache.revoke(user, id);
             match outcome? {
@@ -168,7 +169,7 @@ impl Inner {
     /// Puts on record that the newest generation has been seen in use, before the first request that uses it goes on: from
     /// then on every node knows the token before it as used up.
     pub(super) async fn report_first_use(self: &Arc<Self>, verified: &VerifiedToken, last_active_at: Timestamp) {
-        let mut touch = Touch::new(verified.user_id.clone(), verified.session_id, last_active_at);
+        let mut touch = Touch::new(SessionKey::new(verified.user_id.clone(), verified.session_id), last_active_at);
         touch.generation = verified.generation;
         let inner = Arc::clone(self);
         let reported = self.detached(async move {
@@ -176,11 +177,11 @@ impl Inner {
             if written.is_err()
                 && let Some(refreshing) = &inner.refreshing
             {
-                refreshing.reported.invalidate(&touch.id);
+                refreshing.reported.invalidate(&touch.key.id);
             }
             // The tokens before are refused from now on. Elsewhere they keep until the record is read again.
             if inner.refuses_older_tokens() {
-                inner.publish_changed(&touch.user_id, touch.id).await;
+                inner.publish_changed(&touch.key.user_id, touch.key.id).await;
             }
             written
         });

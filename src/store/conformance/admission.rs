@@ -10,7 +10,7 @@ use crate::{
     device::{Device, DeviceKind},
     id::{DeviceId, SessionId, UserId},
     policy::{Admission, Eviction, Full, OverLimit, SameDevice, SessionLimit},
-    session::{Actor, EndReason, Ending, Session},
+    session::{Actor, AsOf, EndReason, Ending, Session},
     store::{Admitted, SessionState},
 };
 
@@ -36,7 +36,7 @@ pub(super) async fn inserting_again_changes_nothing(store: Store) -> Verdict {
         ensure_eq!(again, Admitted::Inserted(Vec::new()), "the answer to inserting again");
         ensure_unchanged(&store, &original).await?;
     }
-    store.end(&original.user_id, original.id, &revoked(), Duration::ZERO).await?;
+    store.end(&original.key(), &revoked(), Duration::ZERO).await?;
     for admission in [&plain(), &limited] {
         let again = store.insert(&original, admission).await?;
         ensure_eq!(again, Admitted::Inserted(Vec::new()), "the answer to inserting an ended session again");
@@ -61,7 +61,7 @@ pub(super) async fn the_superseded_session_is_replaced(store: Store) -> Verdict 
 pub(super) async fn a_session_that_ended_is_not_superseded(store: Store) -> Verdict {
     let (ended, idle, of_another) = (session(1), session_of(UserId::from(1), 3 * HOUR), session(2));
     insert_all(&store, [&ended, &idle, &of_another]).await?;
-    store.end(&ended.user_id, ended.id, &revoked(), Duration::ZERO).await?;
+    store.end(&ended.key(), &revoked(), Duration::ZERO).await?;
     let unknown = session(1);
     for gone in [&ended, &idle, &of_another, &unknown] {
         let admission = Admission { supersedes: Some(gone.id), ..plain() };
@@ -129,7 +129,7 @@ pub(super) async fn a_refused_sign_in_changes_nothing(store: Store) -> Verdict {
     admission.supersedes = Some(sessions[0].id);
     let answer = store.insert(&refused, &admission).await?;
     ensure_eq!(answer, Admitted::Refused(Full { active: 2 }), "the answer");
-    ensure_eq!(store.find(&refused.user_id, refused.id).await?, None, "the record of the refused session");
+    ensure_eq!(store.find(&refused.key()).await?, None, "the record of the refused session");
     for session in &sessions {
         ensure_unchanged(&store, session).await?;
     }
@@ -176,10 +176,10 @@ pub(super) async fn sessions_past_a_deadline_take_no_room(store: Store) -> Verdi
     let (ended, idle) = (session(1), session_of(UserId::from(1), 2 * HOUR));
     let expired = Session { expires_at: NOW, ..session(1) };
     insert_all(&store, [&ended, &idle, &expired]).await?;
-    store.end(&ended.user_id, ended.id, &revoked(), Duration::ZERO).await?;
+    store.end(&ended.key(), &revoked(), Duration::ZERO).await?;
 
     let strict = limited(1, OverLimit::RejectNew);
-    let allowing = Admission { idle_allowance: 31 * MINUTE, ..strict.clone() };
+    let allowing = Admission { as_of: AsOf::new(NOW, 31 * MINUTE), ..strict.clone() };
     let refused = store.insert(&session(1), &allowing).await?;
     ensure_eq!(refused, Admitted::Refused(Full { active: 1 }), "the answer while the allowance keeps one active");
     let admitted = store.insert(&session(1), &strict).await?;

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::{
     devices::{device, refind, see_all},
     support::{
-        HOUR, NOW, SECOND, Store, Verdict, data, ensure, ensure_eq, insert, insert_all, later, plain, race, reread,
-        revoked, session,
+        AT_NOW, HOUR, NOW, SECOND, Store, Verdict, data, ensure, ensure_eq, insert, insert_all, later, plain, race,
+        reread, revoked, session,
     },
 };
 use crate::{
     device::DeviceName,
+    id::SessionKey,
     policy::Admission,
     session::{Session, Touch},
     store::{EndScope, Rotation},
@@ -30,8 +31,8 @@ pub(super) async fn a_dropped_change_is_old_or_new(store: Store) -> Verdict {
             insert(&store, &original).await?;
             let name = DeviceName::try_from("renamed")?;
             let new_data = data(json!({ "new": true }));
-            let rotation = Rotation::new(0, NOW, Duration::ZERO);
-            let touch = Touch::new(original.user_id.clone(), original.id, later(SECOND));
+            let rotation = Rotation::new(0, AT_NOW);
+            let touch = Touch::new(original.key(), later(SECOND));
             let scope = EndScope::all();
             let (user, id, ending) = (&original.user_id, original.id, revoked());
 
@@ -39,7 +40,7 @@ pub(super) async fn a_dropped_change_is_old_or_new(store: Store) -> Verdict {
             match change {
                 0 => {
                     new.ended = Some(revoked());
-                    drop_after(polls, store.end(user, id, &ending, Duration::ZERO)).await;
+                    drop_after(polls, store.end(&SessionKey::new(user.clone(), id), &ending, Duration::ZERO)).await;
                 }
                 1 => {
                     new.ended = Some(revoked());
@@ -47,17 +48,17 @@ pub(super) async fn a_dropped_change_is_old_or_new(store: Store) -> Verdict {
                 }
                 2 => {
                     new.device.custom_name = Some(name.clone());
-                    drop_after(polls, store.rename(user, id, Some(&name))).await;
+                    drop_after(polls, store.rename(&SessionKey::new(user.clone(), id), Some(&name))).await;
                 }
                 3 => {
                     new.data = new_data.clone();
-                    drop_after(polls, store.set_data(user, id, &new_data)).await;
+                    drop_after(polls, store.set_data(&SessionKey::new(user.clone(), id), &new_data)).await;
                 }
                 4 => {
                     new.tokens.generation = 1;
                     new.tokens.rotated_at = Some(NOW);
                     new.last_active_at = NOW;
-                    drop_after(polls, store.rotate(user, id, &rotation)).await;
+                    drop_after(polls, store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
                 }
                 _ => {
                     new.last_active_at = later(SECOND);
@@ -82,11 +83,11 @@ pub(super) async fn a_dropped_insert_is_all_or_nothing(store: Store) -> Verdict 
         drop_after(polls, store.insert(&newcomer, &admission)).await;
 
         // The newcomer first: when it is there, the other has made room already, in whatever order they are read.
-        let inserted = store.find(&newcomer.user_id, newcomer.id).await?.is_some();
+        let inserted = store.find(&newcomer.key()).await?.is_some();
         let ended = reread(&store, &held).await?.ended.is_some();
         ensure!(!inserted || ended, "after {polls} polls there is a new session and the old one is active");
         if !inserted && ended {
-            let inserted = store.find(&newcomer.user_id, newcomer.id).await?.is_some();
+            let inserted = store.find(&newcomer.key()).await?.is_some();
             ensure!(inserted, "after {polls} polls the old session has ended and there is no new one");
         }
     }
@@ -109,7 +110,7 @@ pub(super) async fn a_dropped_change_of_a_user_is_all_or_nothing(store: Store) -
         ensure!(on_device || !on_session, "after {polls} polls the session has a name that its device has not");
 
         drop_after(polls, store.erase(user)).await;
-        let has_session = store.find(user, on_it.id).await?.is_some();
+        let has_session = store.find(&SessionKey::new(user.clone(), on_it.id)).await?.is_some();
         let has_device = store.find_device(user, known.id).await?.is_some();
         ensure!(has_session || !has_device, "after {polls} polls the session is erased and its device is not");
     }
@@ -135,7 +136,7 @@ pub(super) async fn a_dropped_call_breaks_no_later_one(store: Store) -> Verdict 
         // Every pooled connection serves some of these: what they were told is done must be seen by all others.
         race(sessions.iter().cloned().map(|session| {
             let store = store.clone();
-            async move { Ok(store.set_data(&session.user_id, session.id, &data(json!({ "polls": polls }))).await?) }
+            async move { Ok(store.set_data(&session.key(), &data(json!({ "polls": polls }))).await?) }
         }))
         .await?;
         for _ in 0..2 {

@@ -38,7 +38,7 @@ pub(super) async fn ending_an_absent_session_finds_nothing(store: Store) -> Verd
     let (present, absent) = (session(1), session(1));
     insert(&store, &present).await?;
     ensure_eq!(end(&store, &absent, &revoked()).await?, EndOutcome::NotFound, "the answer");
-    ensure_eq!(store.find(&absent.user_id, absent.id).await?, None, "the record");
+    ensure_eq!(store.find(&absent.key()).await?, None, "the record");
     ensure_unchanged(&store, &present).await
 }
 
@@ -66,21 +66,21 @@ pub(super) async fn a_session_past_its_idle_deadline_was_idle(store: Store) -> V
     let rested = 92 * MINUTE;
     let last_moment = session_of(UserId::from(1), rested - Duration::from_micros(1));
     insert(&store, &last_moment).await?;
-    let outcome = store.end(&last_moment.user_id, last_moment.id, &revoked(), allowance).await?;
+    let outcome = store.end(&last_moment.key(), &revoked(), allowance).await?;
     ensure_eq!(outcome, EndOutcome::Ended, "the answer in the last moment of the allowance");
 
     let due = session_of(UserId::from(1), rested);
     insert(&store, &due).await?;
     let idle = Ending::new(EndReason::Idle, Actor::System, ago(2 * MINUTE));
     for asked in [revoked(), Ending::new(EndReason::Idle, Actor::System, NOW)] {
-        let outcome = store.end(&due.user_id, due.id, &asked, allowance).await?;
+        let outcome = store.end(&due.key(), &asked, allowance).await?;
         ensure_eq!(outcome, EndOutcome::AlreadyEnded(idle.clone()), "the answer past the allowance");
     }
     ensure_unchanged(&store, &Session { ended: Some(idle), ..due }).await?;
 
     let unbounded = session_of(UserId::from(1), 24 * HOUR);
     insert(&store, &unbounded).await?;
-    let outcome = store.end(&unbounded.user_id, unbounded.id, &revoked(), Duration::MAX).await?;
+    let outcome = store.end(&unbounded.key(), &revoked(), Duration::MAX).await?;
     ensure_eq!(outcome, EndOutcome::Ended, "the answer with the longest allowance");
     Ok(())
 }
@@ -216,5 +216,5 @@ pub(super) async fn ending_all_ends_what_was_there_before(store: Store) -> Verdi
 }
 
 async fn end(store: &Store, session: &Session, ending: &Ending) -> Result<EndOutcome, Violation> {
-    Ok(store.end(&session.user_id, session.id, ending, Duration::ZERO).await?)
+    Ok(store.end(&session.key(), ending, Duration::ZERO).await?)
 }

@@ -7,12 +7,13 @@ use serde_json::json;
 use super::{
     devices::{device, ensure_known, see_all},
     support::{
-        HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all, later, race,
-        revoked, session,
+        AT_NOW, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all, later,
+        race, revoked, session,
     },
 };
 use crate::{
     device::DeviceName,
+    id::SessionKey,
     session::{Session, Touch},
     store::{EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
 };
@@ -29,7 +30,7 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
     for sessions in [4, 0] {
         ensure_eq!(store.erase(&erased).await?, sessions, "how many sessions were erased");
         for session in active.iter().chain([&ended]) {
-            ensure_eq!(store.find(&erased, session.id).await?, None, "an erased session");
+            ensure_eq!(store.find(&SessionKey::new(erased.clone(), session.id)).await?, None, "an erased session");
         }
         for device in &devices {
             ensure_eq!(store.find_device(&erased, device.id).await?, None, "an erased device");
@@ -40,7 +41,10 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
 
     let far = later(1_000 * HOUR);
     let changes = store.ended_between(ago(1_000 * HOUR), far, 100).await?;
-    ensure!(changes.iter().all(|change| change.user_id != erased), "the erased user is among the changes: {changes:?}");
+    ensure!(
+        changes.iter().all(|change| change.key.user_id != erased),
+        "the erased user is among the changes: {changes:?}"
+    );
     let met = store.scan(None, 100).await?.sessions;
     ensure_eq!(met, slice::from_ref(&theirs), "what a scan meets");
     ensure_unchanged(&store, &theirs).await?;
@@ -57,15 +61,18 @@ pub(super) async fn nothing_brings_an_erased_session_back(store: Store) -> Verdi
     store.erase(&erased.user_id).await?;
 
     let (user, id, name) = (&erased.user_id, erased.id, DeviceName::try_from("back")?);
-    let touched = store.touch(&[Touch::new(user.clone(), id, NOW)]).await?;
+    let touched = store.touch(&[Touch::new(SessionKey::new(user.clone(), id), NOW)]).await?;
     ensure_eq!(touched, 0, "how many sessions were touched");
-    let ended = store.end(user, id, &revoked(), Duration::ZERO).await?;
+    let ended = store.end(&SessionKey::new(user.clone(), id), &revoked(), Duration::ZERO).await?;
     ensure_eq!(ended, EndOutcome::NotFound, "the answer to ending an erased session");
     let ended = store.end_all(user, &EndScope::all(), &revoked(), Duration::ZERO).await?;
     ensure_eq!(ended, [], "the sessions that were ended");
-    ensure!(!store.rename(user, id, Some(&name)).await?, "an erased session was renamed");
-    ensure!(!store.set_data(user, id, &data(json!({ "a": 1 }))).await?, "an erased session took data");
-    let rotated = store.rotate(user, id, &Rotation::new(0, NOW, Duration::ZERO)).await?;
+    ensure!(!store.rename(&SessionKey::new(user.clone(), id), Some(&name)).await?, "an erased session was renamed");
+    ensure!(
+        !store.set_data(&SessionKey::new(user.clone(), id), &data(json!({ "a": 1 }))).await?,
+        "an erased session took data"
+    );
+    let rotated = store.rotate(&SessionKey::new(user.clone(), id), &Rotation::new(0, AT_NOW)).await?;
     ensure_eq!(rotated, RotationOutcome::NotFound, "the answer to rotating an erased session");
     ensure!(!store.rename_device(user, known.id, Some(&name)).await?, "an erased device was renamed");
     ensure!(!store.trust_device(user, known.id, Some(NOW)).await?, "an erased device was trusted");

@@ -9,8 +9,8 @@ use super::support::{
     session, session_of,
 };
 use crate::{
-    id::UserId,
-    session::{Actor, EndReason, Ending, Session, Touch},
+    id::{SessionKey, UserId},
+    session::{Actor, AsOf, EndReason, Ending, Session, Touch},
     store::{EndOutcome, EndScope, Rotation, RotationOutcome},
 };
 
@@ -92,8 +92,9 @@ pub(super) async fn a_record_is_never_seen_half_changed(store: Store) -> Verdict
         let (store, watched) = (store.clone(), watched.clone());
         async move {
             for from in 0..40 {
-                let rotation = Rotation { refuse_older: true, ..Rotation::new(from, issued(from + 1), Duration::ZERO) };
-                let outcome = store.rotate(&watched.user_id, watched.id, &rotation).await?;
+                let rotation =
+                    Rotation { refuse_older: true, ..Rotation::new(from, AsOf::new(issued(from + 1), Duration::ZERO)) };
+                let outcome = store.rotate(&watched.key(), &rotation).await?;
                 ensure!(matches!(outcome, RotationOutcome::Rotated(_)), "rotation {from} answered {outcome:?}");
             }
             Ok(())
@@ -139,23 +140,26 @@ async fn apply(
     let (user, id) = (&original.user_id, original.id);
     match change {
         Change::Touch => {
-            let touch =
-                Touch { generation: Some(0), ip: Some([192, 0, 2, 1].into()), ..Touch::new(user.clone(), id, at) };
+            let touch = Touch {
+                generation: Some(0),
+                ip: Some([192, 0, 2, 1].into()),
+                ..Touch::new(SessionKey::new(user.clone(), id), at)
+            };
             store.touch(slice::from_ref(&touch)).await?;
         }
         Change::Rotate => {
-            let rotation = Rotation { refuse_older: true, ..Rotation::new(0, at, Duration::ZERO) };
-            store.rotate(user, id, &rotation).await?;
+            let rotation = Rotation { refuse_older: true, ..Rotation::new(0, AsOf::new(at, Duration::ZERO)) };
+            store.rotate(&SessionKey::new(user.clone(), id), &rotation).await?;
         }
         Change::SetData => {
-            store.set_data(user, id, &data(json!({ "at": at.as_micros() }))).await?;
+            store.set_data(&SessionKey::new(user.clone(), id), &data(json!({ "at": at.as_micros() }))).await?;
         }
         Change::InsertAgain => {
             store.insert(original, &plain()).await?;
         }
         Change::End => {
             let ending = Ending::new(EndReason::SignedOut, Actor::Session(id), at);
-            let outcome = store.end(user, id, &ending, Duration::ZERO).await?;
+            let outcome = store.end(&SessionKey::new(user.clone(), id), &ending, Duration::ZERO).await?;
             return Ok((outcome == EndOutcome::Ended).then_some(ending));
         }
         Change::EndAll => {

@@ -3,11 +3,12 @@
 use std::{cmp::Reverse, time::Duration};
 
 use super::support::{
-    HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure, ensure_eq, ids_in, insert_all, later, session, session_of,
+    AT_NOW, HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure, ensure_eq, ids_in, insert_all, later, session,
+    session_of,
 };
 use crate::{
     id::{SessionId, UserId},
-    session::{Actor, EndReason, Ending, Session},
+    session::{Actor, AsOf, EndReason, Ending, Session},
     store::{ListPosition, ListQuery, SessionState},
 };
 
@@ -17,7 +18,11 @@ pub(super) async fn a_list_is_newest_activity_first(store: Store) -> Verdict {
     let sessions = varied(1);
     insert_all(&store, &sessions).await?;
     let listed = ids_in(&store, &UserId::from(1), SessionState::All).await?;
-    ensure_eq!(listed, ids(expected(&sessions, &ListQuery::new(SessionState::All, 100, NOW, HOUR))), "the list");
+    ensure_eq!(
+        listed,
+        ids(expected(&sessions, &ListQuery::new(SessionState::All, 100, AsOf::new(NOW, HOUR)))),
+        "the list"
+    );
     Ok(())
 }
 
@@ -26,7 +31,7 @@ pub(super) async fn pages_show_every_session_once(store: Store) -> Verdict {
     insert_all(&store, &sessions).await?;
     for state in STATES {
         for limit in [1, 2, 3, 7, 100] {
-            let mut query = ListQuery::new(state, limit, NOW, Duration::ZERO);
+            let mut query = ListQuery::new(state, limit, AT_NOW);
             let all = ids(expected(&sessions, &ListQuery { limit: 100, ..query.clone() }));
             let mut shown = Vec::new();
             loop {
@@ -40,7 +45,7 @@ pub(super) async fn pages_show_every_session_once(store: Store) -> Verdict {
             ensure_eq!(shown, all, "all pages of {limit} {state:?} sessions");
         }
     }
-    let none = store.list(&UserId::from(1), &ListQuery::new(SessionState::All, 0, NOW, Duration::ZERO)).await?;
+    let none = store.list(&UserId::from(1), &ListQuery::new(SessionState::All, 0, AT_NOW)).await?;
     ensure!(none.is_empty(), "a page of 0 holds {} sessions", none.len());
     Ok(())
 }
@@ -52,7 +57,7 @@ pub(super) async fn each_state_is_told_from_the_others(store: Store) -> Verdict 
     for now in moments {
         for allowance in [Duration::ZERO, Duration::from_micros(1), 2 * MINUTE, HOUR, Duration::MAX] {
             for state in STATES {
-                let query = ListQuery::new(state, 100, now, allowance);
+                let query = ListQuery::new(state, 100, AsOf::new(now, allowance));
                 let listed = store.list(&UserId::from(1), &query).await?;
                 let what = format!("the {state:?} sessions at {now} with an allowance of {allowance:?}");
                 ensure_eq!(listed, expected(&sessions, &query), "{what}");
@@ -66,7 +71,7 @@ pub(super) async fn a_list_can_leave_one_session_out(store: Store) -> Verdict {
     let sessions = varied(1);
     insert_all(&store, &sessions).await?;
     for left_out in &sessions {
-        let mut query = ListQuery::new(SessionState::All, 4, NOW, Duration::ZERO);
+        let mut query = ListQuery::new(SessionState::All, 4, AT_NOW);
         query.except = Some(left_out.id);
         let listed = store.list(&UserId::from(1), &query).await?;
         ensure_eq!(listed, expected(&sessions, &query), "the list without {}", left_out.id);
@@ -79,7 +84,7 @@ pub(super) async fn a_list_is_of_one_user(store: Store) -> Verdict {
     insert_all(&store, of_first.iter().chain(&of_second)).await?;
     for (user, sessions) in [(1, of_first), (2, of_second), (3, Vec::new())] {
         let listed = ids_in(&store, &UserId::from(user), SessionState::All).await?;
-        let query = ListQuery::new(SessionState::All, 1_000, NOW, Duration::ZERO);
+        let query = ListQuery::new(SessionState::All, 1_000, AT_NOW);
         ensure_eq!(listed, ids(expected(&sessions, &query)), "the list of user {user}");
     }
     Ok(())
@@ -92,7 +97,7 @@ pub(super) async fn a_page_may_start_at_a_place_that_is_gone(store: Store) -> Ve
     let greatest = SessionId::from_uuid(uuid::Uuid::max());
     for at in [ago(48 * HOUR), ago(MINUTE), NOW, later(48 * HOUR)] {
         for id in [least, session(1).id, greatest] {
-            let mut query = ListQuery::new(SessionState::All, 3, NOW, Duration::ZERO);
+            let mut query = ListQuery::new(SessionState::All, 3, AT_NOW);
             query.after = Some(ListPosition::new(at, id));
             let listed = store.list(&UserId::from(1), &query).await?;
             ensure_eq!(listed, expected(&sessions, &query), "the page after {at} and {id}");

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::support::{
-    HOUR, NOW, Store, Verdict, Violation, data, ensure, ensure_eq, ensure_unchanged, full_session, ids_in, insert,
-    insert_all, reread, revoked, session, session_of,
+    AT_NOW, HOUR, NOW, Store, Verdict, Violation, data, ensure, ensure_eq, ensure_unchanged, full_session, ids_in,
+    insert, insert_all, reread, revoked, session, session_of,
 };
 use crate::{
     clock::Timestamp,
     device::{Device, DeviceKind},
-    id::{DeviceId, UserId},
+    id::{DeviceId, SessionKey, UserId},
     session::{Actor, EndReason, Ending, Salt, Session, Touch},
     store::{EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
 };
@@ -87,7 +87,7 @@ pub(super) async fn every_ending_reads_back_exactly(store: Store) -> Verdict {
             let ending = Ending::new(reason, actor.clone(), NOW);
             imported.ended = Some(ending.clone());
             insert_all(&store, [&ended_later, &imported]).await?;
-            let outcome = store.end(&ended_later.user_id, ended_later.id, &ending, Duration::ZERO).await?;
+            let outcome = store.end(&ended_later.key(), &ending, Duration::ZERO).await?;
             ensure_eq!(outcome, EndOutcome::Ended, "the answer to ending as {ending:?}");
             ensure_eq!(reread(&store, &ended_later).await?.ended, Some(ending), "the ending on record");
             ensure_unchanged(&store, &imported).await?;
@@ -148,7 +148,7 @@ pub(super) async fn odd_user_ids_are_kept(store: Store) -> Verdict {
         ensure_unchanged(&store, session).await?;
         let listed = ids_in(&store, &session.user_id, SessionState::All).await?;
         ensure_eq!(listed, [session.id], "the sessions of {:?}", session.user_id);
-        let outcome = store.end(&session.user_id, session.id, &revoked(), Duration::ZERO).await?;
+        let outcome = store.end(&session.key(), &revoked(), Duration::ZERO).await?;
         ensure_eq!(outcome, EndOutcome::Ended, "the answer to ending the session of {:?}", session.user_id);
     }
     Ok(())
@@ -188,14 +188,17 @@ pub(super) async fn another_users_record_is_as_good_as_absent(store: Store) -> V
     let id = owned.id;
 
     for (who, user) in [("a user with sessions", UserId::from(2)), ("a stranger", UserId::from(3))] {
-        let ended = store.end(&user, id, &revoked(), Duration::ZERO).await?;
+        let ended = store.end(&SessionKey::new(user.clone(), id), &revoked(), Duration::ZERO).await?;
         ensure_eq!(ended, EndOutcome::NotFound, "the answer to {who} ending it");
-        ensure_eq!(store.find(&user, id).await?, None, "what {who} finds");
-        ensure!(!store.rename(&user, id, None).await?, "{who} could rename it");
-        ensure!(!store.set_data(&user, id, &data(serde_json::json!({ "by": who }))).await?, "{who} could set its data");
-        let rotated = store.rotate(&user, id, &Rotation::new(0, NOW, Duration::ZERO)).await?;
+        ensure_eq!(store.find(&SessionKey::new(user.clone(), id)).await?, None, "what {who} finds");
+        ensure!(!store.rename(&SessionKey::new(user.clone(), id), None).await?, "{who} could rename it");
+        ensure!(
+            !store.set_data(&SessionKey::new(user.clone(), id), &data(serde_json::json!({ "by": who }))).await?,
+            "{who} could set its data"
+        );
+        let rotated = store.rotate(&SessionKey::new(user.clone(), id), &Rotation::new(0, AT_NOW)).await?;
         ensure_eq!(rotated, RotationOutcome::NotFound, "the answer to {who} rotating it");
-        let touched = store.touch(&[Touch::new(user.clone(), id, NOW)]).await?;
+        let touched = store.touch(&[Touch::new(SessionKey::new(user.clone(), id), NOW)]).await?;
         ensure_eq!(touched, 0, "how many sessions {who} could touch");
         let scope = EndScope { keep: None, device_id: owned.device_id };
         let ended = store.end_all(&user, &scope, &revoked(), Duration::ZERO).await?;

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::support::{
-    HOUR, MINUTE, NOW, Store, Verdict, Violation, ago, ensure, ensure_eq, ensure_unchanged, full_session, insert,
-    insert_all, later, race, reread, revoked, session, session_of,
+    AT_NOW, HOUR, MINUTE, NOW, Store, Verdict, Violation, ago, ensure, ensure_eq, ensure_unchanged, full_session,
+    insert, insert_all, later, race, reread, revoked, session, session_of,
 };
 use crate::{
     id::UserId,
-    session::Session,
+    session::{AsOf, Session},
     store::{Proof, Rotation, RotationOutcome},
 };
 
@@ -16,7 +16,7 @@ pub(super) async fn a_rotation_moves_to_the_next_generation(store: Store) -> Ver
     let (mut rotated, beside) = (full_session()?, full_session()?);
     insert_all(&store, [&rotated, &beside]).await?;
     for (from, at) in [(7, NOW), (8, later(MINUTE))] {
-        let outcome = rotate(&store, &rotated, &Rotation::new(from, at, Duration::ZERO)).await?;
+        let outcome = rotate(&store, &rotated, &Rotation::new(from, AsOf::new(at, Duration::ZERO))).await?;
         rotated.tokens.generation = from + 1;
         rotated.tokens.rotated_at = Some(at);
         rotated.tokens.newest_seen = false;
@@ -26,7 +26,7 @@ pub(super) async fn a_rotation_moves_to_the_next_generation(store: Store) -> Ver
     }
 
     // An older clock moves the activity no further back than a touch does.
-    rotate(&store, &rotated, &Rotation::new(9, NOW, Duration::ZERO)).await?;
+    rotate(&store, &rotated, &Rotation::new(9, AT_NOW)).await?;
     let found = reread(&store, &rotated).await?;
     ensure_eq!(found.last_active_at, later(MINUTE), "the newest activity");
     ensure_unchanged(&store, &beside).await
@@ -36,12 +36,12 @@ pub(super) async fn a_rotation_from_another_generation_changes_nothing(store: St
     let refreshed = full_session()?;
     insert(&store, &refreshed).await?;
     for from in [0, 6, 8, u32::MAX] {
-        let rotation = Rotation { refuse_older: true, ..Rotation::new(from, NOW, Duration::ZERO) };
+        let rotation = Rotation { refuse_older: true, ..Rotation::new(from, AT_NOW) };
         let outcome = rotate(&store, &refreshed, &rotation).await?;
         ensure_eq!(outcome, RotationOutcome::Unchanged(Box::new(refreshed.clone())), "the answer from {from}");
         ensure_unchanged(&store, &refreshed).await?;
     }
-    let absent = rotate(&store, &session(1), &Rotation::new(0, NOW, Duration::ZERO)).await?;
+    let absent = rotate(&store, &session(1), &Rotation::new(0, AT_NOW)).await?;
     ensure_eq!(absent, RotationOutcome::NotFound, "the answer for a session that is not there");
     Ok(())
 }
@@ -50,7 +50,7 @@ pub(super) async fn a_rotation_may_refuse_older_tokens(store: Store) -> Verdict 
     let refreshed = session(1);
     insert(&store, &refreshed).await?;
     for (from, refuse_older, least) in [(0, false, 0), (1, true, 2), (2, false, 2), (3, true, 4)] {
-        let rotation = Rotation { refuse_older, ..Rotation::new(from, NOW, Duration::ZERO) };
+        let rotation = Rotation { refuse_older, ..Rotation::new(from, AT_NOW) };
         rotate(&store, &refreshed, &rotation).await?;
         let found = reread(&store, &refreshed).await?.tokens;
         ensure_eq!((found.generation, found.least_generation), (from + 1, least), "newest and least generation");
@@ -62,7 +62,7 @@ pub(super) async fn a_rotation_records_a_proof(store: Store) -> Verdict {
     let mut proven = full_session()?;
     insert(&store, &proven).await?;
     let methods = BTreeMap::from([("pwd".into(), ago(HOUR)), ("hwk".into(), NOW), ("x'\"".into(), ago(MINUTE))]);
-    let rotation = Rotation { proof: Some(Proof::new(methods.clone(), 3)), ..Rotation::new(7, NOW, Duration::ZERO) };
+    let rotation = Rotation { proof: Some(Proof::new(methods.clone(), 3)), ..Rotation::new(7, AT_NOW) };
     let outcome = rotate(&store, &proven, &rotation).await?;
     (proven.methods, proven.assurance_level, proven.authenticated_at) = (methods, 3, NOW);
     (proven.tokens.generation, proven.tokens.rotated_at, proven.tokens.newest_seen) = (8, Some(NOW), false);
@@ -70,7 +70,7 @@ pub(super) async fn a_rotation_records_a_proof(store: Store) -> Verdict {
     ensure_eq!(outcome, RotationOutcome::Rotated(Box::new(proven.clone())), "the answer");
     ensure_unchanged(&store, &proven).await?;
 
-    let unproven = Rotation { proof: Some(Proof::new(BTreeMap::new(), 0)), ..Rotation::new(7, NOW, Duration::ZERO) };
+    let unproven = Rotation { proof: Some(Proof::new(BTreeMap::new(), 0)), ..Rotation::new(7, AT_NOW) };
     rotate(&store, &proven, &unproven).await?;
     ensure_unchanged(&store, &proven).await
 }
@@ -82,7 +82,7 @@ pub(super) async fn an_ended_session_is_not_rotated(store: Store) -> Verdict {
     let within_the_allowance = session_of(UserId::from(1), 91 * MINUTE);
     insert_all(&store, [&ended, &expired, &idle, &within_the_allowance]).await?;
 
-    let rotation = Rotation { refuse_older: true, ..Rotation::new(0, NOW, 2 * MINUTE) };
+    let rotation = Rotation { refuse_older: true, ..Rotation::new(0, AsOf::new(NOW, 2 * MINUTE)) };
     for session in [&ended, &expired, &idle] {
         let outcome = rotate(&store, session, &rotation).await?;
         ensure_eq!(outcome, RotationOutcome::Unchanged(Box::new(session.clone())), "the answer");
@@ -97,10 +97,10 @@ pub(super) async fn the_last_generation_has_no_successor(store: Store) -> Verdic
     let mut last = session(1);
     last.tokens.generation = u32::MAX - 1;
     insert(&store, &last).await?;
-    let outcome = rotate(&store, &last, &Rotation::new(u32::MAX - 1, NOW, Duration::ZERO)).await?;
+    let outcome = rotate(&store, &last, &Rotation::new(u32::MAX - 1, AT_NOW)).await?;
     ensure!(matches!(outcome, RotationOutcome::Rotated(_)), "the answer before the last generation is {outcome:?}");
     let at_the_end = reread(&store, &last).await?;
-    let outcome = rotate(&store, &last, &Rotation::new(u32::MAX, NOW, Duration::ZERO)).await?;
+    let outcome = rotate(&store, &last, &Rotation::new(u32::MAX, AT_NOW)).await?;
     ensure_eq!(outcome, RotationOutcome::Unchanged(Box::new(at_the_end.clone())), "the answer at the last generation");
     ensure_unchanged(&store, &at_the_end).await
 }
@@ -111,7 +111,7 @@ pub(super) async fn racing_rotations_have_one_winner(store: Store) -> Verdict {
     for from in 0..2 {
         let outcomes = race((0..64).map(|_| {
             let (store, contested) = (store.clone(), contested.clone());
-            async move { rotate(&store, &contested, &Rotation::new(from, NOW, Duration::ZERO)).await }
+            async move { rotate(&store, &contested, &Rotation::new(from, AT_NOW)).await }
         }))
         .await?;
         let mut winners = 0;
@@ -133,5 +133,5 @@ pub(super) async fn racing_rotations_have_one_winner(store: Store) -> Verdict {
 }
 
 async fn rotate(store: &Store, session: &Session, rotation: &Rotation) -> Result<RotationOutcome, Violation> {
-    Ok(store.rotate(&session.user_id, session.id, rotation).await?)
+    Ok(store.rotate(&session.key(), rotation).await?)
 }

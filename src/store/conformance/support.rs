@@ -10,7 +10,7 @@ use crate::{
     device::{ClientHints, Device, DeviceKind},
     id::{DeviceId, SessionId, UserId},
     policy::Admission,
-    session::{Actor, EndReason, Ending, Salt, Session},
+    session::{Actor, AsOf, EndReason, Ending, Salt, Session},
     store::{Admitted, ListQuery, SessionState, SessionStore},
 };
 
@@ -74,6 +74,9 @@ pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The present of most cases: a moment that no rounding to milliseconds leaves as it is.
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_767_225_600_123_457);
+
+/// The present, with nothing to allow for.
+pub(super) const AT_NOW: AsOf = AsOf::new(NOW, Duration::ZERO);
 
 /// The moment so long before [`NOW`].
 pub(super) fn ago(duration: Duration) -> Timestamp {
@@ -152,7 +155,7 @@ pub(super) fn user_agent(kind: DeviceKind) -> &'static str {
 
 /// An admission that asks for nothing.
 pub(super) fn plain() -> Admission {
-    Admission::new(NOW, Duration::ZERO)
+    Admission::new(AT_NOW)
 }
 
 pub(super) fn revoked() -> Ending {
@@ -181,7 +184,7 @@ pub(super) fn insert_all<'a>(
 
 /// The record as it is now, which must be there.
 pub(super) async fn reread(store: &Store, session: &Session) -> Result<Session, Violation> {
-    let found = store.find(&session.user_id, session.id).await?;
+    let found = store.find(&session.key()).await?;
     found.ok_or_else(|| Violation::new(format!("no record of {} of user {:?}", session.id, session.user_id)))
 }
 
@@ -192,7 +195,7 @@ pub(super) async fn ensure_unchanged(store: &Store, session: &Session) -> Verdic
 
 /// The ids of the user's sessions in this state at [`NOW`], on one page.
 pub(super) async fn ids_in(store: &Store, user: &UserId, state: SessionState) -> Result<Vec<SessionId>, Violation> {
-    let page = store.list(user, &ListQuery::new(state, 1_000, NOW, Duration::ZERO)).await?;
+    let page = store.list(user, &ListQuery::new(state, 1_000, AT_NOW)).await?;
     Ok(page.iter().map(|session| session.id).collect())
 }
 

@@ -8,10 +8,9 @@ use super::support::{
 };
 use crate::{
     clock::Timestamp,
-    id::UserId,
+    id::{SessionKey, UserId},
     location::Location,
-    session::{Actor, EndReason, Ending, Session},
-    store::Change,
+    session::{Actor, EndReason, EndedSession, Ending, Session},
 };
 
 pub(super) async fn a_purge_deletes_what_ended_before(store: Store) -> Verdict {
@@ -24,13 +23,13 @@ pub(super) async fn a_purge_deletes_what_ended_before(store: Store) -> Verdict {
     ensure_eq!(store.purge(ago(3 * HOUR), 100).await?, 0, "how many records were old enough at first");
     ensure_eq!(store.purge(ago(HOUR), 100).await?, 2, "how many records were purged");
     for gone in [&old, &expired_long_ago] {
-        ensure_eq!(store.find(&gone.user_id, gone.id).await?, None, "what ended before");
+        ensure_eq!(store.find(&gone.key()).await?, None, "what ended before");
     }
     for kept in [&recent, &expired, &idle, &active] {
         ensure_unchanged(&store, kept).await?;
     }
 
-    store.end(&active.user_id, active.id, &revoked(), Duration::ZERO).await?;
+    store.end(&active.key(), &revoked(), Duration::ZERO).await?;
     ensure_eq!(store.purge(NOW, 100).await?, 2, "how many records were purged later");
     ensure_eq!(store.purge(later(Duration::from_micros(1)), 100).await?, 1, "how many had ended at that moment");
     ensure_unchanged(&store, &idle).await
@@ -89,19 +88,22 @@ pub(super) async fn addresses_of_ended_sessions_can_be_forgotten(store: Store) -
 
     for session in [&old, &expired] {
         for _ in 0..2 {
-            let found = store.forget_addresses(&session.user_id, session.id, ago(HOUR)).await?;
+            let found = store.forget_addresses(&session.key(), ago(HOUR)).await?;
             ensure!(found, "a session that ended before was not found");
         }
         let forgotten = Session { created_ip: None, last_ip: None, location: None, ..session.clone() };
         ensure_unchanged(&store, &forgotten).await?;
     }
     for session in [&recent, &active] {
-        let found = store.forget_addresses(&session.user_id, session.id, ago(HOUR)).await?;
+        let found = store.forget_addresses(&session.key(), ago(HOUR)).await?;
         ensure!(!found, "a session that had not ended before was taken for one");
         ensure_unchanged(&store, session).await?;
     }
     let somebody_else = UserId::from(3);
-    ensure!(!store.forget_addresses(&somebody_else, old.id, NOW).await?, "somebody else's session was found");
+    ensure!(
+        !store.forget_addresses(&SessionKey::new(somebody_else.clone(), old.id), NOW).await?,
+        "somebody else's session was found"
+    );
     Ok(())
 }
 
@@ -110,7 +112,7 @@ pub(super) async fn changes_are_reported_in_their_order(store: Store) -> Verdict
     ended.push(expiring_at(1, ago(150 * SECOND)));
     ended.push(expiring_at(2, later(MINUTE)));
     insert_all(&store, &ended).await?;
-    let mut all: Vec<Change> = ended.iter().map(|s| Change::new(s.user_id.clone(), s.id, end_of(s))).collect();
+    let mut all: Vec<EndedSession> = ended.iter().map(|s| EndedSession::new(s.key(), end_of(s))).collect();
     all.sort_by_key(|change| change.at);
 
     for (since, until) in [
@@ -125,7 +127,7 @@ pub(super) async fn changes_are_reported_in_their_order(store: Store) -> Verdict
         for limit in [0, 1, 3, 100] {
             let found = store.ended_between(since, until, limit).await?;
             let within = all.iter().filter(|change| since <= change.at && change.at < until);
-            let expected: Vec<Change> = within.take(limit as usize).cloned().collect();
+            let expected: Vec<EndedSession> = within.take(limit as usize).cloned().collect();
             ensure_eq!(found, expected, "the first {limit} changes from {since} to {until}");
         }
     }
@@ -133,7 +135,7 @@ pub(super) async fn changes_are_reported_in_their_order(store: Store) -> Verdict
     let together: Vec<Session> = (0..5).map(|n| ended_at(n % 2, later(2 * HOUR))).collect();
     insert_all(&store, &together).await?;
     let found = store.ended_between(later(2 * HOUR), later(3 * HOUR), 100).await?;
-    let ids = sorted(found.iter().map(|change| change.id));
+    let ids = sorted(found.iter().map(|change| change.key.id));
     ensure_eq!(ids, sorted(together.iter().map(|session| session.id)), "the sessions that ended at one moment");
     Ok(())
 }
@@ -141,9 +143,9 @@ pub(super) async fn changes_are_reported_in_their_order(store: Store) -> Verdict
 pub(super) async fn an_early_ending_is_reported_once(store: Store) -> Verdict {
     let revoked_early = expiring_at(1, later(HOUR));
     insert(&store, &revoked_early).await?;
-    store.end(&revoked_early.user_id, revoked_early.id, &revoked(), Duration::ZERO).await?;
+    store.end(&revoked_early.key(), &revoked(), Duration::ZERO).await?;
     let found = store.ended_between(ago(HOUR), later(2 * HOUR), 100).await?;
-    ensure_eq!(found, [Change::new(revoked_early.user_id, revoked_early.id, NOW)], "the changes");
+    ensure_eq!(found, [EndedSession::new(revoked_early.key(), NOW)], "the changes");
     Ok(())
 }
 

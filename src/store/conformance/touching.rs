@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::support::{
-    HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure_eq, ensure_unchanged, insert, insert_all, race, reread,
-    revoked, session, session_of,
+    AT_NOW, HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure_eq, ensure_unchanged, insert, insert_all, race,
+    reread, revoked, session, session_of,
 };
 use crate::{
     id::UserId,
-    session::{Session, Touch},
+    session::{AsOf, Session, Touch},
     store::Rotation,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn a_touch_without_an_address_keeps_the_one_on_record(store: St
 pub(super) async fn ended_and_gone_sessions_are_passed_over(store: Store) -> Verdict {
     let (first, ended, gone, last) = (session(1), session(1), session(1), session(2));
     insert_all(&store, [&first, &ended, &last]).await?;
-    store.end(&ended.user_id, ended.id, &revoked(), Duration::ZERO).await?;
+    store.end(&ended.key(), &revoked(), Duration::ZERO).await?;
 
     let batch = [&first, &ended, &gone, &last].map(|session| Touch { generation: Some(0), ..touch(session, NOW) });
     ensure_eq!(store.touch(&batch).await?, 2, "how many sessions were touched");
@@ -61,7 +61,7 @@ pub(super) async fn ended_and_gone_sessions_are_passed_over(store: Store) -> Ver
         ensure_unchanged(&store, &expected).await?;
     }
     ensure_unchanged(&store, &Session { ended: Some(revoked()), ..ended }).await?;
-    ensure_eq!(store.find(&gone.user_id, gone.id).await?, None, "the record of the session that is gone");
+    ensure_eq!(store.find(&gone.key()).await?, None, "the record of the session that is gone");
     Ok(())
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn touches_of_one_session_count_as_one(store: Store) -> Verdict
 pub(super) async fn only_the_newest_generation_is_seen_in_use(store: Store) -> Verdict {
     let refreshed = session(1);
     insert(&store, &refreshed).await?;
-    store.rotate(&refreshed.user_id, refreshed.id, &Rotation::new(0, ago(MINUTE), Duration::ZERO)).await?;
+    store.rotate(&refreshed.key(), &Rotation::new(0, AsOf::new(ago(MINUTE), Duration::ZERO))).await?;
 
     for (generation, seen) in [(None, false), (Some(0), false), (Some(1), true), (Some(0), true), (None, true)] {
         store.touch(&[Touch { generation, ..touch(&refreshed, NOW) }]).await?;
@@ -94,7 +94,7 @@ pub(super) async fn only_the_newest_generation_is_seen_in_use(store: Store) -> V
         ensure_eq!(found, seen, "whether generation 1 has been seen after a touch of {generation:?}");
     }
 
-    store.rotate(&refreshed.user_id, refreshed.id, &Rotation::new(1, NOW, Duration::ZERO)).await?;
+    store.rotate(&refreshed.key(), &Rotation::new(1, AT_NOW)).await?;
     let older = Touch { generation: Some(2), ..touch(&refreshed, ago(HOUR)) };
     store.touch(&[older]).await?;
     let found = reread(&store, &refreshed).await?;
@@ -147,5 +147,5 @@ pub(super) async fn racing_flushes_agree_on_the_newest(store: Store) -> Verdict 
 }
 
 fn touch(session: &Session, at: crate::clock::Timestamp) -> Touch {
-    Touch::new(session.user_id.clone(), session.id, at)
+    Touch::new(session.key(), at)
 }

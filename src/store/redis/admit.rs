@@ -8,7 +8,7 @@ use std::{
 use redis::{Value, from_redis_value};
 
 use super::{
-    RedisStore, cutoff,
+    RedisStore,
     failure::unexpected,
     record,
     script::{Call, INSERT},
@@ -64,7 +64,7 @@ impl RedisStore {
     ) -> Call {
         let keys = self.keys.of(&session.user_id);
         let ends_at = session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
-        let lifetime = ends_at.duration_since(admission.now).saturating_add(self.kept_for());
+        let lifetime = ends_at.duration_since(admission.as_of.now).saturating_add(self.kept_for());
         let state = if session.ended.is_some() { "over" } else { "open" };
 
         let mut call = Call::new(&INSERT, [keys.record(session.id), keys.open(), keys.over(), keys.ends()])
@@ -72,8 +72,8 @@ impl RedisStore {
             .arg(session.user_id.as_str())
             .arg(session.id.to_string())
             .arg(view)
-            .number(admission.now.as_micros())
-            .number(cutoff(admission.now, admission.idle_allowance))
+            .number(admission.as_of.now.as_micros())
+            .number(admission.as_of.idle_cutoff().as_micros())
             .arg(time_to_live(self.kept_for()))
             .arg(time_to_live(lifetime))
             .number(session.last_active_at.as_micros())

@@ -20,7 +20,7 @@ use self::{
     keys::Keys,
     script::Call,
 };
-use crate::{clock::Timestamp, store::StoreError};
+use crate::store::StoreError;
 
 /// A store in Redis or Valkey, on one server or a cluster.
 ///
@@ -185,11 +185,6 @@ impl RedisStore {
     fn kept_for(&self) -> Duration {
         self.retention.saturating_add(SLACK)
     }
-}
-
-/// `now` less the allowance: a session whose idle timeout ran out by then has been idle for long enough.
-fn cutoff(now: Timestamp, idle_allowance: Duration) -> i64 {
-    now.saturating_sub(idle_allowance).as_micros()
 }
 
 /// A time to live, in milliseconds that Redis takes: never none, and never so many that adding the present overflows.

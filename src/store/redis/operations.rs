@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::{
-    RedisStore, cutoff,
+    RedisStore,
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
@@ -17,12 +17,12 @@ use super::{
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreFuture,
+        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionState,
+        SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -40,15 +40,15 @@ impl SessionStore for RedisStore {
         Box::pin(self.admit(session, admission))
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let keys = self.keys.of(user);
-            let call = Call::new(&FIND, [keys.record(id), keys.open()]).arg(id.to_string());
+            let keys = self.keys.of(&key.user_id);
+            let call = Call::new(&FIND, [keys.record(key.id), keys.open()]).arg(key.id.to_string());
             let fields: Fields = read(self.connection.invoke(&call).await?)?;
             if fields.is_empty() {
                 return Ok(None);
             }
-            record::decode(user, id, &fields).map(Some)
+            record::decode(key, &fields).map(Some)
         })
     }
 
@@ -65,8 +65,8 @@ impl SessionStore for RedisStore {
                     SessionState::Ended => "ended",
                     SessionState::All => "all",
                 })
-                .number(query.now.as_micros())
-                .number(cutoff(query.now, query.idle_allowance))
+                .number(query.as_of.now.as_micros())
+                .number(query.as_of.idle_cutoff().as_micros())
                 .arg(query.except.map(|id| id.to_string()).unwrap_or_default())
                 .number(after.last_active_at.as_micros())
                 .arg(after.id.to_string())
@@ -74,7 +74,8 @@ impl SessionStore for RedisStore {
             let page: Vec<Value> = read(self.connection.invoke(&call).await?)?;
             let session = |entry| {
                 let (id, fields): (String, Fields) = read(entry)?;
-                record::decode(user, id.parse().map_err(StoreError::corrupt)?, &fields)
+                let key = SessionKey::new(user.clone(), id.parse().map_err(StoreError::corrupt)?);
+                record::decode(&key, &fields)
             };
             page.into_iter().map(session).collect()
         })
@@ -83,7 +84,7 @@ impl SessionStore for RedisStore {
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
         Box::pin(async move {
             let mut touches = Touch::coalesce(touches);
-            touches.sort_by_cached_key(|touch| shard_of(&touch.user_id));
+            touches.sort_by_cached_key(|touch| shard_of(&touch.key.user_id));
             let mut touched = 0;
             for chunk in touches.chunks(TOUCHES) {
                 let calls: Vec<Call> = chunk.iter().map(|touch| self.touch_call(touch)).collect();
@@ -97,16 +98,15 @@ impl SessionStore for RedisStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move {
-            let keys = self.keys.of(user);
-            let call = Call::new(&END, [keys.record(id), keys.open(), keys.over(), keys.ends()])
-                .arg(id.to_string())
-                .arg(user.as_str());
+            let keys = self.keys.of(&key.user_id);
+            let call = Call::new(&END, [keys.record(key.id), keys.open(), keys.over(), keys.ends()])
+                .arg(key.id.to_string())
+                .arg(key.user_id.as_str());
             read_end(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)
         })
     }
@@ -130,40 +130,36 @@ impl SessionStore for RedisStore {
         })
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let keys = self.keys.of(user);
-            let call = Call::new(&RENAME, [keys.record(id), keys.open()])
-                .arg(id.to_string())
+            let keys = self.keys.of(&key.user_id);
+            let call = Call::new(&RENAME, [keys.record(key.id), keys.open()])
+                .arg(key.id.to_string())
                 .arg(name.map_or("", DeviceName::as_str));
             read(self.connection.invoke(&call).await?)
         })
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Json>) -> StoreFuture<'a, bool> {
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Json>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let keys = self.keys.of(user);
-            let call =
-                Call::new(&SET_DATA, [keys.record(id), keys.open()]).arg(id.to_string()).arg(record::data_text(data)?);
+            let keys = self.keys.of(&key.user_id);
+            let call = Call::new(&SET_DATA, [keys.record(key.id), keys.open()])
+                .arg(key.id.to_string())
+                .arg(record::data_text(data)?);
             read(self.connection.invoke(&call).await?)
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
         Box::pin(async move {
-            let keys = self.keys.of(user);
+            let keys = self.keys.of(&key.user_id);
             let next = rotation.from.checked_add(1).map(|next| next.to_string()).unwrap_or_default();
             let proof = rotation.proof.as_ref();
             let methods = proof.map(|proof| record::methods_text(&proof.methods)).transpose()?.unwrap_or_default();
-            let call = Call::new(&ROTATE, [keys.record(id), keys.open()])
-                .arg(id.to_string())
-                .number(rotation.at.as_micros())
-                .number(cutoff(rotation.at, rotation.idle_allowance))
+            let call = Call::new(&ROTATE, [keys.record(key.id), keys.open()])
+                .arg(key.id.to_string())
+                .number(rotation.as_of.now.as_micros())
+                .number(rotation.as_of.idle_cutoff().as_micros())
                 .number(i64::from(rotation.from))
                 .arg(next)
                 .flag("refuse_older", rotation.refuse_older)
@@ -176,8 +172,8 @@ impl SessionStore for RedisStore {
             };
             let (word, fields): (String, Fields) = read(answer)?;
             match word.as_str() {
-                "rotated" => Ok(RotationOutcome::Rotated(Box::new(record::decode(user, id, &fields)?))),
-                "unchanged" => Ok(RotationOutcome::Unchanged(Box::new(record::decode(user, id, &fields)?))),
+                "rotated" => Ok(RotationOutcome::Rotated(Box::new(record::decode(key, &fields)?))),
+                "unchanged" => Ok(RotationOutcome::Unchanged(Box::new(record::decode(key, &fields)?))),
                 _ => Ok(RotationOutcome::NotFound),
             }
         })
@@ -188,20 +184,15 @@ impl SessionStore for RedisStore {
         Box::pin(self.purge_shards(ended_before, limit))
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             // What never changes is one field: it is read, and written again without them.
-            let Some(session) = self.find(user, id).await? else {
+            let Some(session) = self.find(key).await? else {
                 return Ok(false);
             };
-            let keys = self.keys.of(user);
-            let call = Call::new(&FORGET_ADDRESSES, [keys.record(id), keys.open()])
-                .arg(id.to_string())
+            let keys = self.keys.of(&key.user_id);
+            let call = Call::new(&FORGET_ADDRESSES, [keys.record(key.id), keys.open()])
+                .arg(key.id.to_string())
                 .arg(record::fixed_without_addresses(&session)?)
                 .number(ended_before.as_micros());
             read(self.connection.invoke(&call).await?)
@@ -209,7 +200,7 @@ impl SessionStore for RedisStore {
     }
 
     /// Asks all 1,024 shards, in one round trip on a single server.
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         Box::pin(self.changes(since, until, limit))
     }
 
@@ -257,9 +248,9 @@ impl SessionStore for RedisStore {
 
 impl RedisStore {
     fn touch_call(&self, touch: &Touch) -> Call {
-        let keys = self.keys.of(&touch.user_id);
-        Call::new(&TOUCH, [keys.record(touch.id), keys.open()])
-            .arg(touch.id.to_string())
+        let keys = self.keys.of(&touch.key.user_id);
+        Call::new(&TOUCH, [keys.record(touch.key.id), keys.open()])
+            .arg(touch.key.id.to_string())
             .number(touch.at.as_micros())
             .arg(touch.ip.map(|ip| ip.to_string()).unwrap_or_default())
             .arg(touch.generation.map(|generation| generation.to_string()).unwrap_or_default())
@@ -268,7 +259,7 @@ impl RedisStore {
     /// The arguments that scripts which end sessions share.
     fn with_ending(&self, call: Call, ending: &Ending, idle_allowance: Duration) -> Call {
         call.number(ending.at.as_micros())
-            .number(cutoff(ending.at, idle_allowance))
+            .number(AsOf::new(ending.at, idle_allowance).idle_cutoff().as_micros())
             .arg(ending.reason.as_str())
             .arg(ending.actor.to_stored())
             .arg(time_to_live(self.kept_for()))

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     device::{ClientHints, Device, DeviceKind, DeviceName},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionKey},
     location::Location,
     policy::ActiveSession,
     session::{Actor, EndReason, Ending, Salt, Session, TokenState},
@@ -105,7 +105,7 @@ pub(super) fn fixed_without_addresses(session: &Session) -> Result<String, Store
 }
 
 /// The session that these are the fields of.
-pub(super) fn decode(user: &UserId, id: SessionId, fields: &Fields) -> Result<Session, StoreError> {
+pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, StoreError> {
     let fixed = parse_fixed(text(fields, "fixed")?.unwrap_or_default())?;
     let hints = fixed.hints.as_deref().map(ClientHints::from_compact).unwrap_or_default();
     let name = text(fields, "name")?.map(DeviceName::try_from).transpose().map_err(corrupt)?;
@@ -115,8 +115,8 @@ pub(super) fn decode(user: &UserId, id: SessionId, fields: &Fields) -> Result<Se
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| text.into_owned().into_boxed_str());
 
     Ok(Session {
-        user_id: user.clone(),
-        id,
+        user_id: key.user_id.clone(),
+        id: key.id,
         device_id: parsed(fields, "device_id")?,
         device: Device::new(owned(fixed.user_agent), hints).custom_name(name),
         created_ip: fixed.created_ip,
@@ -237,6 +237,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::id::UserId;
 
     fn full() -> Session {
         let now = Timestamp::from_micros(1_767_225_600_123_457);
@@ -270,7 +271,7 @@ mod tests {
         let full = full();
         let bare = Session::new(UserId::from(1), Timestamp::UNIX_EPOCH, Timestamp::from_micros(1));
         for session in [full, bare] {
-            assert_eq!(decode(&session.user_id, session.id, &fields_of(&session)?)?, session);
+            assert_eq!(decode(&session.key(), &fields_of(&session)?)?, session);
         }
         Ok(())
     }
@@ -284,7 +285,7 @@ mod tests {
         let mut fixed: Map<String, Value> = serde_json::from_slice(&fields["fixed"])?;
         fixed.insert("mood".into(), "good".into());
         fields.insert("fixed".into(), serde_json::to_vec(&fixed)?);
-        assert_eq!(decode(&session.user_id, session.id, &fields)?, session);
+        assert_eq!(decode(&session.key(), &fields)?, session);
         Ok(())
     }
 
@@ -310,7 +311,7 @@ mod tests {
                     Some(value) => fields.insert(name.clone(), value),
                     None => fields.remove(&name),
                 };
-                let _ = decode(&session.user_id, session.id, &fields);
+                let _ = decode(&session.key(), &fields);
             }
         }
 
@@ -323,7 +324,7 @@ mod tests {
                 *byte = put;
             }
             fixed.truncate(fixed.len().saturating_sub(cut));
-            let _ = decode(&session.user_id, session.id, &fields);
+            let _ = decode(&session.key(), &fields);
             let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", "1");
         }
     }

@@ -11,6 +11,7 @@ use super::{
     sweep::split,
 };
 use crate::{
+    id::SessionKey,
     session::Session,
     store::{ScanPage, StoreError},
 };
@@ -69,7 +70,7 @@ impl RedisStore {
         for ((id, user), answer) in keys.iter().zip(self.connection.invoke_all(&calls).await?) {
             let fields: Fields = from_redis_value(answer).map_err(unexpected)?;
             if !fields.is_empty() {
-                sessions.push(record::decode(user, *id, &fields)?);
+                sessions.push(record::decode(&SessionKey::new(user.clone(), *id), &fields)?);
             }
         }
         Ok(sessions)

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    id::{SessionId, UserId},
-    store::{Change, StoreError},
+    id::{SessionId, SessionKey, UserId},
+    session::EndedSession,
+    store::StoreError,
 };
 
 impl RedisStore {
@@ -50,7 +51,7 @@ impl RedisStore {
         since: Timestamp,
         until: Timestamp,
         limit: u32,
-    ) -> Result<Vec<Change>, StoreError> {
+    ) -> Result<Vec<EndedSession>, StoreError> {
         if limit == 0 || until <= since {
             return Ok(Vec::new());
         }
@@ -69,17 +70,17 @@ impl RedisStore {
                 changes.push(change(&entry, at)?);
             }
         }
-        changes.sort_unstable_by(|a, b| (a.at, &a.user_id, a.id).cmp(&(b.at, &b.user_id, b.id)));
+        changes.sort_unstable_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
         changes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(changes)
     }
 }
 
-fn change(entry: &str, at: f64) -> Result<Change, StoreError> {
+fn change(entry: &str, at: f64) -> Result<EndedSession, StoreError> {
     let (id, user) = split(entry)?;
     #[expect(clippy::cast_possible_truncation, reason = "a score is a whole number that was 64 bits wide")]
     let at = Timestamp::from_micros(at as i64);
-    Ok(Change::new(user, id, at))
+    Ok(EndedSession::new(SessionKey::new(user, id), at))
 }
 
 /// The session and the user of a name in a shard's list.

@@ -145,11 +145,11 @@ macro_rules! row_readers {
             Ok(crate::store::sql::columns::ending(at, reason, actor))
         }
 
-        fn read_change(row: &$row) -> Result<Change, StoreError> {
+        fn read_change(row: &$row) -> Result<EndedSession, StoreError> {
             let user: &str = row.try_get(0).map_err(failure)?;
             let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
             let id = SessionId::from_uuid(row.try_get(1).map_err(failure)?);
-            Ok(Change::new(user, id, Timestamp::from_micros(row.try_get(2).map_err(failure)?)))
+            Ok(EndedSession::new(SessionKey::new(user, id), Timestamp::from_micros(row.try_get(2).map_err(failure)?)))
         }
     };
 }
@@ -235,13 +235,6 @@ pub(super) fn ending(at: Option<i64>, reason: Option<&str>, actor: Option<&str>)
     let reason = EndReason::from_name(reason.unwrap_or_default());
     let actor = Actor::from_stored(actor.unwrap_or_default());
     Some(Ending::new(reason, actor, at))
-}
-
-/// The last moment of activity for a session whose idle timeout is zero to count as idle at `now`; a session with a
-/// longer one is idle when its activity lies that much further back. Never before the epoch, so that subtracting any
-/// timeout from it stays within 64 bits.
-pub(super) fn idle_cutoff(now: Timestamp, allowance: Duration) -> i64 {
-    now.saturating_sub(allowance).as_micros().max(0)
 }
 
 /// The methods and the level of a proof.

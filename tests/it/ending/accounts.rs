@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_device_sessions::{
-    ClientInfo, DeviceId, KeyRing, SessionManager, UserId,
+    ClientInfo, DeviceId, KeyRing, SessionKey, SessionManager, UserId,
     clock::ManualClock,
     event::SessionEvent,
     manager::{ListOptions, Revocation},
@@ -265,7 +265,7 @@ async fn addresses_are_kept_as_the_application_says() -> TestResult {
         asked.extensions_mut().insert(axum::extract::ConnectInfo(peer));
         assert_eq!(crate::support::send(&app, asked).await.status, 200);
         assert!(kit.sessions.flush_activity().await);
-        let on_record = kit.store.find(&"ann".parse()?, started.session().id).await?.ok_or("gone")?;
+        let on_record = kit.store.find(&SessionKey::new("ann".parse()?, started.session().id)).await?.ok_or("gone")?;
         assert_eq!(json!(on_record.last_ip), seen, "{privacy:?}");
         let told = format!("{:?}", kit.events.take());
         assert_eq!(told.contains("198.51.100.7"), privacy == AddressPrivacy::Full, "{told}");

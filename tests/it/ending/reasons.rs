@@ -14,7 +14,7 @@ use tower_device_sessions::{
     manager::Revocation,
     middleware::PeerAddress,
     policy::Denied,
-    session::{Actor, EndReason, Ending},
+    session::{Actor, AsOf, EndReason, Ending},
     store::SessionStore,
 };
 
@@ -40,7 +40,7 @@ async fn every_ending_is_told_by_code_and_text() -> TestResult {
         let kit = Kit::new();
         let started = kit.sign_in("ann").await;
         let ending = Ending::new(reason, Actor::System, kit.sessions.now());
-        kit.store.end(&started.session().user_id, started.session().id, &ending, Duration::ZERO).await?;
+        kit.store.end(&started.session().key(), &ending, Duration::ZERO).await?;
         let answer = get_with(&kit.app(), "/me", started.token()).await;
         assert_eq!(
             answer.body,
@@ -90,7 +90,7 @@ async fn a_row_that_is_inserted_again_stays_ended() -> TestResult {
     let kit = Kit::new();
     let started = kit.sign_in("ann").await;
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
-    let admission = tower_device_sessions::policy::Admission::new(kit.sessions.now(), Duration::ZERO);
+    let admission = tower_device_sessions::policy::Admission::new(AsOf::new(kit.sessions.now(), Duration::ZERO));
     kit.store.insert(started.session(), &admission).await?;
     assert!(kit.sessions.authenticate(started.token()).await.is_err());
     Ok(())

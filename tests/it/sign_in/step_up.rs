@@ -18,6 +18,7 @@ use tower_device_sessions::{
     event::SessionEvent,
     manager::{RefreshPolicy, Revocation},
     policy::Denied,
+    session::AsOf,
     store::{Fault, StoreMethod},
 };
 
@@ -195,12 +196,12 @@ async fn a_step_up_goes_on_after_a_racing_refresh() -> TestResult {
     });
     gate.arrived(1).await;
     // The other node is not held: its store is the one behind the gate.
-    let rotation = tower_device_sessions::store::Rotation::new(0, kit.sessions.now(), Duration::ZERO);
+    let rotation = tower_device_sessions::store::Rotation::new(0, AsOf::new(kit.sessions.now(), Duration::ZERO));
     let rotating = tokio::spawn({
         let (store, session) = (kit.store.clone(), started.session().clone());
         async move {
             use tower_device_sessions::store::SessionStore;
-            store.rotate(&session.user_id, session.id, &rotation).await.map(drop)
+            store.rotate(&session.key(), &rotation).await.map(drop)
         }
     });
     gate.arrived(2).await;

@@ -8,11 +8,11 @@ use std::{
 
 use axum::Router;
 use tower_device_sessions::{
-    ErrorKind, KeyRing, Session, SessionManager, UserId,
+    ErrorKind, KeyRing, Session, SessionKey, SessionManager, UserId,
     clock::Timestamp,
     manager::{ListOptions, Revocation},
     policy::{Admission, Denied},
-    session::{Actor, EndReason, Ending},
+    session::{Actor, AsOf, EndReason, Ending},
     store::{
         SessionStore, SqliteStore,
         sqlx::{
@@ -163,21 +163,23 @@ async fn a_cancelled_transaction_poisons_no_later_write() -> TestResult {
     let ending = Ending::new(EndReason::SignedOut, Actor::System, now);
     for micros in (0..40).map(|step| step * 60) {
         let held = session();
-        store.insert(&held, &Admission::new(now, Duration::ZERO)).await?;
-        let mut admission = Admission::new(now, Duration::ZERO);
+        store.insert(&held, &Admission::new(AsOf::new(now, Duration::ZERO))).await?;
+        let mut admission = Admission::new(AsOf::new(now, Duration::ZERO));
         admission.supersedes = Some(held.id);
         let newcomer = session();
         // Whether it was in time does not matter.
         let _ = tokio::time::timeout(Duration::from_micros(micros), store.insert(&newcomer, &admission)).await;
 
         let later = session();
-        store.insert(&later, &Admission::new(now, Duration::ZERO)).await?;
-        store.end(&user, later.id, &ending, Duration::ZERO).await?;
-        let seen = other_process.find(&user, later.id).await?.expect("it was answered with Ok");
+        store.insert(&later, &Admission::new(AsOf::new(now, Duration::ZERO))).await?;
+        store.end(&SessionKey::new(user.clone(), later.id), &ending, Duration::ZERO).await?;
+        let seen =
+            other_process.find(&SessionKey::new(user.clone(), later.id)).await?.expect("it was answered with Ok");
         assert_eq!(seen.ended, Some(ending.clone()), "after {micros} µs");
 
-        let replaced = other_process.find(&user, held.id).await?.expect("it was there").ended.is_some();
-        let is_there = other_process.find(&user, newcomer.id).await?.is_some();
+        let replaced =
+            other_process.find(&SessionKey::new(user.clone(), held.id)).await?.expect("it was there").ended.is_some();
+        let is_there = other_process.find(&SessionKey::new(user.clone(), newcomer.id)).await?.is_some();
         assert_eq!(replaced, is_there, "the old state or the new one, after {micros} µs");
     }
     Ok(())
@@ -194,10 +196,10 @@ async fn a_user_with_ten_thousand_sessions_pages_through_them() -> TestResult {
     for number in 0..10_000_u64 {
         let at = now.saturating_sub(Duration::from_secs(number * 60));
         let session = Session::new(ann.clone(), at, now.saturating_add(Duration::from_secs(3_600)));
-        store.insert(&session, &Admission::new(at, Duration::ZERO)).await?;
+        store.insert(&session, &Admission::new(AsOf::new(at, Duration::ZERO))).await?;
         if number % 100 == 0 {
             let other = Session::new(bob.clone(), at, now.saturating_add(Duration::from_secs(3_600)));
-            store.insert(&other, &Admission::new(at, Duration::ZERO)).await?;
+            store.insert(&other, &Admission::new(AsOf::new(at, Duration::ZERO))).await?;
         }
     }
     let sessions = manager(store);

@@ -81,7 +81,7 @@ async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {
         // What other code writes then is told to be done, and is not.
         let write: &str = format!("UPDATE {prefix}sessions SET assurance_level = {round}").leak();
         sqlx::query(write).execute(&shared).await.unwrap();
-        let seen = observer.find(&earlier.user_id, earlier.id).await.unwrap().unwrap();
+        let seen = observer.find(&earlier.key()).await.unwrap().unwrap();
         assert_ne!(
             seen.assurance_level, round,
             "the cancelled `begin()` has left no transaction open: this tests nothing"

@@ -15,11 +15,11 @@ use std::{
 };
 
 use tower_device_sessions::{
-    Session, SessionId, UserId,
+    Session, SessionId, SessionKey, UserId,
     clock::Timestamp,
     device::DeviceName,
     policy::{Admission, OverLimit, SessionLimit},
-    session::{Actor, EndReason, Ending, Touch},
+    session::{Actor, AsOf, EndReason, Ending, Touch},
     store::{ListQuery, Rotation, SessionState, SessionStore, StoreErrorKind},
 };
 
@@ -78,14 +78,14 @@ pub(crate) async fn migrate_and_insert(store: &dyn SessionStore) {
     let now = Timestamp::from_seconds(1_767_225_600);
     let session = Session::new(UserId::from(std::process::id()), now, now.saturating_add(Duration::from_secs(60)));
     store.migrate().await.unwrap();
-    store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+    store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await.unwrap();
     store.migrate().await.unwrap();
-    assert!(store.find(&session.user_id, session.id).await.unwrap().is_some());
+    assert!(store.find(&session.key()).await.unwrap().is_some());
 }
 
 pub(crate) async fn ensure_schema_is_missed(store: &dyn SessionStore) {
     let id = SessionId::at(Timestamp::UNIX_EPOCH);
-    let error = store.find(&UserId::from(1), id).await.unwrap_err();
+    let error = store.find(&SessionKey::new(UserId::from(1), id)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Schema);
     assert!(error.source().is_some_and(|source| source.to_string().contains("migrate()")), "{error:?}");
 }
@@ -115,27 +115,30 @@ pub(crate) async fn ensure_writes_are_seen(store: &dyn SessionStore, observer: &
     let now = Timestamp::from_seconds(1_767_225_600);
     let session = Session::new(UserId::from(1), now, now.saturating_add(Duration::from_secs(60)));
     let (user, id) = (&session.user_id, session.id);
-    let seen = async || observer.find(user, id).await.unwrap().unwrap();
-    let mut admission = Admission::new(now, Duration::ZERO);
+    let seen = async || observer.find(&SessionKey::new(user.clone(), id)).await.unwrap().unwrap();
+    let mut admission = Admission::new(AsOf::new(now, Duration::ZERO));
     admission.limits.push(SessionLimit::new(10, OverLimit::RevokeOldest));
 
     store.insert(&session, &admission).await.unwrap();
     assert!(seen().await.ended.is_none());
     let name = DeviceName::try_from("phone").unwrap();
-    store.rename(user, id, Some(&name)).await.unwrap();
+    store.rename(&SessionKey::new(user.clone(), id), Some(&name)).await.unwrap();
     assert_eq!(seen().await.device.custom_name, Some(name));
-    store.touch(&[Touch::new(user.clone(), id, now.saturating_add(Duration::from_secs(1)))]).await.unwrap();
+    store
+        .touch(&[Touch::new(SessionKey::new(user.clone(), id), now.saturating_add(Duration::from_secs(1)))])
+        .await
+        .unwrap();
     assert!(seen().await.last_active_at > now);
-    store.rotate(user, id, &Rotation::new(0, now, Duration::ZERO)).await.unwrap();
+    store.rotate(&SessionKey::new(user.clone(), id), &Rotation::new(0, AsOf::new(now, Duration::ZERO))).await.unwrap();
     assert_eq!(seen().await.tokens.generation, 1);
     let ending = Ending::new(EndReason::RevokedByUser, Actor::Application, now);
-    store.end(user, id, &ending, Duration::ZERO).await.unwrap();
+    store.end(&SessionKey::new(user.clone(), id), &ending, Duration::ZERO).await.unwrap();
     assert_eq!(seen().await.ended, Some(ending));
     session
 }
 
 pub(crate) async fn ensure_ended(observer: &dyn SessionStore, session: &Session) {
-    let found = observer.find(&session.user_id, session.id).await.unwrap().unwrap();
+    let found = observer.find(&session.key()).await.unwrap().unwrap();
     assert!(found.ended.is_some(), "an ending that had been acknowledged is gone");
 }
 
@@ -149,8 +152,8 @@ pub(crate) async fn serve_100_requests(store: impl SessionStore) {
         requests.spawn(async move {
             let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
             let ending = Ending::new(EndReason::SignedOut, Actor::Session(session.id), now);
-            store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
-            store.end(&session.user_id, session.id, &ending, Duration::ZERO).await.unwrap();
+            store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await.unwrap();
+            store.end(&session.key(), &ending, Duration::ZERO).await.unwrap();
             ensure_ended(&*store, &session).await;
         });
     }
@@ -168,7 +171,7 @@ pub(crate) async fn fill(store: &(impl SessionStore + Clone), users: u32) -> Use
         inserting.spawn(async move {
             for _ in 0..50 {
                 let session = Session::new(UserId::from(user), now, now.saturating_add(Duration::from_secs(60)));
-                store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+                store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await.unwrap();
             }
         });
     }
@@ -180,7 +183,8 @@ pub(crate) async fn fill(store: &(impl SessionStore + Clone), users: u32) -> Use
 
 /// Lists half of the sessions that [`fill`] has made for a user.
 pub(crate) async fn list_25(store: &dyn SessionStore, user: &UserId) {
-    let query = ListQuery::new(SessionState::Active, 25, Timestamp::from_seconds(1_767_225_600), Duration::ZERO);
+    let query =
+        ListQuery::new(SessionState::Active, 25, AsOf::new(Timestamp::from_seconds(1_767_225_600), Duration::ZERO));
     assert_eq!(store.list(user, &query).await.unwrap().len(), 25);
 }
 

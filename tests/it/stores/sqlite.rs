@@ -8,7 +8,7 @@ use tower_device_sessions::{
     Session, UserId,
     clock::Timestamp,
     policy::{Admission, OverLimit, SessionLimit},
-    session::Touch,
+    session::{AsOf, Touch},
     store::{
         ListPosition, ListQuery, SessionState, SessionStore, SqliteStore, StoreError, StoreErrorKind,
         conformance::{Case, Failure},
@@ -103,12 +103,12 @@ async fn two_processes_worth_of_writers_wait_for_each_other() {
         writers.spawn(async move {
             for round in 0..100 {
                 let session = Session::new(UserId::from(place), now, now.saturating_add(DAY));
-                let mut admission = Admission::new(now, Duration::ZERO);
+                let mut admission = Admission::new(AsOf::new(now, Duration::ZERO));
                 if round % 2 == 0 {
                     admission.limits.push(SessionLimit::new(10, OverLimit::RevokeOldest));
                 }
                 store.insert(&session, &admission).await.unwrap();
-                store.touch(&[Touch::new(session.user_id, session.id, now)]).await.unwrap();
+                store.touch(&[Touch::new(session.key(), now)]).await.unwrap();
             }
         });
     }
@@ -116,7 +116,7 @@ async fn two_processes_worth_of_writers_wait_for_each_other() {
         writer.unwrap();
     }
     for user in [0, 1] {
-        let everything = ListQuery::new(SessionState::All, 1_000, now, Duration::ZERO);
+        let everything = ListQuery::new(SessionState::All, 1_000, AsOf::new(now, Duration::ZERO));
         assert_eq!(stores[0].list(&UserId::from(user), &everything).await.unwrap().len(), 100);
     }
 }
@@ -129,10 +129,10 @@ async fn a_user_with_10_000_sessions_pages_through_them() {
     for age in 0..10_000 {
         let started = now.saturating_sub(Duration::from_secs(age / 3));
         let session = Session::new(ann.clone(), started, now.saturating_add(DAY));
-        store.insert(&session, &Admission::new(now, Duration::ZERO)).await.unwrap();
+        store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await.unwrap();
     }
 
-    let mut query = ListQuery::new(SessionState::Active, 100, now, Duration::ZERO);
+    let mut query = ListQuery::new(SessionState::Active, 100, AsOf::new(now, Duration::ZERO));
     let mut shown = Vec::new();
     loop {
         let page = store.list(&ann, &query).await.unwrap();

@@ -11,8 +11,9 @@ use hmac::{Hmac, Mac};
 use proptest::prelude::*;
 use sha2::Sha256;
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionLayer, StartedSession, UserId,
+    ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionKey, SessionLayer, StartedSession, UserId,
     manager::Revocation,
+    session::AsOf,
     store::{Rotation, SessionStore},
 };
 
@@ -488,9 +489,9 @@ async fn a_token_from_before_a_revocation_of_all_is_refused() -> TestResult {
 async fn a_token_of_an_older_generation_than_the_least_is_refused() -> TestResult {
     let bench = Bench::new().await;
     let (user, id) = (UserId::try_from("ann")?, bench.started.session().id);
-    let mut rotation = Rotation::new(0, bench.started.session().created_at, std::time::Duration::ZERO);
+    let mut rotation = Rotation::new(0, AsOf::new(bench.started.session().created_at, std::time::Duration::ZERO));
     rotation.refuse_older = true;
-    bench.kit.store.rotate(&user, id, &rotation).await?;
+    bench.kit.store.rotate(&SessionKey::new(user.clone(), id), &rotation).await?;
     assert_eq!(get_with(&bench.app, "/me", bench.started.token()).await.code(), "token_invalid");
     assert_eq!(get_with(&bench.app, "/me", &with_claims(bench.claims(r#","gen":0"#))).await.status, 401);
     bench.accepts("the newest generation", &with_claims(bench.claims(r#","gen":1"#))).await;

@@ -14,7 +14,7 @@ use tower_device_sessions::{
     event::SessionEvent,
     manager::{OnReuse, RefreshPolicy, Revocation, SessionManagerBuilder},
     policy::{Denied, ReuseCause},
-    session::EndReason,
+    session::{AsOf, EndReason},
     store::{Fault, MemoryStore, SessionStore, StoreMethod},
     token::{SigningKey, TokenOptions},
 };
@@ -192,7 +192,7 @@ async fn a_token_is_bound_to_the_salt_and_the_user_of_its_session() -> TestResul
 
     let mut restored = theirs.session().clone();
     restored.tokens.salt = tower_device_sessions::session::Salt::from_bytes([1; 16]);
-    let admission = tower_device_sessions::policy::Admission::new(restored.created_at, Duration::ZERO);
+    let admission = tower_device_sessions::policy::Admission::new(AsOf::new(restored.created_at, Duration::ZERO));
     kit.store.insert(&restored, &admission).await?;
     assert_eq!(denied(kit.sessions.refresh(&refresh_token(&theirs)).await), Denied::Invalid, "another salt");
     assert_eq!(kit.store.calls(StoreMethod::Rotate), 0);
@@ -499,7 +499,7 @@ async fn the_first_use_of_a_new_token_is_recorded_once_and_at_once() -> TestResu
     let touches = kit.store.calls(StoreMethod::Touch);
     kit.sessions.authenticate(newest.token()).await?;
     assert_eq!(kit.store.calls(StoreMethod::Touch), touches + 1);
-    let record = kit.store.find(&newest.session().user_id, newest.session().id).await?.expect("a record");
+    let record = kit.store.find(&newest.session().key()).await?.expect("a record");
     assert!(record.tokens.newest_seen);
     for _ in 0..100 {
         kit.clock.advance(Duration::from_millis(500));
@@ -518,7 +518,7 @@ async fn a_first_use_that_cannot_be_recorded_is_recorded_by_the_next_request() -
     kit.sessions.authenticate(newest.token()).await?;
     kit.clock.advance(Duration::from_secs(10));
     kit.sessions.authenticate(newest.token()).await?;
-    let record = kit.store.find(&newest.session().user_id, newest.session().id).await?.expect("a record");
+    let record = kit.store.find(&newest.session().key()).await?.expect("a record");
     assert!(record.tokens.newest_seen);
     Ok(())
 }

@@ -5,12 +5,9 @@ use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
-    id::SessionId,
-    session::Ending,
-    store::{
-        EndOutcome, EndScope, StoreError,
-        sql::{columns::idle_cutoff, failure::failure},
-    },
+    id::{SessionId, SessionKey, UserId},
+    session::{AsOf, Ending},
+    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
 };
 
 /// How sessions end.
@@ -19,30 +16,29 @@ impl MySqlStore {
     pub(super) async fn put_ending(
         &self,
         connection: &mut MySqlConnection,
-        user: &str,
-        id: SessionId,
+        key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<bool, StoreError> {
-        let query = bind_ending(sqlx::query(self.sql.end), asked, allowance).bind(user).bind(*id.as_uuid());
+        let query =
+            bind_ending(sqlx::query(self.sql.end), asked, allowance).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
         Ok(query.execute(connection).await.map_err(failure)?.rows_affected() > 0)
     }
 
     pub(super) async fn end_one(
         &self,
-        user: &str,
-        id: SessionId,
+        key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
         let mut lease = self.connection().await?;
-        let ended_now = self.put_ending(&mut lease, user, id, asked, allowance).await?;
+        let ended_now = self.put_ending(&mut lease, key, asked, allowance).await?;
         // No later change can falsify this answer: an ending is final, and so are the deadlines of what has ended.
         let query = sqlx::query(self.sql.ending)
             .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(user)
-            .bind(*id.as_uuid());
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(key.user_id.as_str())
+            .bind(*key.id.as_uuid());
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
         let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
         let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
@@ -55,7 +51,7 @@ impl MySqlStore {
 
     pub(super) async fn end_scope(
         &self,
-        user: &str,
+        user: &UserId,
         scope: &EndScope,
         asked: &Ending,
         allowance: Duration,
@@ -64,8 +60,8 @@ impl MySqlStore {
         let mut lease = self.atomically().await?;
         let to_end = sqlx::query(self.sql.to_end)
             .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
-            .bind(user)
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(user.as_str())
             .bind(scope.keep.map(Uuid::from))
             .bind(device_id)
             .bind(device_id);
@@ -80,7 +76,7 @@ impl MySqlStore {
         }
         if !all.is_empty() {
             let all = serde_json::to_string(&all).map_err(StoreError::corrupt)?;
-            let query = bind_ending(sqlx::query(self.sql.end_all).bind(all), asked, allowance).bind(user);
+            let query = bind_ending(sqlx::query(self.sql.end_all).bind(all), asked, allowance).bind(user.as_str());
             query.execute(&mut *lease).await.map_err(failure)?;
         }
         lease.finish().await?;
@@ -94,7 +90,7 @@ fn bind_ending<'q>(
     asked: &Ending,
     allowance: Duration,
 ) -> Query<'q, MySql, MySqlArguments> {
-    let (at, cutoff) = (asked.at.as_micros(), idle_cutoff(asked.at, allowance));
+    let (at, cutoff) = (asked.at.as_micros(), AsOf::new(asked.at, allowance).idle_cutoff().as_micros());
     let query = query.bind(at).bind(cutoff).bind(at);
     let query = query.bind(at).bind(cutoff).bind(asked.reason.as_str());
     query.bind(at).bind(cutoff).bind(asked.actor.to_stored())

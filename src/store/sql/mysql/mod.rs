@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    columns::{bind_session, data_text, proof_columns, row_readers},
     detached,
     failure::failure,
     retry::retrying,
@@ -25,12 +25,12 @@ use super::{
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction},
-    session::{Actor, Ending, Session, Touch},
+    session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreErrorKind, StoreFuture,
+        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionState,
+        SessionStore, StoreError, StoreErrorKind, StoreFuture,
     },
 };
 
@@ -91,8 +91,8 @@ impl MySqlStore {
             lease.finish().await?;
             return Ok(Admitted::Inserted(Vec::new()));
         }
-        let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
-        let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
+        let cutoff = admission.as_of.idle_cutoff().as_micros();
+        let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
         let evictions = match admission.decide(&ActiveSession::from(session), &active) {
@@ -103,8 +103,9 @@ impl MySqlStore {
             }
         };
         for Eviction { id, reason } in &evictions {
-            let ending = Ending::new(*reason, Actor::System, admission.now);
-            self.put_ending(&mut lease, user, *id, &ending, admission.idle_allowance).await?;
+            let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
+            let key = SessionKey::new(session.user_id.clone(), *id);
+            self.put_ending(&mut lease, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut lease, session).await?;
         lease.finish().await?;
@@ -121,18 +122,18 @@ impl MySqlStore {
         let rows: Vec<_> = chunk
             .iter()
             .map(|touch| {
-                let (id, ip) = (touch.id.as_uuid().simple(), touch.ip.map(|ip| ip.to_string()));
-                (&touch.user_id, id, touch.at.as_micros(), ip, touch.generation)
+                let (id, ip) = (touch.key.id.as_uuid().simple(), touch.ip.map(|ip| ip.to_string()));
+                (&touch.key.user_id, id, touch.at.as_micros(), ip, touch.generation)
             })
             .collect();
         let rows = serde_json::to_string(&rows).map_err(StoreError::corrupt)?;
         self.change(sqlx::query(self.sql.touch).bind(rows)).await
     }
 
-    async fn advance(&self, user: &UserId, id: SessionId, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
+    async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
         if let Some(next) = rotation.from.checked_add(1) {
             let (methods, level) = proof_columns(rotation.proof.as_ref())?;
-            let at = rotation.at.as_micros();
+            let at = rotation.as_of.now.as_micros();
             let query = sqlx::query(self.sql.rotate)
                 .bind(i64::from(next))
                 .bind(at)
@@ -142,21 +143,21 @@ impl MySqlStore {
                 .bind(rotation.proof.as_ref().map(|_| at))
                 .bind(methods)
                 .bind(level)
-                .bind(user.as_str())
-                .bind(*id.as_uuid())
+                .bind(key.user_id.as_str())
+                .bind(*key.id.as_uuid())
                 .bind(i64::from(rotation.from))
                 .bind(at)
-                .bind(idle_cutoff(rotation.at, rotation.idle_allowance));
+                .bind(rotation.as_of.idle_cutoff().as_micros());
             let mut lease = self.atomically().await?;
             let rotated = query.execute(&mut *lease).await.map_err(failure)?.rows_affected() > 0;
-            let find = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let find = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let row = if rotated { find.fetch_optional(&mut *lease).await.map_err(failure)? } else { None };
             lease.finish().await?;
             if let Some(row) = row {
-                return Ok(RotationOutcome::Rotated(Box::new(read_session(&row, user)?)));
+                return Ok(RotationOutcome::Rotated(Box::new(read_session(&row, &key.user_id)?)));
             }
         }
-        let unchanged = self.find(user, id).await?.map(Box::new);
+        let unchanged = self.find(key).await?.map(Box::new);
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
@@ -190,12 +191,12 @@ impl SessionStore for MySqlStore {
         })
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
             let mut lease = self.connection().await?;
-            let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let query = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-            row.map(|row| read_session(&row, user)).transpose()
+            row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }
 
@@ -206,8 +207,8 @@ impl SessionStore for MySqlStore {
                 .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
             let rows = sqlx::query(self.sql.list)
                 .bind(user.as_str())
-                .bind(query.now.as_micros())
-                .bind(idle_cutoff(query.now, query.idle_allowance))
+                .bind(query.as_of.now.as_micros())
+                .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
@@ -232,12 +233,11 @@ impl SessionStore for MySqlStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move { retrying!(self.end_one(user.as_str(), id, ending, idle_allowance)) })
+        Box::pin(async move { retrying!(self.end_one(key, ending, idle_allowance)) })
     }
 
     fn end_all<'a>(
@@ -247,31 +247,26 @@ impl SessionStore for MySqlStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
-        Box::pin(async move { retrying!(self.end_scope(user.as_str(), scope, ending, idle_allowance)) })
+        Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = || sqlx::query(self.sql.rename).bind(name.map(DeviceName::as_str));
-            Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+            Ok(retrying!(self.change(query().bind(key.user_id.as_str()).bind(*key.id.as_uuid())))? > 0)
         })
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let data = data_text(data)?;
             let query = || sqlx::query(self.sql.set_data).bind(&data);
-            Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+            Ok(retrying!(self.change(query().bind(key.user_id.as_str()).bind(*key.id.as_uuid())))? > 0)
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
-        Box::pin(async move { retrying!(self.advance(user, id, rotation)) })
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
+        Box::pin(async move { retrying!(self.advance(key, rotation)) })
     }
 
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
@@ -281,19 +276,14 @@ impl SessionStore for MySqlStore {
         })
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let query = || sqlx::query(self.sql.forget_addresses).bind(user.as_str()).bind(*id.as_uuid());
+            let query = || sqlx::query(self.sql.forget_addresses).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             Ok(retrying!(self.change(query().bind(ended_before.as_micros())))? > 0)
         })
     }
 
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
             let mut lease = self.connection().await?;

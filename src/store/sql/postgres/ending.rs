@@ -5,12 +5,9 @@ use uuid::Uuid;
 
 use super::{PostgresStore, read_ending};
 use crate::{
-    id::SessionId,
-    session::Ending,
-    store::{
-        EndOutcome, EndScope, StoreError,
-        sql::{columns::idle_cutoff, failure::failure},
-    },
+    id::{SessionId, SessionKey, UserId},
+    session::{AsOf, Ending},
+    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
 };
 
 /// How sessions end.
@@ -19,17 +16,16 @@ impl PostgresStore {
     pub(super) async fn put_ending(
         &self,
         connection: &mut PgConnection,
-        user: &str,
-        id: SessionId,
+        key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
         let query = self
             .query(self.sql.end)
-            .bind(user)
-            .bind(*id.as_uuid())
+            .bind(key.user_id.as_str())
+            .bind(*key.id.as_uuid())
             .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
             .bind(asked.reason.as_str())
             .bind(asked.actor.to_stored());
         let ended = query.fetch_all(connection).await.map_err(failure)?;
@@ -41,17 +37,16 @@ impl PostgresStore {
 
     pub(super) async fn end_one(
         &self,
-        user: &str,
-        id: SessionId,
+        key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
         let mut lease = self.writing().await?;
-        if let Some(outcome) = self.put_ending(&mut lease, user, id, asked, allowance).await? {
+        if let Some(outcome) = self.put_ending(&mut lease, key, asked, allowance).await? {
             lease.finish().await?;
             return Ok(outcome);
         }
-        let query = self.query(self.sql.ending).bind(user).bind(*id.as_uuid());
+        let query = self.query(self.sql.ending).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
         lease.finish().await?;
         let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
@@ -60,17 +55,17 @@ impl PostgresStore {
 
     pub(super) async fn end_scope(
         &self,
-        user: &str,
+        user: &UserId,
         scope: &EndScope,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Vec<SessionId>, StoreError> {
         let query = self
             .query(self.sql.end_all)
-            .bind(user)
+            .bind(user.as_str())
             .bind(scope.keep.map(Uuid::from))
             .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
             .bind(asked.reason.as_str())
             .bind(asked.actor.to_stored())
             .bind(scope.device_id.map(Uuid::from));

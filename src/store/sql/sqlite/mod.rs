@@ -12,19 +12,19 @@ use uuid::Uuid;
 
 use self::statements::Statements;
 use super::{
-    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    columns::{bind_session, data_text, proof_columns, row_readers},
     detached,
     failure::failure,
 };
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction},
-    session::{Actor, Ending, Session, Touch},
+    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreFuture,
+        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionState,
+        SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -82,8 +82,8 @@ impl SqliteStore {
         if exists.fetch_optional(&mut *transaction).await.map_err(failure)?.is_some() {
             return Ok(Admitted::Inserted(Vec::new()));
         }
-        let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
-        let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
+        let cutoff = admission.as_of.idle_cutoff().as_micros();
+        let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *transaction).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
         let evictions = match admission.decide(&ActiveSession::from(session), &active) {
@@ -91,8 +91,9 @@ impl SqliteStore {
             Err(full) => return Ok(Admitted::Refused(full)),
         };
         for Eviction { id, reason } in &evictions {
-            let ending = Ending::new(*reason, Actor::System, admission.now);
-            self.put_ending(&mut transaction, user, *id, &ending, admission.idle_allowance).await?;
+            let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
+            let key = SessionKey::new(session.user_id.clone(), *id);
+            self.put_ending(&mut transaction, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut transaction, session).await?;
         transaction.commit().await.map_err(failure)?;
@@ -109,16 +110,15 @@ impl SqliteStore {
     async fn put_ending(
         &self,
         connection: &mut SqliteConnection,
-        user: &str,
-        id: SessionId,
+        key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
         let query = sqlx::query(self.sql.end)
-            .bind(user)
-            .bind(*id.as_uuid())
+            .bind(key.user_id.as_str())
+            .bind(*key.id.as_uuid())
             .bind(asked.at.as_micros())
-            .bind(idle_cutoff(asked.at, allowance))
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
             .bind(asked.reason.as_str())
             .bind(asked.actor.to_stored());
         // All rows, not the first: only past the last one has the change been committed.
@@ -132,10 +132,12 @@ impl SqliteStore {
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let rows: Vec<_> = chunk
             .iter()
-            .map(|touch| (&touch.user_id, touch.at.as_micros(), touch.ip.map(|ip| ip.to_string()), touch.generation))
+            .map(|touch| {
+                (&touch.key.user_id, touch.at.as_micros(), touch.ip.map(|ip| ip.to_string()), touch.generation)
+            })
             .collect();
         let rows = serde_json::to_string(&rows).map_err(StoreError::corrupt)?;
-        let ids: Vec<u8> = chunk.iter().flat_map(|touch| *touch.id.as_uuid().as_bytes()).collect();
+        let ids: Vec<u8> = chunk.iter().flat_map(|touch| *touch.key.id.as_uuid().as_bytes()).collect();
         let touched = sqlx::query(self.sql.touch).bind(rows).bind(ids).execute(&self.writer).await;
         Ok(touched.map_err(failure)?.rows_affected())
     }
@@ -168,11 +170,11 @@ impl SessionStore for SqliteStore {
         Box::pin(detached(async move { store.admit(&session, &admission).await }))
     }
 
-    fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
+    fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+            let query = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let row = query.fetch_optional(&self.reader).await.map_err(failure)?;
-            row.map(|row| read_session(&row, user)).transpose()
+            row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }
 
@@ -183,8 +185,8 @@ impl SessionStore for SqliteStore {
                 .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
             let rows = sqlx::query(self.sql.list)
                 .bind(user.as_str())
-                .bind(query.now.as_micros())
-                .bind(idle_cutoff(query.now, query.idle_allowance))
+                .bind(query.as_of.now.as_micros())
+                .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
@@ -213,17 +215,16 @@ impl SessionStore for SqliteStore {
 
     fn end<'a>(
         &'a self,
-        user: &'a UserId,
-        id: SessionId,
+        key: &'a SessionKey,
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move {
             let mut connection = self.writer.acquire().await.map_err(failure)?;
-            if let Some(outcome) = self.put_ending(&mut connection, user.as_str(), id, ending, idle_allowance).await? {
+            if let Some(outcome) = self.put_ending(&mut connection, key, ending, idle_allowance).await? {
                 return Ok(outcome);
             }
-            let query = sqlx::query(self.sql.ending).bind(user.as_str()).bind(*id.as_uuid());
+            let query = sqlx::query(self.sql.ending).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
             let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
             Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
@@ -242,7 +243,7 @@ impl SessionStore for SqliteStore {
                 .bind(user.as_str())
                 .bind(scope.keep.map(Uuid::from))
                 .bind(ending.at.as_micros())
-                .bind(idle_cutoff(ending.at, idle_allowance))
+                .bind(AsOf::new(ending.at, idle_allowance).idle_cutoff().as_micros())
                 .bind(ending.reason.as_str())
                 .bind(ending.actor.to_stored())
                 .bind(scope.device_id.map(Uuid::from));
@@ -258,43 +259,41 @@ impl SessionStore for SqliteStore {
         })
     }
 
-    fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
+    fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let query = sqlx::query(self.sql.rename).bind(user.as_str()).bind(*id.as_uuid());
+            let query = sqlx::query(self.sql.rename).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let query = query.bind(name.map(DeviceName::as_str));
             Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
-    fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
+    fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let query = sqlx::query(self.sql.set_data).bind(user.as_str()).bind(*id.as_uuid()).bind(data_text(data)?);
+            let query = sqlx::query(self.sql.set_data)
+                .bind(key.user_id.as_str())
+                .bind(*key.id.as_uuid())
+                .bind(data_text(data)?);
             Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        rotation: &'a Rotation,
-    ) -> StoreFuture<'a, RotationOutcome> {
+    fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
         Box::pin(async move {
             let (methods, level) = proof_columns(rotation.proof.as_ref())?;
             let rotated = sqlx::query(self.sql.rotate)
-                .bind(user.as_str())
-                .bind(*id.as_uuid())
-                .bind(rotation.at.as_micros())
-                .bind(idle_cutoff(rotation.at, rotation.idle_allowance))
+                .bind(key.user_id.as_str())
+                .bind(*key.id.as_uuid())
+                .bind(rotation.as_of.now.as_micros())
+                .bind(rotation.as_of.idle_cutoff().as_micros())
                 .bind(i64::from(rotation.from))
                 .bind(rotation.refuse_older)
                 .bind(methods)
                 .bind(level);
             let rotated = rotated.fetch_all(&self.writer).await.map_err(failure)?;
             if let Some(row) = rotated.first() {
-                return Ok(RotationOutcome::Rotated(Box::new(read_session(row, user)?)));
+                return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
             }
-            let unchanged = self.find(user, id).await?.map(Box::new);
+            let unchanged = self.find(key).await?.map(Box::new);
             Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
         })
     }
@@ -306,20 +305,15 @@ impl SessionStore for SqliteStore {
         })
     }
 
-    fn forget_addresses<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: SessionId,
-        ended_before: Timestamp,
-    ) -> StoreFuture<'a, bool> {
+    fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let query = sqlx::query(self.sql.forget_addresses).bind(user.as_str()).bind(*id.as_uuid());
+            let query = sqlx::query(self.sql.forget_addresses).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let query = query.bind(ended_before.as_micros());
             Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
-    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
+    fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
             let rows = query.bind(i64::from(limit)).fetch_all(&self.reader).await.map_err(failure)?;

@@ -5,10 +5,10 @@ use std::{
 
 use tower_device_sessions::{
     Session, Timestamp, UserId,
-    bus::{BusError, BusEvent, BusFuture, EndedSession, PollEndings, PollingBus, RevocationBus, RevocationMessage},
+    bus::{BusError, BusEvent, BusFuture, PollEndings, PollingBus, RevocationBus, RevocationMessage},
     clock::{Clock, SystemClock},
     policy::Admission,
-    session::{Actor, EndReason, Ending},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending},
     store::{FailingStore, Fault, MemoryStore, SessionStore, StoreMethod},
 };
 
@@ -25,10 +25,7 @@ impl PollEndings for OfStore {
         until: Timestamp,
         limit: u32,
     ) -> BusFuture<'_, Result<Vec<EndedSession>, BusError>> {
-        Box::pin(async move {
-            let changes = self.0.ended_between(since, until, limit).await.map_err(BusError::unavailable)?;
-            Ok(changes.into_iter().map(|change| EndedSession::new(change.user_id, change.id, change.at)).collect())
-        })
+        Box::pin(async move { self.0.ended_between(since, until, limit).await.map_err(BusError::unavailable) })
     }
 }
 
@@ -40,9 +37,7 @@ fn session(user: u32) -> Session {
 /// Ends the session as a node does whose clock is so many seconds behind.
 async fn end(store: &dyn SessionStore, session: &Session, behind: u64) -> TestResult {
     let at = SystemClock::new().now().saturating_sub(Duration::from_secs(behind));
-    store
-        .end(&session.user_id, session.id, &Ending::new(EndReason::RevokedByUser, Actor::System, at), Duration::ZERO)
-        .await?;
+    store.end(&session.key(), &Ending::new(EndReason::RevokedByUser, Actor::System, at), Duration::ZERO).await?;
     Ok(())
 }
 
@@ -51,7 +46,7 @@ async fn endings_of_other_nodes_are_found(store: Arc<dyn SessionStore>) -> TestR
     let mut subscriptions = [subscribe(&bus).await, subscribe(&bus).await];
     for (user, behind) in [(1, 0), (2, 20), (3, 1)] {
         let ended = session(user);
-        store.insert(&ended, &Admission::new(ended.created_at, Duration::ZERO)).await?;
+        store.insert(&ended, &Admission::new(AsOf::new(ended.created_at, Duration::ZERO))).await?;
         end(&*store, &ended, behind).await?;
         for subscription in &mut subscriptions {
             let told = RevocationMessage::ended(ended.user_id.clone(), [ended.id]);
@@ -83,7 +78,7 @@ async fn a_store_that_fails_or_hangs_for_a_while_costs_nothing() -> TestResult {
     let bus = PollingBus::new(Arc::new(OfStore(Arc::new(store.clone())))).interval(Duration::from_millis(20));
     let mut subscription = subscribe(&bus).await;
     let ended = session(1);
-    store.insert(&ended, &Admission::new(ended.created_at, Duration::ZERO)).await?;
+    store.insert(&ended, &Admission::new(AsOf::new(ended.created_at, Duration::ZERO))).await?;
     store.fail(StoreMethod::EndedBetween, Fault::FailBefore);
     end(&store, &ended, 0).await?;
     assert!(tokio::time::timeout(Duration::from_millis(200), subscription.next()).await.is_err());
@@ -105,7 +100,7 @@ async fn latency() -> TestResult {
     let mut times = Vec::new();
     for user in 0..50 {
         let ended = session(user);
-        store.insert(&ended, &Admission::new(ended.created_at, Duration::ZERO)).await?;
+        store.insert(&ended, &Admission::new(AsOf::new(ended.created_at, Duration::ZERO))).await?;
         let began = Instant::now();
         end(&*store, &ended, 0).await?;
         assert!(matches!(next(&mut subscription).await, BusEvent::Message(_)));

@@ -6,7 +6,7 @@ use tower_device_sessions::{
     Session, Timestamp, UserId,
     policy::Admission,
     redis,
-    session::{Actor, EndReason, Ending, Touch},
+    session::{Actor, AsOf, EndReason, Ending, Touch},
     store::{
         Admitted, EndOutcome, EndScope, ListQuery, RedisStore, SessionState, SessionStore, StoreError, StoreErrorKind,
     },
@@ -31,15 +31,15 @@ fn revoked() -> Ending {
 }
 
 async fn insert(store: &RedisStore, session: &Session) -> Result<Admitted, StoreError> {
-    store.insert(session, &Admission::new(NOW, Duration::ZERO)).await
+    store.insert(session, &Admission::new(AsOf::new(NOW, Duration::ZERO))).await
 }
 
 async fn end(store: &RedisStore, session: &Session) -> Result<EndOutcome, StoreError> {
-    store.end(&session.user_id, session.id, &revoked(), Duration::ZERO).await
+    store.end(&session.key(), &revoked(), Duration::ZERO).await
 }
 
 async fn listed(store: &RedisStore, user: &UserId) -> Result<usize, StoreError> {
-    Ok(store.list(user, &ListQuery::new(SessionState::All, 100, NOW, Duration::ZERO)).await?.len())
+    Ok(store.list(user, &ListQuery::new(SessionState::All, 100, AsOf::new(NOW, Duration::ZERO))).await?.len())
 }
 
 async fn raw(url: &str) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
@@ -56,12 +56,12 @@ async fn what_is_flushed_is_signed_out() -> TestResult {
     server.ask("FLUSHALL");
     server.ask("SCRIPT FLUSH");
 
-    assert_eq!(store.find(&lost.user_id, lost.id).await?, None);
-    assert_eq!(store.touch(&[Touch::new(lost.user_id.clone(), lost.id, NOW)]).await?, 0);
+    assert_eq!(store.find(&lost.key()).await?, None);
+    assert_eq!(store.touch(&[Touch::new(lost.key(), NOW)]).await?, 0);
     assert_eq!(end(&store, &lost).await?, EndOutcome::NotFound);
     assert_eq!(server.ask("DBSIZE").trim(), "0");
     insert(&store, &lost).await?;
-    assert_eq!(store.find(&lost.user_id, lost.id).await?, Some(lost));
+    assert_eq!(store.find(&lost.key()).await?, Some(lost));
     Ok(())
 }
 
@@ -80,9 +80,9 @@ async fn a_session_without_its_index_is_gone() -> TestResult {
 
     assert_eq!(store.end_all(&orphan.user_id, &EndScope::all(), &revoked(), Duration::ZERO).await?, []);
     for _ in 0..2 {
-        assert_eq!(store.find(&orphan.user_id, orphan.id).await?, None);
-        assert_eq!(store.touch(&[Touch::new(orphan.user_id.clone(), orphan.id, NOW.saturating_add(HOUR))]).await?, 0);
-        assert!(!store.rename(&orphan.user_id, orphan.id, None).await?);
+        assert_eq!(store.find(&orphan.key()).await?, None);
+        assert_eq!(store.touch(&[Touch::new(orphan.key(), NOW.saturating_add(HOUR))]).await?, 0);
+        assert!(!store.rename(&orphan.key(), None).await?);
         assert_eq!(end(&store, &orphan).await?, EndOutcome::NotFound);
         insert(&store, &session("ann")).await?;
     }
@@ -104,11 +104,9 @@ async fn nothing_lives_for_ever_and_nothing_expires_at_once() -> TestResult {
         let expired = Session::new(UserId::from(1), now, now);
         let endless = Session::new(UserId::from(1), now, Timestamp::from_micros(i64::MAX));
         for session in [&open, &over, &expired, &endless] {
-            store.insert(session, &Admission::new(now, Duration::ZERO)).await?;
+            store.insert(session, &Admission::new(AsOf::new(now, Duration::ZERO))).await?;
         }
-        store
-            .end(&over.user_id, over.id, &Ending::new(EndReason::SignedOut, Actor::System, now), Duration::ZERO)
-            .await?;
+        store.end(&over.key(), &Ending::new(EndReason::SignedOut, Actor::System, now), Duration::ZERO).await?;
 
         let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}*")).query_async(&mut connection).await?;
         assert_eq!(keys.len(), 7);
@@ -175,13 +173,13 @@ async fn a_damaged_record_is_reported_and_can_still_be_ended() -> TestResult {
         }
         redis::cmd("HSET").arg(&keys).arg("of a newer version").arg("1").exec_async(&mut connection).await?;
 
-        let found = store.find(&damaged.user_id, damaged.id).await;
+        let found = store.find(&damaged.key()).await;
         assert_eq!(found.map_err(|error| error.kind()), Err(StoreErrorKind::Corrupt), "{field} {value:?}");
         let listed = listed(&store, &damaged.user_id).await;
         assert_eq!(listed.map_err(|error| error.kind()), Err(StoreErrorKind::Corrupt), "{field} {value:?}");
         let healthy = session(damaged.user_id.as_str());
         insert(&store, &healthy).await?;
-        let touches = [&healthy, &damaged].map(|session| Touch::new(session.user_id.clone(), session.id, NOW));
+        let touches = [&healthy, &damaged].map(|session| Touch::new(session.key(), NOW));
         assert!(store.touch(&touches).await? >= 1, "{field} {value:?}");
         let ended = store.end_all(&damaged.user_id, &EndScope::all(), &revoked(), Duration::ZERO).await?;
         assert!(ended.contains(&healthy.id), "{field} {value:?}");
@@ -193,10 +191,10 @@ async fn a_damaged_record_is_reported_and_can_still_be_ended() -> TestResult {
     let keys: Vec<String> =
         redis::cmd("KEYS").arg(format!("{prefix}*{}*", tolerated.id)).query_async(&mut connection).await?;
     redis::cmd("HSET").arg(&keys).arg("of a newer version").arg("1").exec_async(&mut connection).await?;
-    assert_eq!(store.find(&tolerated.user_id, tolerated.id).await?, Some(tolerated.clone()));
+    assert_eq!(store.find(&tolerated.key()).await?, Some(tolerated.clone()));
     redis::cmd("DEL").arg(&keys).exec_async(&mut connection).await?;
     redis::cmd("SET").arg(&keys).arg("not a hash").exec_async(&mut connection).await?;
-    let found = store.find(&tolerated.user_id, tolerated.id).await;
+    let found = store.find(&tolerated.key()).await;
     assert_eq!(found.map_err(|error| error.kind()), Err(StoreErrorKind::Corrupt));
     clean_up(&url, &prefix).await?;
     Ok(())
@@ -234,21 +232,21 @@ async fn a_server_that_comes_back_is_found_again() -> TestResult {
 
     server.kill();
     for _ in 0..3 {
-        let failed = store.find(&kept.user_id, kept.id).await;
+        let failed = store.find(&kept.key()).await;
         assert_eq!(failed.map_err(|error| error.kind()), Err(StoreErrorKind::Unavailable));
     }
 
     server.run();
     server.wait_until("INFO persistence", "loading:0");
-    let mut found = store.find(&kept.user_id, kept.id).await;
+    let mut found = store.find(&kept.key()).await;
     for _ in 0..20 {
         if found.is_ok() {
             break;
         }
-        found = store.find(&kept.user_id, kept.id).await;
+        found = store.find(&kept.key()).await;
     }
     assert_eq!(found?, Some(kept));
-    assert_eq!(store.find(&ended.user_id, ended.id).await?.and_then(|found| found.ended), Some(revoked()));
+    assert_eq!(store.find(&ended.key()).await?.and_then(|found| found.ended), Some(revoked()));
     Ok(())
 }
 
@@ -270,7 +268,7 @@ async fn an_ending_waits_for_replicas_when_it_is_told_to() -> TestResult {
 
     assert_eq!(end(&patient, &first).await?, EndOutcome::Ended);
     let of_replica = RedisStore::connect(&replica.url()).await?;
-    let found = of_replica.find(&first.user_id, first.id).await?;
+    let found = of_replica.find(&first.key()).await?;
     assert_eq!(found.and_then(|found| found.ended), Some(revoked()));
 
     replica.kill();
@@ -288,10 +286,10 @@ async fn an_ending_waits_for_replicas_when_it_is_told_to() -> TestResult {
     primary.wait_until("INFO replication", "state=online");
     assert_eq!(end(&patient, &second).await?, EndOutcome::AlreadyEnded(revoked()));
     assert_eq!(patient.end_all(&third.user_id, &EndScope::all(), &revoked(), Duration::ZERO).await?, []);
-    let found = of_replica.find(&third.user_id, third.id).await;
+    let found = of_replica.find(&third.key()).await;
     let found = match found {
         Ok(found) => found,
-        Err(_) => of_replica.find(&third.user_id, third.id).await?,
+        Err(_) => of_replica.find(&third.key()).await?,
     };
     assert_eq!(found.and_then(|found| found.ended), Some(revoked()));
     Ok(())
@@ -307,7 +305,7 @@ async fn a_store_takes_the_connections_of_the_application() -> TestResult {
     let given = RedisStore::from_connection_manager(manager).key_prefix(&prefix)?;
     let written = session("ann");
     insert(&own, &written).await?;
-    assert_eq!(given.find(&written.user_id, written.id).await?, Some(written.clone()));
+    assert_eq!(given.find(&written.key()).await?, Some(written.clone()));
     assert_eq!(given.ended_between(NOW, NOW.saturating_add(DAY), 10).await?.len(), 1);
 
     let refused = given.wait_replicas(1, Duration::from_millis(10)).await;
