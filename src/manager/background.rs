@@ -60,7 +60,7 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What was
     /// deleted until then stays deleted.
-    pub async fn purge(&self) -> Result<u64, crate::Error> {
+    pub async fn purge(&self) -> Result<u64, crate::error::Error> {
         let now = self.inner.clock.now();
         let purged = self.inner.purge(now).await?;
         self.inner.forget_addresses(now, None).await?;
@@ -169,7 +169,7 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
 }
 
 impl Inner {
-    async fn purge(&self, now: Timestamp) -> Result<u64, crate::Error> {
+    async fn purge(&self, now: Timestamp) -> Result<u64, crate::error::Error> {
         let before = now.saturating_sub(self.timings.retention);
         let mut purged = 0;
         loop {

@@ -174,6 +174,6 @@ fn bad_request(code: &'static str, error: &'static str) -> Response {
 }
 
 /// The answer to an error of the manager.
-fn failed(error: crate::Error) -> Response {
+fn failed(error: crate::error::Error) -> Response {
     error.into_response()
 }

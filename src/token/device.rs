@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{KeyRing, TokenOptions, TokenRejection};
 use crate::{
-    DeviceId,
     error::{ConfigError, ConfigErrorKind},
+    id::DeviceId,
 };
 
 /// Makes and reads the tokens by which devices prove their ids.

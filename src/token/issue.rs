@@ -15,12 +15,13 @@ use super::{
     KeyRing, TokenOptions, TokenRejection, claims,
     gate::TOKEN_BYTES_MAX,
     header,
+    options::RESERVED,
     verify::{TokenVerifier, claims_of},
 };
 use crate::{
-    SessionId, UserId,
     clock::Timestamp,
     error::{ConfigError, ConfigErrorKind},
+    id::{SessionId, UserId},
 };
 
 /// The largest claims, before they are encoded.
@@ -109,7 +110,7 @@ impl TokenIssuer {
     }
 
     fn is_reserved(&self, name: &str) -> bool {
-        claims::RESERVED.contains(&name) || name == self.options.session_id_claim
+        RESERVED.contains(&name) || name == self.options.session_id_claim
     }
 
     fn claims(&self, token: &NewToken<'_>) -> Result<Vec<u8>, IssueError> {

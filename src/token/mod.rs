@@ -20,6 +20,7 @@ mod keys;
 mod options;
 mod refresh;
 mod rejection;
+mod verified;
 mod verify;
 
 #[cfg(test)]
@@ -30,7 +31,8 @@ pub use self::{
     keys::{KeyRing, KeyRingBuilder, SigningKey, VerifyingKey},
     options::TokenOptions,
     rejection::TokenRejection,
-    verify::{VerifiedToken, VerifyToken},
+    verified::VerifiedToken,
+    verify::VerifyToken,
 };
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{claims, header};
+use super::header;
 use crate::error::{ConfigError, ConfigErrorKind};
 
 /// What tokens look like, and which ones are accepted.
@@ -147,7 +147,7 @@ impl TokenOptions {
                 "the claim of the session id has 1 to {NAME_BYTES_MAX} visible ASCII characters"
             )));
         }
-        if claims::RESERVED.contains(&claim) {
+        if RESERVED.contains(&claim) {
             return Err(token(format!("the claim {claim:?} has a meaning of its own and cannot hold the session id")));
         }
         let kind = header::essence(&self.token_type);
@@ -207,6 +207,10 @@ const LEEWAY_MAX: Duration = Duration::from_secs(300);
 const LIFETIME_MAX: Duration = Duration::from_secs(3_653 * 86_400);
 const TEXT_BYTES_MAX: usize = 512;
 const NAME_BYTES_MAX: usize = 64;
+
+/// The claims with a meaning of their own, beside the one that holds the session id.
+pub(in crate::token) const RESERVED: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "gen", "auth_time", "amr", "acr"];
 
 #[cfg(test)]
 mod tests {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::{KeyRing, TokenOptions, TokenRejection, gate::TOKEN_BYTES_MAX};
 use crate::{
-    SessionId, UserId,
     error::{ConfigError, ConfigErrorKind},
+    id::{SessionId, UserId},
     session::Salt,
 };
 

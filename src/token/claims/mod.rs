@@ -12,17 +12,13 @@ mod tests;
 use std::{borrow::Cow, time::Duration};
 
 use crate::{
-    SessionId, UserId,
     clock::Timestamp,
+    id::{SessionId, UserId},
     token::{
         TokenOptions, TokenRejection, VerifiedToken,
         json::{self, Invalid, Item},
     },
 };
-
-/// The claims with a meaning of their own, beside the one that holds the session id.
-pub(in crate::token) const RESERVED: [&str; 11] =
-    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "gen", "auth_time", "amr", "acr"];
 
 /// Reads and judges the claims in `text`.
 pub(in crate::token) fn verify(

@@ -19,9 +19,16 @@ use crate::{
     },
 };
 
-/// Reads one public key that must be meant for verifying tokens.
-pub(super) fn one(text: &str) -> Result<VerifyingKey, ConfigError> {
-    read(text)?.map_err(|purpose| invalid(format!("the JWK is not for verifying tokens: {purpose}")))
+impl VerifyingKey {
+    /// A public key as a JWK (RFC 7517): `OKP` on Ed25519, `EC` on P-256, or `RSA`. Its `kid` becomes the key's.
+    ///
+    /// # Errors
+    ///
+    /// A JWK that is malformed, private or symmetric, too weak, or, by its `use`, `key_ops` or `alg`, meant for something
+    /// else than verifying tokens.
+    pub fn jwk(text: impl AsRef<str>) -> Result<Self, ConfigError> {
+        read(text.as_ref())?.map_err(|purpose| invalid(format!("the JWK is not for verifying tokens: {purpose}")))
+    }
 }
 
 /// Reads the keys of a set that are meant for verifying tokens; there must be one.

@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeSet, fmt};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::{
-    curve, jwk,
+    curve,
     pem::{self, KeyFile},
 };
 use crate::{
@@ -194,16 +194,6 @@ impl VerifyingKey {
             KeyFile::RsaPrivate { .. } => SigningKey::rs256_pem(key).map(Self::from),
             other => Err(mismatch(&other, "an RSA key")),
         }
-    }
-
-    /// A public key as a JWK (RFC 7517): `OKP` on Ed25519, `EC` on P-256, or `RSA`. Its `kid` becomes the key's.
-    ///
-    /// # Errors
-    ///
-    /// A JWK that is malformed, private or symmetric, too weak, or, by its `use`, `key_ops` or `alg`, meant for something
-    /// else than verifying tokens.
-    pub fn jwk(text: impl AsRef<str>) -> Result<Self, ConfigError> {
-        jwk::one(text.as_ref())
     }
 
     /// The name by which tokens refer to this key: 1 to 128 bytes without control characters. Unnamed by default.

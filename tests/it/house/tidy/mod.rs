@@ -1,0 +1,160 @@
+//! The structure keeps what it promises: which layer may use which, and what files look like.
+
+mod imports;
+mod sources;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use self::{
+    imports::Imports,
+    sources::{files_below, sources},
+};
+
+/// The layers from the bottom up, with their modules. A module may use those of lower layers; within a layer, only those
+/// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
+const LAYERS: [(&str, &[&str]); 5] = [
+    (
+        "domain",
+        &[
+            "assurance",
+            "clock",
+            "denied",
+            "device",
+            "event",
+            "id",
+            "location",
+            "policy",
+            "privacy",
+            "session",
+            "succession",
+            "text",
+        ],
+    ),
+    ("mechanisms", &["activity", "bus", "cache", "client_ip", "credentials", "geoip", "store", "token"]),
+    ("use cases", &["error", "logging", "manager", "metrics"]),
+    ("tower", &["middleware", "transport"]),
+    ("axum", &["answer", "extract", "pages", "routes"]),
+];
+
+/// Uses that the table forbids and that have a reason.
+const EXCEPTIONS: [(&str, &str); 5] = [
+    // Logging is the crate's only way to the log, from everywhere.
+    ("event", "logging"),
+    ("activity", "logging"),
+    ("bus", "logging"),
+    // `ConfigError` is what a key ring that could not work is.
+    ("token", "error"),
+    // The error of a use case is an error of the store, and of the policy.
+    ("error", "store"),
+];
+
+fn layer_of(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|(_, modules)| modules.contains(&module))
+}
+
+#[test]
+fn dependencies_point_down_only() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let mut wrong = BTreeSet::new();
+    for (user, used) in imports.arrows() {
+        let (Some(room), Some(used_room)) = (user.first(), used.first()) else {
+            continue;
+        };
+        if room == "guide" || room == used_room {
+            continue;
+        }
+        let layer = layer_of(room).unwrap_or_else(|| panic!("{room} is in no layer: add it to the table"));
+        let Some(below) = layer_of(used_room) else { continue };
+        let allowed = below < layer || (below == layer && layer != 1);
+        if !allowed && !EXCEPTIONS.contains(&(room.as_str(), used_room.as_str())) {
+            wrong.insert(format!("{}: {} uses {}", user.join("::"), LAYERS[layer].0, used.join("::")));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The root exports what users need. In here each name is taken from where it is defined.
+#[test]
+fn nobody_takes_a_name_from_the_crates_root() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let taken: Vec<_> = imports.from_the_root().collect();
+    assert!(taken.is_empty(), "{taken:#?}");
+}
+
+#[test]
+fn nothing_below_transport_mentions_http() {
+    for source in sources() {
+        if layer_of(&source.room()).is_some_and(|layer| layer < 3) {
+            let code = source.code();
+            for word in ["http::", "axum", "tonic::"] {
+                assert!(!code.contains(word), "{} mentions {word}", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_domain_neither_awaits_nor_does_io() {
+    for source in sources() {
+        if layer_of(&source.room()) == Some(0) {
+            let code = source.code();
+            for word in [".await", "async fn", "async move", "std::fs", "std::net::Tcp", "tokio"] {
+                assert!(!code.contains(word), "{} mentions {word}", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_clock_reads_the_time() {
+    for source in sources() {
+        if source.room() != "clock" {
+            let code = source.code();
+            for word in ["SystemTime::now", "Instant::now", "Utc::now", "now_v7"] {
+                assert!(!code.contains(word), "{} reads the time", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_answers_one_question() {
+    for source in sources() {
+        let lines = source.before_tests().lines().count();
+        assert!(lines <= 400, "{} has {lines} lines before its tests", source.path.display());
+    }
+}
+
+#[test]
+fn nothing_can_panic_on_purpose() {
+    for source in sources() {
+        // The testing kit panics where a test has asked it to.
+        if source.path.ends_with("failing.rs") {
+            continue;
+        }
+        let code = source.code();
+        for word in [".unwrap()", ".expect(", "unsafe ", "todo!(", "unimplemented!(", "dbg!("] {
+            assert!(!code.contains(word), "{} has {word}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_security_guide_names_are_there() {
+    let guide = include_str!("../../../../src/guide/security.md");
+    let named = guide.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::"));
+    let tests = files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"));
+    let mut found = 0;
+    for (module, test) in
+        named.filter(|(module, _)| !module.contains(['(', ' ']) && module.starts_with(char::is_lowercase))
+    {
+        let file = tests.iter().find(|path| path.file_stem().is_some_and(|stem| stem == module));
+        if let Some(text) = file.and_then(|path| fs::read_to_string(path).ok()) {
+            assert!(text.contains(&format!("fn {test}(")), "{module}::{test} is no test");
+            found += 1;
+        }
+    }
+    assert!(found >= 18, "only {found} tests are named");
+}
