@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinHandle, time};
 use crate::{
     clock::Timestamp,
     logging,
-    manager::{Inner, SessionManager, nodes::hear_other_nodes, watch::watch_sessions},
+    manager::{Inner, SessionManager, next_round::next_round, nodes::hear_other_nodes, watch::watch_sessions},
 };
 
 /// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes and looking at the
@@ -122,13 +122,6 @@ where
 /// Whether a task is to end: it was told so, or the manager is gone.
 fn must_stop(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
-}
-
-/// Waits for the interval; false when the task is to end.
-pub(super) async fn next_round(interval: Duration, stop: &mut watch::Receiver<bool>) -> bool {
-    let waited = time::timeout(interval, stop.wait_for(|stop| *stop)).await;
-    // What arrived within the interval is the word to stop, or the end of the manager.
-    waited.is_err()
 }
 
 async fn write_activity(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {

@@ -22,6 +22,7 @@ use crate::{
         notice::{MOST_NOTICED, NoticedBrowsers},
         refusals::Refusals,
         tokens::Origins,
+        watch::Watchers,
     },
     metrics::Metrics,
     policy::SessionPolicy,
@@ -306,13 +307,15 @@ impl SessionManagerBuilder {
             None => self.store,
         };
         let nodes = self.hearing.resolve(&store, &self.clock, &self.listeners, timings.cache_ttl);
+        // Requests that wait come first, so that the others have half of the places at most.
+        let ahead_of_time = self.concurrent_loads.div_ceil(2);
         let inner = Inner {
             store,
             clock: SteadyClock::new(self.clock),
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
-            reloads: Arc::new(Semaphore::new(self.concurrent_loads.div_ceil(2))),
+            reloads: Arc::new(Semaphore::new(ahead_of_time)),
             jitter: RandomState::new(),
             tokens,
             credentials,
@@ -331,7 +334,7 @@ impl SessionManagerBuilder {
             describes: self.describes,
             timings,
             endings: self.endings,
-            watchers: Arc::default(),
+            watchers: Arc::new(Watchers::new(ahead_of_time)),
             nodes,
             background: Background::new(),
             metrics: Metrics::new(),

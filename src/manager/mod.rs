@@ -40,6 +40,7 @@ mod limits;
 mod list;
 mod load;
 mod locate;
+mod next_round;
 mod nodes;
 mod notice;
 mod refresh;

@@ -201,7 +201,7 @@ impl Inner {
                 // A bus may be connected again, or have been lost again, by the time we hear of it.
                 self.metrics.bus_connected(nodes.bus.is_connected());
                 self.cache.flush();
-                self.watchers.make_all_due(None);
+                self.watchers.doubt_everything();
                 let (bus, reason) = (nodes.bus_name(), *reason);
                 self.listeners.tell(&match reason {
                     GapReason::Connected => SessionEvent::OtherNodesHeard { bus },
@@ -221,12 +221,12 @@ impl Inner {
             Affected::Sessions(ids) => {
                 for &id in ids {
                     self.cache.revoke(user, id);
-                    self.watchers.make_due(id);
+                    self.watchers.hear(user, id, message.cause());
                 }
             }
             Affected::AllBut(keep) => {
                 self.cache.revoke_all(user, *keep);
-                self.watchers.make_all_due(Some(user));
+                self.watchers.hear_of_all(user, *keep, message.cause());
             }
         }
         if let Some(origin) = origin {

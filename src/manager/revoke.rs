@@ -143,15 +143,18 @@ impl Inner {
 
         // Also after an error: the store may have committed what it could not answer.
         self.cache.revoke(user, id);
-        if outcome.is_err() {
-            self.watchers.make_due(id);
+        match &outcome {
+            Ok(EndOutcome::Ended) => self.watchers.tell(user, id, &ending),
+            Ok(EndOutcome::AlreadyEnded(earlier)) => self.watchers.tell(user, id, earlier),
+            Ok(EndOutcome::NotFound) => {}
+            Err(_) => self.watchers.doubt(user, id),
         }
         if !matches!(outcome, Ok(EndOutcome::NotFound)) {
             self.publish_ended(user, [id]).await;
         }
         match outcome? {
             EndOutcome::Ended => {
-                self.tell_ended(user, id, &ending);
+                self.report_ended(user, id, &ending);
                 self.metrics.revoked(since, &self.clock);
                 Ok(Revoked::Now)
             }
@@ -169,13 +172,14 @@ impl Inner {
 
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
         self.cache.revoke_all(user, scope.keep);
-        if outcome.is_err() {
-            self.watchers.make_all_due(Some(user));
+        match &outcome {
+            Ok(ended) => ended.iter().for_each(|&id| self.watchers.tell(user, id, &ending)),
+            Err(_) => self.watchers.doubt_all(user),
         }
         self.publish_all_ended(user, scope.keep).await;
         let ended = outcome?;
         for &id in &ended {
-            self.tell_ended(user, id, &ending);
+            self.report_ended(user, id, &ending);
         }
         self.metrics.revoked(since, &self.clock);
         // Last, so that no session is left that could trust its device again.
@@ -189,8 +193,8 @@ impl Inner {
         Ending::new(by.reason, by.actor.clone(), self.clock.now())
     }
 
-    pub(super) fn tell_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
-        self.watchers.tell(id, ending);
+    /// Tells listeners and metrics that a session has ended; its live connections know already.
+    pub(super) fn report_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
         self.metrics.ended(ending.reason);
         let event = SessionEvent::Ended { user_id: user.clone(), session_id: id, ending: ending.clone() };
         self.listeners.tell(&event);

@@ -252,7 +252,7 @@ impl Inner {
     /// Has all sessions of a user read anew, here and elsewhere.
     async fn doubt_all(&self, user: &UserId) {
         self.cache.revoke_all(user, None);
-        self.watchers.make_all_due(Some(user));
+        self.watchers.doubt_all(user);
         self.publish_all_changed(user).await;
     }
 
@@ -260,7 +260,8 @@ impl Inner {
         for eviction in evictions {
             self.cache.revoke(&session.user_id, eviction.id);
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
-            self.tell_ended(&session.user_id, eviction.id, &ending);
+            self.watchers.tell(&session.user_id, eviction.id, &ending);
+            self.report_ended(&session.user_id, eviction.id, &ending);
         }
         if !evictions.is_empty() {
             self.publish_ended(&session.user_id, evictions.iter().map(|eviction| eviction.id)).await;

@@ -157,13 +157,17 @@ impl FailingStore {
                 Some(Fault::HangBefore) => pending().await,
                 Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
                 Some(Fault::Panic) => panic!("a planned panic in {method:?}"),
-                Some(Fault::FailAfter | Fault::HangAfter) | None => {}
+                Some(Fault::FailAfter | Fault::HangAfter | Fault::DelayAfter(_)) | None => {}
             }
             let answer = pass_on(&*self.store).await;
             pass(after).await;
             match fault {
                 Some(Fault::FailAfter) => Err(StoreError::unavailable("a planned failure, after the change")),
                 Some(Fault::HangAfter) => pending().await,
+                Some(Fault::DelayAfter(delay)) => {
+                    tokio::time::sleep(delay).await;
+                    answer
+                }
                 _ => answer,
             }
         })
@@ -184,6 +188,8 @@ pub enum Fault {
     HangAfter,
     /// It takes so long before the wrapped store is asked.
     Delay(Duration),
+    /// It takes so long after the wrapped store has answered: the answer is that old when it arrives.
+    DelayAfter(Duration),
     /// It panics, and the wrapped store is not asked.
     Panic,
 }
@@ -416,10 +422,12 @@ mod tests {
             assert_eq!(is_ended(&store, &session).await?, ended);
         }
 
-        store.fail_next(StoreMethod::Find, 1, Fault::Delay(day));
-        let before = tokio::time::Instant::now();
-        is_ended(&store, &session).await?;
-        assert_eq!(before.elapsed(), day);
+        for fault in [Fault::Delay(day), Fault::DelayAfter(day)] {
+            store.fail_next(StoreMethod::Find, 1, fault);
+            let before = tokio::time::Instant::now();
+            is_ended(&store, &session).await?;
+            assert_eq!(before.elapsed(), day);
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! A model of the cache's guard: its own source, with every lock and atomic replaced by one of loom's, run in every order
-//! in which its steps can happen.
+//! in which its steps can happen. `watchers` is the same for live connections.
 //!
 //! What is checked is what the cache promises: once a revocation has returned, no request that begins later is accepted,
 //! whichever reads were under way; and the same once everything was flushed. The token map, which is a library's, and the
@@ -11,5 +11,6 @@
 
 #[allow(dead_code, unreachable_pub, reason = "the model does not use all of what it is made of")]
 mod cache;
+mod watchers;
 
 use tower_device_sessions::{clock, id};

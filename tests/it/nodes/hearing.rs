@@ -1,21 +1,10 @@
 //! A revocation reaches every node: what is told, what is heard, and what happens when nothing is.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use futures_util::stream;
-use tokio::sync::{mpsc, watch};
 use tower_device_sessions::{
     ClientInfo, SessionId,
-    bus::{
-        Affected, BusError, BusEvent, BusFuture, BusHealth, Cause, GapReason, LocalBus, RevocationBus,
-        RevocationMessage, Subscription,
-    },
+    bus::{Affected, BusEvent, Cause, GapReason, LocalBus, RevocationBus, RevocationMessage},
     device::DeviceName,
     event::SessionEvent,
     manager::{RefreshPolicy, Revocation},
@@ -24,89 +13,11 @@ use tower_device_sessions::{
     store::{Fault, StoreMethod},
 };
 
+use super::script::Script;
 use crate::support::{Kit, TestResult};
 
-/// A bus on which the test says what is heard, and sees what is told.
-#[derive(Clone, Debug)]
-struct Script {
-    told: Arc<Mutex<Vec<RevocationMessage>>>,
-    is_mute: Arc<AtomicBool>,
-    events: mpsc::UnboundedSender<BusEvent>,
-    heard: Arc<Mutex<Option<mpsc::UnboundedReceiver<BusEvent>>>>,
-    /// How many events have been asked for, and so how many have been dealt with and one more.
-    asked: watch::Sender<u64>,
-    said: Arc<Mutex<u64>>,
-}
-
-impl Script {
-    fn new() -> Self {
-        let (events, heard) = mpsc::unbounded_channel();
-        Self {
-            told: Arc::default(),
-            is_mute: Arc::default(),
-            events,
-            heard: Arc::new(Mutex::new(Some(heard))),
-            asked: watch::Sender::new(0),
-            said: Arc::default(),
-        }
-    }
-
-    /// Has the node hear this, and waits until it has dealt with it.
-    async fn say(&self, event: BusEvent) {
-        let dealt_with = {
-            let mut said = self.said.lock().expect("no panic");
-            *said += 1;
-            *said + 1
-        };
-        self.events.send(event).expect("the receiver is kept");
-        self.asked.subscribe().wait_for(|asked| *asked >= dealt_with).await.expect("the sender is kept");
-    }
-
-    fn told(&self) -> Vec<RevocationMessage> {
-        std::mem::take(&mut *self.told.lock().expect("no panic"))
-    }
-
-    /// Publishing never ends any more.
-    fn mute(&self, is_mute: bool) {
-        self.is_mute.store(is_mute, Ordering::Relaxed);
-    }
-}
-
-impl RevocationBus for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-
-    fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
-        Box::pin(async {
-            if self.is_mute.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-            self.told.lock().expect("no panic").push(message.clone());
-            Ok(())
-        })
-    }
-
-    fn subscribe(&self) -> Subscription {
-        let heard = self.heard.lock().expect("no panic").take().expect("one subscription");
-        let asked = self.asked.clone();
-        Subscription::new(stream::unfold(heard, move |mut heard| {
-            asked.send_modify(|asked| *asked += 1);
-            async move { heard.recv().await.map(|event| (event, heard)) }
-        }))
-    }
-
-    fn health(&self) -> BusHealth {
-        BusHealth::default()
-    }
-
-    fn is_connected(&self) -> bool {
-        true
-    }
-}
-
 /// Another node over the kit's store, with this bus.
-fn node(kit: &Kit, bus: impl RevocationBus) -> Kit {
+pub(super) fn node(kit: &Kit, bus: impl RevocationBus) -> Kit {
     Kit::over(kit.store.clone(), kit.clock.clone(), |builder| builder.bus(bus))
 }
 

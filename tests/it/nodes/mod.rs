@@ -2,6 +2,8 @@
 
 mod bus;
 mod hearing;
+mod live;
 #[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
 mod outages;
+mod script;
 mod telling;
