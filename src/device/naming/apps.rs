@@ -1,6 +1,6 @@
 //! Which apps show pages in a view of their own: phone apps with an in-app browser, and desktop apps on Electron.
 
-use super::clients::{Rank::App, Row};
+use super::rank::{Rank::App, Row};
 
 /// The apps, by the lower-case product that names them, in byte order.
 pub(super) const APPS: &[Row] = &[

@@ -1,6 +1,6 @@
 //! Which browsers there are, by their product in the User-Agent and by their brand in `Sec-CH-UA`.
 
-use super::clients::{
+use super::rank::{
     Rank::{self, App, Base, Browser, Engine, WebView},
     Row,
 };

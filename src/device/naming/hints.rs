@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use super::{
     browsers::brand,
     clean::cut,
-    clients::Rank,
     platforms::{System, platform},
+    rank::Rank,
 };
 use crate::device::DeviceKind;
 

@@ -50,6 +50,7 @@ mod facts;
 mod hints;
 mod models;
 mod platforms;
+mod rank;
 mod tokens;
 mod tools;
 #[cfg(feature = "ua-parser")]
@@ -61,10 +62,10 @@ pub use self::hints::ClientHints;
 #[cfg(feature = "ua-parser")]
 pub use self::ua_parser::{InvalidRules, UaParser};
 use self::{
-    clients::Rank,
     facts::{Claim, Facts, Product, number},
     hints::Said,
     platforms::System,
+    rank::Rank,
 };
 use crate::device::DeviceKind;
 

@@ -1,6 +1,6 @@
 //! Which system a word of the User-Agent or of the hints stands for, and what that system runs on.
 
-use super::clients::lookup;
+use super::rank::lookup;
 use crate::device::DeviceKind;
 
 /// The systems, the less specific before the more specific: of several that a User-Agent names, the greatest is meant.

@@ -1,6 +1,6 @@
 //! Which programs fetch pages without a person in front: command lines, libraries, gRPC clients and bots.
 
-use super::clients::{
+use super::rank::{
     Rank::{Bot, Library, Runtime},
     Row,
 };

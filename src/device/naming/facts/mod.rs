@@ -8,8 +8,9 @@ mod signs;
 use super::{
     browsers::is_ios_only,
     clean,
-    clients::{Rank, bot, find},
+    clients::{bot, find},
     platforms::{Sign, System, sign},
+    rank::Rank,
     tokens::{Token, Tokens},
 };
 

@@ -2,8 +2,8 @@
 
 use super::Facts;
 use crate::device::naming::{
-    clients::Rank,
     platforms::{Sign, System},
+    rank::Rank,
 };
 
 impl<'a> Facts<'a> {
