@@ -1,10 +1,12 @@
 mod policy;
+mod replays;
 
 pub(super) use self::policy::OlderTokens;
 pub use self::policy::{OnReuse, RefreshPolicy};
 
 use std::{sync::Arc, time::Duration};
 
+use self::replays::Replays;
 use crate::{
     clock::Timestamp,
     error::Error,
@@ -15,7 +17,7 @@ use crate::{
     policy::{Denied, ReuseCause},
     session::{Session, Touch},
     store::{EndScope, Rotation, RotationOutcome},
-    succession::Succession,
+    succession::{Retries, Succession},
     token::{RefreshToken, RefreshTokens, VerifiedToken},
 };
 
@@ -25,12 +27,13 @@ pub(crate) struct Refreshing {
     pub(super) tokens: RefreshTokens,
     /// The newest generation of each session that this node has lately reported as seen in use.
     reported: moka::sync::Cache<SessionId, u32>,
+    replays: Replays,
 }
 
 impl Refreshing {
     pub(super) fn new(policy: RefreshPolicy, tokens: RefreshTokens) -> Self {
         let reported = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REPORTED_TTL).build();
-        Self { policy, tokens, reported }
+        Self { policy, tokens, reported, replays: Replays::new() }
     }
 }
 
@@ -40,10 +43,11 @@ impl SessionManager {
     /// 1. A token that is not one of ours, or that is bound to another session's salt, is refused.
     /// 2. The session must be there, and not have ended.
     /// 3. The newest token moves the session to its next generation, and is used up. Of any number of callers one moves it.
-    /// 4. The token before the newest gets the same successor again, while that has not been seen in use or is younger than
-    ///    the [grace](RefreshPolicy::grace). So racing callers, and those whose answer was lost, all hold the same token.
-    /// 5. Anything older is reuse: two have the token. The session ends, an event says why, and the answer is
-    ///    [`Denied::Ended`].
+    /// 4. The token before the newest gets the same successor again, while that has not been seen in use
+    ///    ([for a time](RefreshPolicy::retry_for)) or is younger than the [grace](RefreshPolicy::grace). So racing callers, and
+    ///    those whose answer was lost, all hold the same token. An event tells of each.
+    /// 5. Later than that, and for anything older, it is reuse: two have the token. The session ends, an event says why, and
+    ///    the answer is [`Denied::Ended`].
     ///
     /// The session's absolute timeout stays what it was, and so does the time of its authentication. A refresh counts as
     /// activity.
@@ -95,8 +99,11 @@ impl Inner {
             if let Some(ending) = session.ending(now, self.timings.idle_allowance()) {
                 return Err(self.deny(presented, Refusal::Ended(ending)));
             }
-            match session.tokens.succession(presented.generation, now, self.grace()) {
-                Succession::Again => return Ok(Arc::new(session)),
+            match session.tokens.succession(presented.generation, now, self.retries()) {
+                Succession::Again(after) => {
+                    self.tell_replayed(presented, after);
+                    return Ok(Arc::new(session));
+                }
                 Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
                 Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
                 Succession::Next => {}
@@ -117,6 +124,15 @@ impl Inner {
             }
         }
         Err(Denied::Unavailable.into())
+    }
+
+    fn tell_replayed(&self, presented: &RefreshToken, after: Duration) {
+        let (session_id, generation) = (presented.session_id, presented.generation);
+        let Some(refreshing) = &self.refreshing else {
+            return;
+        };
+        let (user_id, times) = (presented.user_id.clone(), refreshing.replays.count(session_id, generation));
+        self.listeners.tell(&SessionEvent::RefreshReplayed { user_id, session_id, generation, times, after });
     }
 
     /// S35, S43: ends the session, or all of the user's, and only then refuses.
@@ -201,8 +217,9 @@ impl Inner {
         self.refreshing.as_ref().is_some_and(|refreshing| refreshing.policy.older_tokens == OlderTokens::Refused)
     }
 
-    fn grace(&self) -> Duration {
-        self.refreshing.as_ref().map_or(Duration::ZERO, |refreshing| refreshing.policy.grace)
+    fn retries(&self) -> Retries {
+        let none = Retries { seen: Duration::ZERO, unseen: Duration::ZERO };
+        self.refreshing.as_ref().map_or(none, |refreshing| refreshing.policy.retries())
     }
 
     fn on_reuse(&self) -> OnReuse {

@@ -3,3 +3,4 @@
 mod access;
 mod keys;
 pub mod refresh;
+mod replays;

@@ -307,19 +307,6 @@ async fn the_losing_tab_is_never_called_a_thief() -> TestResult {
     Ok(())
 }
 
-/// A lost answer is no theft, however late the client asks again: nobody has used what was lost.
-#[tokio::test]
-async fn a_lost_answer_is_not_theft() -> TestResult {
-    let kit = kit();
-    let started = kit.sign_in("ann").await;
-    let lost = kit.sessions.refresh(&refresh_token(&started)).await?;
-    kit.clock.advance(Duration::from_secs(3 * 86_400));
-    let again = kit.sessions.refresh(&refresh_token(&started)).await?;
-    assert_eq!(again.refresh_token(), lost.refresh_token());
-    assert!(kit.sessions.authenticate(again.token()).await.is_ok(), "with an access token of its own age");
-    Ok(())
-}
-
 /// R03: the commit whose answer the store lost is resolved by the same rule.
 #[tokio::test]
 async fn an_unclear_commit_is_resolved_by_asking_again() -> TestResult {
