@@ -34,6 +34,6 @@ pub use self::{
 };
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},
-    refresh::{RefreshToken, RefreshTokens},
+    refresh::{RefreshToken, RefreshTokenId, RefreshTokens},
     verify::{TokenVerifier, claims_of},
 };

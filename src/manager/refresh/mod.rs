@@ -1,12 +1,13 @@
 mod policy;
 mod replays;
+mod turns;
 
 pub(super) use self::policy::OlderTokens;
 pub use self::policy::{OnReuse, RefreshPolicy};
 
 use std::{sync::Arc, time::Duration};
 
-use self::replays::Replays;
+use self::{replays::Replays, turns::Turns};
 use crate::{
     clock::Timestamp,
     error::Error,
@@ -28,12 +29,13 @@ pub(crate) struct Refreshing {
     /// The newest generation of each session that this node has lately reported as seen in use.
     reported: moka::sync::Cache<SessionId, u32>,
     replays: Replays,
+    turns: Turns,
 }
 
 impl Refreshing {
     pub(super) fn new(policy: RefreshPolicy, tokens: RefreshTokens) -> Self {
         let reported = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REPORTED_TTL).build();
-        Self { policy, tokens, reported, replays: Replays::new() }
+        Self { policy, tokens, reported, replays: Replays::new(), turns: Turns::new() }
     }
 }
 
@@ -72,8 +74,18 @@ impl SessionManager {
         // What we have issued reads back, unless a newer version of the crate has issued it.
         let carried = Carried::from_bytes(&presented.carried).ok_or_else(|| Error::from(Denied::Invalid))?;
 
+        inner.check_not_refused(&presented)?;
+        let turn = refreshing.turns.take(presented.session_id, inner.timings.store_deadline).await;
+        let turn = turn.map_err(|_| Error::from(Denied::Unavailable))?;
+        // Whoever has had the turn before may have found out.
+        inner.check_not_refused(&presented)?;
         let changing = Arc::clone(&inner);
-        let session = inner.detached(async move { changing.succeed(&presented).await }).await?;
+        let change = async move {
+            let succeeded = changing.succeed(&presented).await;
+            drop(turn);
+            succeeded
+        };
+        let session = inner.detached(change).await?;
         inner.issue(session, &carried, inner.clock.now())
     }
 
@@ -88,16 +100,18 @@ impl Inner {
     async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
         let (user, id) = (&presented.user_id, presented.session_id);
         self.write_activity_of(id).await?;
-        let found = self.within_deadline("find", self.store.find(user, id)).await?;
-        let Some(mut session) = found.filter(|session| presented.is_bound_to(&session.tokens.salt)) else {
-            return Err(self.deny(presented, Refusal::Unknown));
+        let Some(mut session) = self.within_deadline("find", self.find_in_turn(user, id)).await? else {
+            return Err(self.refuse(user, id, Refusal::Unknown).into());
         };
+        if !presented.is_bound_to(&session.tokens.salt) {
+            return Err(self.refuse_refresh(presented, &Refusal::Unknown));
+        }
 
         // Each round but the first means that another caller has moved the session meanwhile.
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
             if let Some(ending) = session.ending(now, self.timings.idle_allowance()) {
-                return Err(self.deny(presented, Refusal::Ended(ending)));
+                return Err(self.refuse(user, id, Refusal::Ended(ending)).into());
             }
             match session.tokens.succession(presented.generation, now, self.retries()) {
                 Succession::Again(after) => {
@@ -105,7 +119,10 @@ impl Inner {
                     return Ok(Arc::new(session));
                 }
                 Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
-                Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
+                Succession::Outdated | Succession::Unknown => {
+                    let below = self.least_generation(&session);
+                    return Err(self.refuse_refresh(presented, &Refusal::Superseded { below }));
+                }
                 Succession::Next => {}
             }
             let rotation = Rotation::new(presented.generation, now, self.timings.idle_allowance());
@@ -120,7 +137,7 @@ impl Inner {
                     return Ok(Arc::from(session));
                 }
                 RotationOutcome::Unchanged(now_at) => session = *now_at,
-                RotationOutcome::NotFound => return Err(self.deny(presented, Refusal::Unknown)),
+                RotationOutcome::NotFound => return Err(self.refuse(user, id, Refusal::Unknown).into()),
             }
         }
         Err(Denied::Unavailable.into())
@@ -154,8 +171,18 @@ impl Inner {
         }
     }
 
-    fn deny(&self, presented: &RefreshToken, refusal: Refusal) -> Error {
-        self.denied_by_record(&presented.user_id, presented.session_id, refusal).into()
+    /// S40: a refresh token that was refused a moment ago costs neither a task nor a look into the store.
+    fn check_not_refused(&self, presented: &RefreshToken) -> Result<(), Denied> {
+        let known = self.refusals.find_refresh(presented, self.clock.ticks());
+        known.map_or(Ok(()), |refusal| Err(self.denied_by(refusal)))
+    }
+
+    /// Refuses a refresh token of a session that may go on.
+    fn refuse_refresh(&self, presented: &RefreshToken, refusal: &Refusal) -> Error {
+        if self.refusals.remember_refresh(presented, self.clock.ticks()) {
+            self.tell_refused(&presented.user_id, presented.session_id, refusal);
+        }
+        Denied::Invalid.into()
     }
 
     /// Activity that waits to be written must not make a session look idle to the store.
@@ -204,13 +231,12 @@ impl Inner {
         let _ = reported.await;
     }
 
-    /// Whether access tokens of this generation are refused for being old.
-    pub(super) fn is_superseded(&self, generation: Option<u32>, session: &Session) -> bool {
-        let least = match self.refuses_older_tokens() {
+    /// The generation below which access tokens are refused for being old.
+    pub(super) fn least_generation(&self, session: &Session) -> u32 {
+        match self.refuses_older_tokens() {
             true => session.tokens.least_generation.max(session.tokens.latest_in_use()),
             false => session.tokens.least_generation,
-        };
-        generation.unwrap_or(0) < least
+        }
     }
 
     pub(super) fn refuses_older_tokens(&self) -> bool {

@@ -50,7 +50,7 @@ async fn a_lost_answer_is_given_again_as_long_as_an_access_token_lives() -> Test
     assert!(kit.sessions.authenticate(again.token()).await.is_ok(), "with an access token of its own age");
 
     let started = kit.sign_in("ann").await;
-    refresh(&kit, &started).await?;
+    let _ = refresh(&kit, &started).await?;
     kit.clock.advance(10 * MINUTE);
     kit.events.take();
     assert!(ended_by_reuse(&refresh(&kit, &started).await));
@@ -72,7 +72,7 @@ async fn how_long_a_lost_answer_is_given_again_can_be_set() -> TestResult {
         for (age, answered) in [(most - MOMENT, true), (most, false)] {
             let kit = kit(policy.clone());
             let started = kit.sign_in("ann").await;
-            refresh(&kit, &started).await?;
+            let _ = refresh(&kit, &started).await?;
             kit.clock.advance(age);
             let outcome = refresh(&kit, &started).await;
             assert_eq!((outcome.is_ok(), ended_by_reuse(&outcome)), (answered, !answered), "{policy:?} after {age:?}");
@@ -80,7 +80,7 @@ async fn how_long_a_lost_answer_is_given_again_can_be_set() -> TestResult {
     }
     let kit = kit(RefreshPolicy::new().retry_for(Duration::MAX));
     let started = kit.sign_in("ann").await;
-    refresh(&kit, &started).await?;
+    let _ = refresh(&kit, &started).await?;
     kit.clock.advance(6 * DAY);
     assert!(refresh(&kit, &started).await.is_ok());
     Ok(())
@@ -102,7 +102,7 @@ async fn two_holders_who_take_turns_are_noticed() -> TestResult {
         kit.clock.advance(5 * MINUTE);
         held = victim;
     }
-    refresh(&kit, &held).await?;
+    let _ = refresh(&kit, &held).await?;
     kit.clock.advance(11 * MINUTE);
     assert!(ended_by_reuse(&refresh(&kit, &held).await));
     Ok(())
@@ -117,11 +117,11 @@ async fn replays_of_a_token_are_counted() -> TestResult {
     kit.events.take();
     for times in 1..=5 {
         kit.clock.advance(MINUTE);
-        refresh(&kit, &started).await?;
+        let _ = refresh(&kit, &started).await?;
         assert_eq!(replays(&kit.events.take()), [(0, times, times * MINUTE)]);
     }
-    refresh(&kit, &next).await?;
-    refresh(&kit, &next).await?;
+    let _ = refresh(&kit, &next).await?;
+    let _ = refresh(&kit, &next).await?;
     assert_eq!(replays(&kit.events.take()), [(1, 1, Duration::ZERO)]);
     Ok(())
 }
@@ -144,7 +144,7 @@ async fn an_app_that_was_killed_before_it_stored_its_token_can_go_on_by_choice()
             assert_eq!(again.refresh_token(), in_memory.refresh_token());
             assert_eq!(replays(&kit.events.take()), [(0, 1, 2 * DAY)]);
             // Once the new one was presented, the old one is used up for good.
-            refresh(&kit, &again).await?;
+            let _ = refresh(&kit, &again).await?;
             assert!(ended_by_reuse(&refresh(&kit, &stored).await));
         }
     }
