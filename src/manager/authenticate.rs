@@ -161,8 +161,11 @@ impl SessionManager {
 
         let verified = match &pending.verified {
             Some(verified) if inner.tokens.verifier.is_unexpired(verified, now) => verified.clone(),
-            Some(_) => return Err(self.denied_by_token(TokenRejection::Expired)),
-            None => inner.verify(&pending.token, now).map_err(|why| self.denied_by_token(why))?,
+            Some(verified) => return Err(inner.denied_for_expiry(verified).await),
+            None => match inner.verify(&pending.token, now) {
+                Ok(verified) => verified,
+                Err(why) => return Err(inner.denied_by_token(why, &pending.token, now).await),
+            },
         };
         let (user, id) = (&verified.user_id, verified.session_id);
         if let Some(refusal) = inner.refusals.find(user, id, verified.generation, inner.clock.ticks()) {
@@ -200,14 +203,6 @@ impl SessionManager {
             }
         }
         Err(Denied::Unavailable)
-    }
-
-    fn denied_by_token(&self, why: TokenRejection) -> Denied {
-        logging::token_refused(why.as_str());
-        match (why, self.inner.endings) {
-            (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
-            _ => Denied::Invalid,
-        }
     }
 }
 

@@ -4,3 +4,4 @@ mod access;
 mod keys;
 pub mod refresh;
 mod replays;
+mod run_out;

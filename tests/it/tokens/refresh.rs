@@ -87,7 +87,7 @@ async fn a_refresh_answers_the_next_pair() -> TestResult {
 
     kit.clock.advance(Duration::from_secs(331));
     let expired = get_with(&kit.app(), "/me", started.token()).await;
-    assert_eq!((expired.status.as_u16(), expired.code().as_str()), (401, "session_expired"));
+    assert_eq!((expired.status.as_u16(), expired.code().as_str()), (401, "token_expired"));
     Ok(())
 }
 
