@@ -12,7 +12,7 @@ pub enum Denied {
     Malformed,
     /// Its token is not one of ours, or names no session of its user. Which of these is never told.
     Invalid,
-    /// Its token is one of ours and has expired.
+    /// Its access token is one of ours and has run out. As far as is known its session goes on: the client may refresh.
     TokenExpired,
     /// Its token is one of ours, and the session has ended.
     Ended(Ending),

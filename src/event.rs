@@ -50,6 +50,21 @@ pub enum SessionEvent {
         /// The number of the new pair.
         generation: u32,
     },
+    /// A refresh token that had been used up was presented, and was answered with the same successor again: an answer was
+    /// lost, several tabs have asked at once, or somebody has a copy. One time within seconds is normal. The same session
+    /// doing it generation after generation, minutes apart, is not.
+    RefreshReplayed {
+        /// Whose session.
+        user_id: UserId,
+        /// Which session.
+        session_id: SessionId,
+        /// The number of the pair whose refresh token was presented.
+        generation: u32,
+        /// How often this node has answered that token again, this time included.
+        times: u32,
+        /// How long after the refresh that used it up.
+        after: Duration,
+    },
     /// A refresh token that had been used up was presented: somebody has a copy. The session has been ended. CRITICAL.
     RefreshReused {
         /// Whose session.

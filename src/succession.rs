@@ -8,12 +8,12 @@ impl TokenState {
     /// What becomes of a refresh token of generation `presented` at `now`.
     ///
     /// 1. The newest is used up, and has a successor then.
-    /// 2. The one before it is answered with that successor again, as long as that has not been seen in use, or is younger
-    ///    than `grace`: an answer was lost, or several tabs have asked at once.
+    /// 2. The one before it is answered with that successor again for a while: an answer was lost, or several tabs have
+    ///    asked at once. The while is a shorter one once the successor has been seen in use.
     ///    Where the user has authenticated again in between, it is refused and nothing else: what they have proven is not
-    ///    for whoever holds a token from before, and a tab that asked a moment too late is no thief.
-    /// 3. Anything older was used up long ago: two have the token, and one of them has stolen it.
-    pub(crate) fn succession(&self, presented: u32, now: Timestamp, grace: Duration) -> Succession {
+    ///    for anyone who holds a token from before, and a tab that asked a moment too late is no thief.
+    /// 3. After that, and for anything older, two have the token, and one of them has stolen it.
+    pub(crate) fn succession(&self, presented: u32, now: Timestamp, retries: Retries) -> Succession {
         if presented == self.generation {
             return Succession::Next;
         }
@@ -23,11 +23,15 @@ impl TokenState {
         if presented + 1 < self.generation {
             return Succession::Reused(ReuseCause::Ancient);
         }
-        let is_young = self.rotated_at.is_some_and(|rotated_at| now.duration_since(rotated_at) < grace);
-        if self.newest_seen && !is_young {
-            return Succession::Reused(ReuseCause::Superseded);
+        let age = self.rotated_at.map_or(Duration::MAX, |rotated_at| now.duration_since(rotated_at));
+        let (most, cause) = match self.newest_seen {
+            true => (retries.seen, ReuseCause::Superseded),
+            false => (retries.unseen.max(retries.seen), ReuseCause::Late),
+        };
+        if age >= most {
+            return Succession::Reused(cause);
         }
-        if presented < self.least_generation { Succession::Outdated } else { Succession::Again }
+        if presented < self.least_generation { Succession::Outdated } else { Succession::Again(age) }
     }
 
     /// The oldest generation whose access tokens are accepted where only the latest are.
@@ -38,13 +42,22 @@ impl TokenState {
     }
 }
 
+/// For how long after a refresh the token before the newest is answered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retries {
+    /// Once its successor has been seen in use.
+    pub(crate) seen: Duration,
+    /// Until then.
+    pub(crate) unseen: Duration,
+}
+
 /// What becomes of a refresh token that was presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Succession {
     /// It is the newest: the session moves to the next generation.
     Next,
-    /// Its successor is answered again.
-    Again,
+    /// Its successor is answered again, so long after it was first.
+    Again(Duration),
     /// Its successor is not for its bearer.
     Outdated,
     /// It had been used up.
@@ -59,6 +72,8 @@ pub(crate) enum Succession {
 pub enum ReuseCause {
     /// Its successor has been seen in use, and the grace has passed.
     Superseded,
+    /// Its successor has not been seen in use, but the time for asking again has passed.
+    Late,
     /// Even its successor has been used up.
     Ancient,
 }
@@ -68,6 +83,7 @@ impl ReuseCause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Superseded => "superseded",
+            Self::Late => "late",
             Self::Ancient => "ancient",
         }
     }
@@ -92,21 +108,26 @@ mod tests {
     /// S43, S44: the retry matrix, rule by rule.
     #[test]
     fn only_the_newest_and_its_predecessor_are_answered() {
-        use ReuseCause::{Ancient, Superseded};
+        use ReuseCause::{Ancient, Late, Superseded};
         use Succession::{Again, Next, Outdated, Reused, Unknown};
 
-        let grace = Duration::from_secs(30);
+        let (grace, unseen) = (Duration::from_secs(30), 10 * MINUTE);
+        let retries = Retries { seen: grace, unseen };
         let state =
             |newest_seen| TokenState { generation: 5, newest_seen, rotated_at: Some(start()), ..Default::default() };
-        let (within, after) = (grace - Duration::from_micros(1), grace);
+        let moment = Duration::from_micros(1);
+        let (within, after, late) = (grace - moment, grace, unseen - moment);
         let table = [
             // Presented, the newest seen in use, age of the rotation.
             (5, false, within, Next),
             (5, true, after, Next),
-            (4, false, within, Again),
-            (4, false, after, Again),
-            (4, false, 100_000 * MINUTE, Again),
-            (4, true, within, Again),
+            (5, false, 100_000 * MINUTE, Next),
+            (4, false, within, Again(within)),
+            (4, false, after, Again(after)),
+            (4, false, late, Again(late)),
+            (4, false, unseen, Reused(Late)),
+            (4, false, 100_000 * MINUTE, Reused(Late)),
+            (4, true, within, Again(within)),
             (4, true, after, Reused(Superseded)),
             (3, false, Duration::ZERO, Reused(Ancient)),
             (3, false, after, Reused(Ancient)),
@@ -117,7 +138,7 @@ mod tests {
             (u32::MAX, true, after, Unknown),
         ];
         for (presented, seen, age, expected) in table {
-            let found = state(seen).succession(presented, start().saturating_add(age), grace);
+            let found = state(seen).succession(presented, start().saturating_add(age), retries);
             assert_eq!(found, expected, "{presented}, seen: {seen}, after {age:?}");
         }
         // S49: the newest generation came of a step-up.
@@ -126,14 +147,24 @@ mod tests {
             (5, false, within, Next),
             (4, false, after, Outdated),
             (4, true, within, Outdated),
+            (4, false, unseen, Reused(Late)),
             (4, true, after, Reused(Superseded)),
             (3, false, within, Reused(Ancient)),
         ] {
-            let found = stepped_up(seen).succession(presented, start().saturating_add(age), grace);
+            let found = stepped_up(seen).succession(presented, start().saturating_add(age), retries);
             assert_eq!(found, expected, "{presented} after a step-up, seen: {seen}, after {age:?}");
         }
-        // Strict: no grace at all.
-        assert_eq!(state(true).succession(4, start(), Duration::ZERO), Reused(Superseded));
-        assert_eq!(state(false).succession(4, start(), Duration::ZERO), Again, "the answer may have been lost");
+        let after = |seen, age, retries| state(seen).succession(4, start().saturating_add(age), retries);
+        // Strict: no grace at all, and yet an answer may have been lost.
+        let strict = Retries { seen: Duration::ZERO, unseen };
+        assert_eq!(after(true, Duration::ZERO, strict), Reused(Superseded));
+        assert_eq!(after(false, MINUTE, strict), Again(MINUTE));
+        assert_eq!(after(false, Duration::ZERO, Retries { unseen: Duration::ZERO, ..strict }), Reused(Late));
+        // The grace holds for what has not been seen, too.
+        assert_eq!(after(false, within, Retries { unseen: Duration::ZERO, ..retries }), Again(within));
+        // Until the next refresh.
+        let forever = Retries { seen: Duration::MAX, unseen: Duration::MAX };
+        assert_eq!(after(true, 100_000 * MINUTE, forever), Again(100_000 * MINUTE));
+        assert_eq!(state(true).succession(3, start(), forever), Reused(Ancient));
     }
 }

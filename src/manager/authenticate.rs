@@ -161,11 +161,15 @@ impl SessionManager {
 
         let verified = match &pending.verified {
             Some(verified) if inner.tokens.verifier.is_unexpired(verified, now) => verified.clone(),
-            Some(_) => return Err(self.denied_by_token(TokenRejection::Expired)),
-            None => inner.verify(&pending.token, now).map_err(|why| self.denied_by_token(why))?,
+            Some(verified) => return Err(inner.denied_for_expiry(verified).await),
+            None => match inner.verify(&pending.token, now) {
+                Ok(verified) => verified,
+                Err(why) => return Err(inner.denied_by_token(why, &pending.token, now).await),
+            },
         };
-        if let Some(refusal) = inner.refusals.find(&verified, inner.clock.ticks()) {
-            return Err(inner.denied_by_record(&verified.user_id, verified.session_id, refusal));
+        let (user, id) = (&verified.user_id, verified.session_id);
+        if let Some(refusal) = inner.refusals.find(user, id, verified.generation, inner.clock.ticks()) {
+            return Err(inner.denied_by(refusal));
         }
 
         let mut reread = false;
@@ -175,22 +179,22 @@ impl SessionManager {
             let (ticket, fresh) = match inner.record(&verified).await? {
                 Some(found) => found,
                 None if inner.adopt(&verified, &pending).await? => continue,
-                None => return Err(self.refuse(&verified, Refusal::Unknown)),
+                None => return Err(inner.refuse(user, id, Refusal::Unknown)),
             };
             // A record that is older than the token was read before another node has moved the session on.
             if !reread && verified.generation > Some(fresh.session.tokens.generation) {
                 reread = true;
-                inner.cache.revoke(&verified.user_id, verified.session_id);
+                inner.cache.revoke(user, id);
                 continue;
             }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
-                inner.cache.revoke(&verified.user_id, verified.session_id);
-                return Err(self.refuse(&verified, refusal));
+                inner.cache.revoke(user, id);
+                return Err(inner.refuse(user, id, refusal));
             }
             if inner.is_first_use(&verified, &fresh.session) {
                 inner.report_first_use(&verified, fresh.session.last_active_at).await;
                 if inner.refuses_older_tokens() {
-                    inner.cache.revoke(&verified.user_id, verified.session_id);
+                    inner.cache.revoke(user, id);
                     continue;
                 }
             }
@@ -200,42 +204,37 @@ impl SessionManager {
         }
         Err(Denied::Unavailable)
     }
-
-    fn refuse(&self, verified: &VerifiedToken, refusal: Refusal) -> Denied {
-        self.inner.refusals.remember(verified, &refusal, self.inner.clock.ticks());
-        self.inner.denied_by_record(&verified.user_id, verified.session_id, refusal)
-    }
-
-    fn denied_by_token(&self, why: TokenRejection) -> Denied {
-        logging::token_refused(why.as_str());
-        match (why, self.inner.endings) {
-            (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
-            _ => Denied::Invalid,
-        }
-    }
 }
 
 impl Inner {
-    pub(super) fn denied_by_record(&self, user: &UserId, session_id: SessionId, refusal: Refusal) -> Denied {
+    /// Refuses a token of a session, and remembers it for a moment. It is told once as long as it is remembered.
+    pub(super) fn refuse(&self, user: &UserId, id: SessionId, refusal: Refusal) -> Denied {
+        if self.refusals.remember(user, id, &refusal, self.clock.ticks()) {
+            self.tell_refused(user, id, &refusal);
+        }
+        self.denied_by(refusal)
+    }
+
+    pub(super) fn tell_refused(&self, user: &UserId, session_id: SessionId, refusal: &Refusal) {
         let user_id = user.clone();
         match refusal {
             Refusal::Unknown => {
                 logging::session_refused(session_id, "unknown");
                 self.listeners.tell(&SessionEvent::UnknownSession { user_id, session_id });
-                Denied::Invalid
             }
-            Refusal::Superseded => {
-                logging::session_refused(session_id, "superseded token");
-                Denied::Invalid
-            }
+            Refusal::Superseded { .. } => logging::session_refused(session_id, "superseded token"),
             Refusal::Ended(ending) => {
                 logging::session_refused(session_id, ending.reason.as_str());
                 self.listeners.tell(&SessionEvent::UsedAfterEnd { user_id, session_id, ending: ending.clone() });
-                match self.endings {
-                    Endings::Told => Denied::Ended(ending),
-                    Endings::Concealed => Denied::Invalid,
-                }
             }
+        }
+    }
+
+    /// What the client hears of a refusal.
+    pub(super) fn denied_by(&self, refusal: Refusal) -> Denied {
+        match (refusal, self.endings) {
+            (Refusal::Ended(ending), Endings::Told) => Denied::Ended(ending),
+            _ => Denied::Invalid,
         }
     }
 
@@ -260,7 +259,8 @@ impl Inner {
         if let Some(ending) = self.ending_here(session) {
             return Some(Refusal::Ended(ending));
         }
-        self.is_superseded(verified.generation, session).then_some(Refusal::Superseded)
+        let below = self.least_generation(session);
+        (verified.generation.unwrap_or(0) < below).then_some(Refusal::Superseded { below })
     }
 
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.

@@ -4,6 +4,7 @@
 //!
 //! - `start`: a user signs in; `limits` says what makes room.
 //! - `authenticate`: a request arrives with a token.
+//! - `expired`: what is said of a token that has run out.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
@@ -31,6 +32,7 @@ mod clients;
 mod csrf_token;
 mod current;
 mod devices;
+mod expired;
 mod export;
 mod flush;
 mod forget;

@@ -124,7 +124,7 @@ impl Inner {
             if let Some(ending) = self.ending_here(&session) {
                 return Err(Denied::Ended(ending).into());
             }
-            if self.is_superseded(generation, &session) {
+            if generation.unwrap_or(0) < self.least_generation(&session) {
                 return Err(Denied::Invalid.into());
             }
             let now = self.clock.now();

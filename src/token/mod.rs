@@ -36,6 +36,6 @@ pub use self::{
 };
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},
-    refresh::{RefreshToken, RefreshTokens},
+    refresh::{RefreshToken, RefreshTokenId, RefreshTokens},
     verify::{TokenVerifier, claims_of},
 };

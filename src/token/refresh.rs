@@ -42,9 +42,16 @@ pub(crate) struct RefreshToken {
 /// The first half of a hash of a session's salt.
 type Fingerprint = [u8; 16];
 
+/// What tells one refresh token from all others: the session, the generation, and the salt's fingerprint.
+pub(crate) type RefreshTokenId = (SessionId, u32, Fingerprint);
+
 impl RefreshToken {
     pub(crate) fn new(user_id: UserId, session_id: SessionId, generation: u32, salt: &Salt, carried: Vec<u8>) -> Self {
         Self { fingerprint: fingerprint(session_id, salt), user_id, session_id, generation, carried }
+    }
+
+    pub(crate) fn id(&self) -> RefreshTokenId {
+        (self.session_id, self.generation, self.fingerprint)
     }
 
     /// Whether the token was made for the session that has this salt.

@@ -67,6 +67,18 @@ impl TokenVerifier {
         now: Timestamp,
         unnamed: Option<SessionId>,
     ) -> Result<VerifiedToken, TokenRejection> {
+        let verified = self.verify_but_for_expiry(token, now, unnamed)?;
+        let has_run_out = claims::has_run_out(&verified, &self.options, now);
+        if has_run_out { Err(TokenRejection::Expired) } else { Ok(verified) }
+    }
+
+    /// What a token says that is acceptable, or has run out and is acceptable otherwise. It is no credential.
+    pub(crate) fn verify_but_for_expiry(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        unnamed: Option<SessionId>,
+    ) -> Result<VerifiedToken, TokenRejection> {
         let parts = gate::pass(token)?;
         let keys = self.keys.keys();
         let key = self.key(&keys, parts.header)?;
@@ -74,7 +86,7 @@ impl TokenVerifier {
         if !key.verifies(parts.message, &signature) {
             return Err(TokenRejection::Signature);
         }
-        claims::verify_as(&gate::decode(parts.claims)?, &self.options, now, unnamed)
+        claims::read(&gate::decode(parts.claims)?, &self.options, now, unnamed)
     }
 
     /// Until when a token that has been verified is good, the leeway included.

@@ -1,10 +1,13 @@
 mod policy;
+mod replays;
+mod turns;
 
 pub(super) use self::policy::OlderTokens;
 pub use self::policy::{OnReuse, RefreshPolicy};
 
 use std::{sync::Arc, time::Duration};
 
+use self::{replays::Replays, turns::Turns};
 use crate::{
     clock::Timestamp,
     error::Error,
@@ -15,7 +18,7 @@ use crate::{
     policy::{Denied, ReuseCause},
     session::{Session, Touch},
     store::{EndScope, Rotation, RotationOutcome},
-    succession::Succession,
+    succession::{Retries, Succession},
     token::{RefreshToken, RefreshTokens, VerifiedToken},
 };
 
@@ -25,12 +28,14 @@ pub(crate) struct Refreshing {
     pub(super) tokens: RefreshTokens,
     /// The newest generation of each session that this node has lately reported as seen in use.
     reported: moka::sync::Cache<SessionId, u32>,
+    replays: Replays,
+    turns: Turns,
 }
 
 impl Refreshing {
     pub(super) fn new(policy: RefreshPolicy, tokens: RefreshTokens) -> Self {
         let reported = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REPORTED_TTL).build();
-        Self { policy, tokens, reported }
+        Self { policy, tokens, reported, replays: Replays::new(), turns: Turns::new() }
     }
 }
 
@@ -40,10 +45,11 @@ impl SessionManager {
     /// 1. A token that is not one of ours, or that is bound to another session's salt, is refused.
     /// 2. The session must be there, and not have ended.
     /// 3. The newest token moves the session to its next generation, and is used up. Of any number of callers one moves it.
-    /// 4. The token before the newest gets the same successor again, while that has not been seen in use or is younger than
-    ///    the [grace](RefreshPolicy::grace). So racing callers, and those whose answer was lost, all hold the same token.
-    /// 5. Anything older is reuse: two have the token. The session ends, an event says why, and the answer is
-    ///    [`Denied::Ended`].
+    /// 4. The token before the newest gets the same successor again, while that has not been seen in use
+    ///    ([for a time](RefreshPolicy::retry_for)) or is younger than the [grace](RefreshPolicy::grace). So racing callers, and
+    ///    those whose answer was lost, all hold the same token. An event tells of each.
+    /// 5. Later than that, and for anything older, it is reuse: two have the token. The session ends, an event says why, and
+    ///    the answer is [`Denied::Ended`].
     ///
     /// The session's absolute timeout stays what it was, and so does the time of its authentication. A refresh counts as
     /// activity.
@@ -68,8 +74,18 @@ impl SessionManager {
         // What we have issued reads back, unless a newer version of the crate has issued it.
         let carried = Carried::from_bytes(&presented.carried).ok_or_else(|| Error::from(Denied::Invalid))?;
 
+        inner.check_not_refused(&presented)?;
+        let turn = refreshing.turns.take(presented.session_id, inner.timings.store_deadline).await;
+        let turn = turn.map_err(|_| Error::from(Denied::Unavailable))?;
+        // Whoever has had the turn before may have found out.
+        inner.check_not_refused(&presented)?;
         let changing = Arc::clone(&inner);
-        let session = inner.detached(async move { changing.succeed(&presented).await }).await?;
+        let change = async move {
+            let succeeded = changing.succeed(&presented).await;
+            drop(turn);
+            succeeded
+        };
+        let session = inner.detached(change).await?;
         inner.issue(session, &carried, inner.clock.now())
     }
 
@@ -84,21 +100,29 @@ impl Inner {
     async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
         let (user, id) = (&presented.user_id, presented.session_id);
         self.write_activity_of(id).await?;
-        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?;
-        let Some(mut session) = found.filter(|session| presented.is_bound_to(&session.tokens.salt)) else {
-            return Err(self.deny(presented, Refusal::Unknown));
+        let Some(mut session) = self.within_deadline("find", self.find_in_turn(user, id)).await? else {
+            return Err(self.refuse(user, id, Refusal::Unknown).into());
         };
+        if !presented.is_bound_to(&session.tokens.salt) {
+            return Err(self.refuse_refresh(presented, &Refusal::Unknown));
+        }
 
         // Each round but the first means that another caller has moved the session meanwhile.
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
             if let Some(ending) = session.ending(&self.as_of(now)) {
-                return Err(self.deny(presented, Refusal::Ended(ending)));
+                return Err(self.refuse(user, id, Refusal::Ended(ending)).into());
             }
-            match session.tokens.succession(presented.generation, now, self.grace()) {
-                Succession::Again => return Ok(Arc::new(session)),
+            match session.tokens.succession(presented.generation, now, self.retries()) {
+                Succession::Again(after) => {
+                    self.tell_replayed(presented, after);
+                    return Ok(Arc::new(session));
+                }
                 Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
-                Succession::Outdated | Succession::Unknown => return Err(self.deny(presented, Refusal::Superseded)),
+                Succession::Outdated | Succession::Unknown => {
+                    let below = self.least_generation(&session);
+                    return Err(self.refuse_refresh(presented, &Refusal::Superseded { below }));
+                }
                 Succession::Next => {}
             }
             let rotation = Rotation::new(presented.generation, self.as_of(now));
@@ -114,10 +138,19 @@ impl Inner {
                     return Ok(Arc::from(session));
                 }
                 RotationOutcome::Unchanged(now_at) => session = *now_at,
-                RotationOutcome::NotFound => return Err(self.deny(presented, Refusal::Unknown)),
+                RotationOutcome::NotFound => return Err(self.refuse(user, id, Refusal::Unknown).into()),
             }
         }
         Err(Denied::Unavailable.into())
+    }
+
+    fn tell_replayed(&self, presented: &RefreshToken, after: Duration) {
+        let (session_id, generation) = (presented.session_id, presented.generation);
+        let Some(refreshing) = &self.refreshing else {
+            return;
+        };
+        let (user_id, times) = (presented.user_id.clone(), refreshing.replays.count(session_id, generation));
+        self.listeners.tell(&SessionEvent::RefreshReplayed { user_id, session_id, generation, times, after });
     }
 
     /// S35, S43: ends the session, or all of the user's, and only then refuses.
@@ -139,8 +172,18 @@ impl Inner {
         }
     }
 
-    fn deny(&self, presented: &RefreshToken, refusal: Refusal) -> Error {
-        self.denied_by_record(&presented.user_id, presented.session_id, refusal).into()
+    /// S40: a refresh token that was refused a moment ago costs neither a task nor a look into the store.
+    fn check_not_refused(&self, presented: &RefreshToken) -> Result<(), Denied> {
+        let known = self.refusals.find_refresh(presented, self.clock.ticks());
+        known.map_or(Ok(()), |refusal| Err(self.denied_by(refusal)))
+    }
+
+    /// Refuses a refresh token of a session that may go on.
+    fn refuse_refresh(&self, presented: &RefreshToken, refusal: &Refusal) -> Error {
+        if self.refusals.remember_refresh(presented, self.clock.ticks()) {
+            self.tell_refused(&presented.user_id, presented.session_id, refusal);
+        }
+        Denied::Invalid.into()
     }
 
     /// Activity that waits to be written must not make a session look idle to the store.
@@ -189,21 +232,21 @@ impl Inner {
         let _ = reported.await;
     }
 
-    /// Whether access tokens of this generation are refused for being old.
-    pub(super) fn is_superseded(&self, generation: Option<u32>, session: &Session) -> bool {
-        let least = match self.refuses_older_tokens() {
+    /// The generation below which access tokens are refused for being old.
+    pub(super) fn least_generation(&self, session: &Session) -> u32 {
+        match self.refuses_older_tokens() {
             true => session.tokens.least_generation.max(session.tokens.latest_in_use()),
             false => session.tokens.least_generation,
-        };
-        generation.unwrap_or(0) < least
+        }
     }
 
     pub(super) fn refuses_older_tokens(&self) -> bool {
         self.refreshing.as_ref().is_some_and(|refreshing| refreshing.policy.older_tokens == OlderTokens::Refused)
     }
 
-    fn grace(&self) -> Duration {
-        self.refreshing.as_ref().map_or(Duration::ZERO, |refreshing| refreshing.policy.grace)
+    fn retries(&self) -> Retries {
+        let none = Retries { seen: Duration::ZERO, unseen: Duration::ZERO };
+        self.refreshing.as_ref().map_or(none, |refreshing| refreshing.policy.retries())
     }
 
     fn on_reuse(&self) -> OnReuse {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::{
     error::{ConfigError, ConfigErrorKind},
+    succession::Retries,
     token::KeyRing,
 };
 
@@ -13,6 +14,8 @@ use crate::{
 /// | --- | --- |
 /// | [`access_lifetime`](Self::access_lifetime) | 10 minutes |
 /// | [`grace`](Self::grace) | 30 seconds |
+/// | [`retry_for`](Self::retry_for) | as long as an access token lives |
+/// | [`until_next_refresh`](Self::until_next_refresh) | off: the two times above |
 /// | [`on_reuse`](Self::on_reuse) | the session ends |
 /// | [`latest_token_only`](Self::latest_token_only) | off: access tokens are good until they expire |
 /// | [`keys`](Self::keys) | the ring that signs access tokens, if that is HS256; required otherwise |
@@ -36,6 +39,8 @@ use crate::{
 pub struct RefreshPolicy {
     pub(in crate::manager) access_lifetime: Duration,
     pub(in crate::manager) grace: Duration,
+    retry_for: Option<Duration>,
+    retry_until: RetryUntil,
     pub(in crate::manager) on_reuse: OnReuse,
     pub(in crate::manager) older_tokens: OlderTokens,
     pub(in crate::manager) keys: Option<KeyRing>,
@@ -51,6 +56,13 @@ pub enum OnReuse {
     EndSession,
     /// All sessions of the user.
     EndAllSessions,
+}
+
+/// What ends the time in which a token that was used up is answered again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RetryUntil {
+    TimeOut,
+    NextRefresh,
 }
 
 /// What becomes of access tokens of older generations that have not expired.
@@ -69,6 +81,8 @@ impl RefreshPolicy {
         Self {
             access_lifetime: Duration::from_secs(600),
             grace: Duration::from_secs(30),
+            retry_for: None,
+            retry_until: RetryUntil::TimeOut,
             on_reuse: OnReuse::EndSession,
             older_tokens: OlderTokens::Accepted,
             keys: None,
@@ -85,10 +99,37 @@ impl RefreshPolicy {
     /// For how long after a refresh the token that was used up is answered with the same successor again, although that has
     /// been seen in use: 0 to 120 seconds. Default: 30 seconds.
     ///
-    /// A successor that has not been seen in use is answered again however old it is: the answer may have been lost. So 0 is
-    /// strict, and yet a lost answer is no theft.
+    /// 0 is strict, and yet a lost answer is no theft: see [`retry_for`](Self::retry_for).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// For how long after a refresh the token that was used up is answered with the same successor again, while that has not
+    /// been seen in use: the answer may have been lost. Default: as long as an access token lives. It is never shorter than
+    /// the [`grace`](Self::grace).
+    ///
+    /// Later than that the token counts as stolen. Only access tokens that reach a node of this manager are seen in use. Where
+    /// all of them do, a longer time, up to [`Duration::MAX`], costs nothing. Where they go to services that check nothing but
+    /// the signature, it is the time in which two holders of one token can take turns unnoticed; each time is told by
+    /// [`RefreshReplayed`](crate::event::SessionEvent::RefreshReplayed).
+    pub fn retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = Some(time);
+        self
+    }
+
+    /// Answers the token that was used up again until its successor is presented for a refresh, whatever its access token
+    /// has been used for and however late. Default: off; [`grace`](Self::grace) and [`retry_for`](Self::retry_for) say when.
+    ///
+    /// It is for apps that may be killed after they have used the new access token and before they have stored the new
+    /// refresh token.
+    ///
+    /// # Security
+    ///
+    /// A thief and the app can then take turns for as long as the session lives. The session does not end for it; only
+    /// [`RefreshReplayed`](crate::event::SessionEvent::RefreshReplayed) tells of it.
+    pub fn until_next_refresh(mut self) -> Self {
+        self.retry_until = RetryUntil::NextRefresh;
         self
     }
 
@@ -124,6 +165,13 @@ impl RefreshPolicy {
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
         self.cookie_path = Some(path.into());
         self
+    }
+
+    pub(in crate::manager) fn retries(&self) -> Retries {
+        match self.retry_until {
+            RetryUntil::TimeOut => Retries { seen: self.grace, unseen: self.retry_for.unwrap_or(self.access_lifetime) },
+            RetryUntil::NextRefresh => Retries { seen: Duration::MAX, unseen: Duration::MAX },
+        }
     }
 
     pub(in crate::manager) fn check(&self) -> Result<(), ConfigError> {

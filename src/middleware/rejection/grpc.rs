@@ -26,7 +26,7 @@ pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
         Denied::Missing => (UNAUTHENTICATED, "no credential"),
         Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
         Denied::Invalid => (UNAUTHENTICATED, "invalid session"),
-        Denied::TokenExpired => (UNAUTHENTICATED, "session expired"),
+        Denied::TokenExpired => (UNAUTHENTICATED, "access token expired"),
         Denied::Forged(_) => (UNAUTHENTICATED, "possibly forged request"),
         Denied::StepUp(_) => (UNAUTHENTICATED, "the user has to authenticate again"),
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),

@@ -42,8 +42,8 @@ where
 /// | no credential | 401 | `Bearer` | `credentials_missing` |
 /// | malformed or several credentials | 400 | `Bearer error="invalid_request"` | `invalid_request` |
 /// | a token that is not one of ours, or names no session | 401 | `Bearer error="invalid_token"` | `token_invalid` |
-/// | an expired token | 401 | `Bearer error="invalid_token"` | `session_expired` |
-/// | an ended session | 401 | `Bearer error="invalid_token"` | `session_revoked` and its kin |
+/// | an access token that has run out, whose session goes on as far as is known | 401 | `Bearer error="invalid_token"` | `token_expired` |
+/// | an ended session, also when the token has run out as well | 401 | `Bearer error="invalid_token"` | `session_expired`, `session_idle`, `session_revoked` and their kin |
 /// | a request with our cookie that another site has caused | 403 | none | `csrf_denied` |
 /// | a session whose user has to authenticate again | 401 | `Bearer error="insufficient_user_authentication"` with what is asked for (RFC 9470) | `reauthentication_required` |
 /// | the store could not be asked | 503 | none | `store_unavailable` |

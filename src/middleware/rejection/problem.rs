@@ -129,7 +129,7 @@ impl From<&Denied> for Problem {
                 Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_request\"")), ..problem }
             }
             Denied::Invalid => Self::unauthorized("token_invalid", "Invalid session"),
-            Denied::TokenExpired => Self::unauthorized("session_expired", "Session expired"),
+            Denied::TokenExpired => Self::unauthorized("token_expired", "Access token expired"),
             Denied::Ended(ending) => Self::ended(ending),
             Denied::Forged(_) => Self::new(StatusCode::FORBIDDEN, "csrf_denied", "Request from another site refused"),
             Denied::StepUp(requirement) => Self::step_up(requirement),

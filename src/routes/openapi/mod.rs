@@ -171,7 +171,7 @@ fn answers(operation: OperationBuilder, id: &str, summary: &str) -> OperationBui
         .summary(Some(summary))
         .tag("sessions")
         .response("400", problem("The request cannot be read, or carries several credentials."))
-        .response("401", problem("There is no session, or it has ended, or the user has to authenticate again."))
+        .response("401", problem("There is no session, or it has ended, or the user has to authenticate again. With the code token_expired only the access token has run out: refresh it."))
         .response("403", problem("The request may be forged, or is not allowed to this session."))
         .response("503", problem("The store does not answer. Try again after a moment."))
 }

@@ -80,7 +80,7 @@ fn problem() -> ObjectBuilder {
         ("type", text(None).into()),
         ("title", text(None).into()),
         ("status", status.into()),
-        ("code", text(Some("The stable name of the problem, for programs.")).into()),
+        ("code", text(Some("The stable name of the problem, for programs: token_expired when the access token has run out, session_expired when the session has.")).into()),
         ("error", text(Some("What happened, for people.")).into()),
     ])
     .property("reason", text(Some("Why the session has ended.")))

@@ -26,11 +26,17 @@ pub(in crate::token) fn verify(
     options: &TokenOptions,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenRejection> {
-    verify_as(text, options, now, None)
+    let verified = read(text, options, now, None)?;
+    if has_run_out(&verified, options, now) { Err(TokenRejection::Expired) } else { Ok(verified) }
 }
 
-/// The same, where a token without a session belongs to the session `unnamed`.
-pub(in crate::token) fn verify_as(
+/// Whether a token is past its `exp`, the leeway included.
+pub(in crate::token) fn has_run_out(verified: &VerifiedToken, options: &TokenOptions, now: Timestamp) -> bool {
+    now >= verified.expires_at.saturating_add(options.leeway)
+}
+
+/// Reads and judges the claims but for rule 5. A token without a session belongs to the session `unnamed`.
+pub(in crate::token) fn read(
     text: &[u8],
     options: &TokenOptions,
     now: Timestamp,
@@ -60,9 +66,6 @@ pub(in crate::token) fn verify_as(
     }
     if expires_at < issued_at || expires_at.duration_since(issued_at) > whole_seconds(options.max_lifetime) {
         return Err(TokenRejection::Lifetime);
-    }
-    if now >= expires_at.saturating_add(options.leeway) {
-        return Err(TokenRejection::Expired);
     }
     Ok(VerifiedToken { user_id, session_id, issued_at, expires_at, generation: claims.generation })
 }

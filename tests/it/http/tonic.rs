@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::http;
@@ -18,7 +19,7 @@ use tonic_prost::ProstCodec;
 use tower::Service;
 use tower_device_sessions::{
     CurrentSession, RequireSessionLayer, SessionLayer, SessionManager,
-    manager::Revocation,
+    manager::{RefreshPolicy, Revocation},
     store::{Fault, StoreMethod},
 };
 
@@ -116,6 +117,22 @@ async fn a_tonic_client_without_a_session_is_unauthenticated_where_one_is_requir
     let started = kit.sign_in("ann").await;
     assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
     assert_eq!(whoami(&channel, None).await.map_err(|status| status.code()), Err(Code::Unauthenticated));
+    Ok(())
+}
+
+/// What a program reads of the reason: an access token that has run out is not a session that has.
+#[tokio::test]
+async fn a_tonic_client_reads_whether_its_token_or_its_session_has_expired() -> TestResult {
+    let kit = Kit::with(|builder| builder.refresh(RefreshPolicy::new()));
+    let channel = serve(&kit.sessions, true).await?;
+    let started = kit.sign_in("ann").await;
+    for (days, reason) in [(1, "TOKEN_EXPIRED"), (30, "SESSION_EXPIRED")] {
+        kit.clock.advance(Duration::from_secs(days * 86_400));
+        let status = whoami(&channel, Some(started.token())).await.expect_err("it is over");
+        assert_eq!(status.code(), Code::Unauthenticated);
+        let details = String::from_utf8_lossy(status.details()).into_owned();
+        assert!(details.contains(reason), "{details:?}");
+    }
     Ok(())
 }
 

@@ -11,5 +11,6 @@ mod floods;
 mod guard;
 mod layers;
 mod one_transport;
+mod refused;
 mod rejections;
 mod reload;

@@ -170,7 +170,7 @@ async fn an_oversized_token_is_refused() {
     bench.refuses("nested too deep", &with_claims(bench.claims(&deep))).await;
 }
 
-/// S05: expired is said of a token that is good otherwise; 30 s of leeway come first.
+/// S05: expired is said of a token that is good otherwise; 30 s of leeway come first. Its session goes on.
 #[tokio::test]
 async fn an_expired_token_is_refused() {
     let bench = Bench::new().await;
@@ -179,7 +179,7 @@ async fn an_expired_token_is_refused() {
     bench.accepts("within the leeway", &expiring(NOW - 29)).await;
     for at in [NOW - 30, NOW - 3_599] {
         let answer = bench.refuses("expired", &expiring(at)).await;
-        assert_eq!(answer.code(), "session_expired");
+        assert_eq!(answer.code(), "token_expired");
     }
 }
 

@@ -3,3 +3,5 @@
 mod access;
 mod keys;
 pub mod refresh;
+mod replays;
+mod run_out;
