@@ -16,6 +16,7 @@ mod admin;
 mod auth;
 mod limits;
 mod otp;
+#[cfg_attr(not(feature = "pages"), path = "without_pages.rs")]
 mod pages;
 mod sessions;
 mod settings;

@@ -131,6 +131,31 @@ fn the_readme_names_the_two_commands() {
     assert_eq!(shell[0], "cargo run --example my_devices --features sqlite\ncargo test --all-features");
 }
 
+/// Wherever the README is shown, in the repository, in the package or on the crate's page: what it leads to is absolute, or
+/// a file that is packaged.
+#[test]
+fn the_readmes_links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let readme = readme();
+    let links = ["](", "src=\"", "href=\""].into_iter().flat_map(|opening| readme.split(opening).skip(1));
+    let mut count = 0;
+    for target in links.filter_map(|rest| rest.split([')', '"']).next()) {
+        count += 1;
+        if ["https://", "http://127.0.0.1", "#"].iter().any(|absolute| target.starts_with(absolute)) {
+            continue;
+        }
+        let folder = target.split('/').next().unwrap_or_default();
+        assert!(root.join(target).exists(), "{target} is not there");
+        // A published manifest is written anew, and lists no such thing.
+        assert!(
+            !manifest.contains("\ninclude = [") || manifest.contains(&format!("\"/{folder}")),
+            "{target} is not packaged"
+        );
+    }
+    assert!(count >= 5, "{count} links");
+}
+
 /// The table of settings is that of the example.
 #[test]
 fn the_readme_lists_every_setting_of_the_example() {

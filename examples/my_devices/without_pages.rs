@@ -1,0 +1,20 @@
+//! What a browser sees when the example was built without the feature `pages`: how to get them.
+//!
+//! In the repository the pages are always there. The published package cannot switch on a feature of its own for its example.
+
+use axum::{Router, http::header, response::IntoResponse, routing::get};
+use tower_device_sessions::SessionManager;
+
+use crate::App;
+
+/// The API is complete without the pages.
+pub fn routes(_sessions: &SessionManager) -> Router<App> {
+    Router::new().route("/", get(hint))
+}
+
+async fn hint() -> impl IntoResponse {
+    (
+        [(header::CACHE_CONTROL, "no-store")],
+        "The pages come with one more feature:\n\n    cargo run --example my_devices --features sqlite,pages\n",
+    )
+}
