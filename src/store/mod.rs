@@ -45,8 +45,8 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{
-        Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
-        SessionState,
+        Admitted, Change, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation,
+        RotationOutcome, ScanPage, SessionState,
     },
 };
 
