@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     extract::json,
     id::SessionId,
-    manager::{SignedOut, StartedSession},
+    manager::{SignedOut, StartedSession, TrustedDevice},
     transport::cookie,
 };
 
@@ -62,6 +62,14 @@ impl IntoResponseParts for SignedOut {
     fn into_response_parts(self, mut parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
         self.put_site_data(parts.headers_mut());
         Ok(with_lines(parts, self.cookie_lines()))
+    }
+}
+
+impl IntoResponseParts for TrustedDevice {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        Ok(with_lines(parts, self.cookie_line().into_iter().collect()))
     }
 }
 

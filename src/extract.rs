@@ -23,10 +23,9 @@ use serde::Serialize;
 use crate::{
     assurance::Requirement,
     credentials::CredentialSource,
-    device::ClientInfo,
+    device::{ClientInfo, DeviceProof},
     error::{Error, ErrorKind},
     event::SessionEvent,
-    id::DeviceId,
     manager::{CurrentSession, DeviceCookie, SessionManager},
     middleware::{Anonymous, Only, Problem, client_info, location, missing_layer},
     policy::Denied,
@@ -132,7 +131,7 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
             &parts.extensions,
         ));
         if let Some(cookie) = manager.device_cookie() {
-            client = client.device_id(Some(device_id(cookie, &parts.headers)));
+            client = client.device_proof(device_proof(cookie, &parts.headers));
         }
         Ok(match current {
             Some(current) => client.held(current.user_id().clone(), current.id()),
@@ -141,13 +140,12 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
     }
 }
 
-/// The device that the cookie proves; a new one where there is none, or none that is ours.
-fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
-    let known = match transport::cookie::read(&cookie.cookie, headers) {
+/// The device that the cookie proves; `None` where there is no cookie, or none that is ours.
+pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option<DeviceProof> {
+    match transport::cookie::read(&cookie.cookie, headers) {
         Credential::Token { token, .. } => cookie.open(token),
         _ => None,
-    };
-    known.unwrap_or_default()
+    }
 }
 
 /// S74: a sign-in brings no cookie, and yet gets one.

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use crate::{
-    device::{ClientHints, Device},
+    device::{ClientHints, Device, DeviceProof, Standing},
     id::{DeviceId, SessionId, UserId},
     location::Location,
     text,
@@ -27,10 +27,51 @@ pub struct ClientInfo {
     user_agent: Option<Box<str>>,
     hints: ClientHints,
     ip: Option<IpAddr>,
-    device_id: Option<DeviceId>,
+    on: ClientDevice,
     location: Option<Location>,
     location_by_proxy: Option<Location>,
     held: Option<(UserId, SessionId)>,
+}
+
+/// Which device a client is on, and how that is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum ClientDevice {
+    /// It is not.
+    #[default]
+    Unknown,
+    /// The client, or the application, says so.
+    Named(DeviceId),
+    /// The client has proven it.
+    Proven(DeviceProof),
+    /// The client has proven none, and gets this id.
+    New(DeviceId),
+}
+
+impl ClientDevice {
+    pub(crate) fn id(&self) -> Option<DeviceId> {
+        match self {
+            Self::Unknown => None,
+            Self::Named(id) | Self::New(id) => Some(*id),
+            Self::Proven(proof) => Some(proof.id()),
+        }
+    }
+
+    /// Whether a record of it is to last.
+    pub(crate) fn standing(&self) -> Standing {
+        match self {
+            Self::Unknown | Self::New(_) => Standing::Provisional,
+            Self::Named(_) | Self::Proven(_) => Standing::Lasting,
+        }
+    }
+
+    /// What the client is to hold from now on, where it holds anything.
+    pub(crate) fn proof(&self) -> Option<DeviceProof> {
+        match self {
+            Self::Unknown | Self::Named(_) => None,
+            Self::Proven(proof) => Some(proof.clone()),
+            Self::New(id) => Some(DeviceProof::new(*id)),
+        }
+    }
 }
 
 impl ClientInfo {
@@ -61,14 +102,23 @@ impl ClientInfo {
         self
     }
 
-    /// The id of the device, when the application or a device cookie knows it.
+    /// The id of the device by the word of the client or the application.
     ///
-    /// # Security
-    ///
-    /// Take it from where the client cannot make it up, such as a [`DeviceTokens`](crate::token::DeviceTokens) token: on a
-    /// device that a user trusts, the second factor may be skipped.
+    /// It groups sessions in lists, and is worth no more than a name: such a device cannot be trusted. Where trust matters
+    /// use [`device_proof`](Self::device_proof).
     pub fn device_id(mut self, id: Option<DeviceId>) -> Self {
-        self.device_id = id;
+        self.on = id.map_or(ClientDevice::Unknown, ClientDevice::Named);
+        self
+    }
+
+    /// The device that the client has proven to be, by its device cookie or a
+    /// [`DeviceTokens`](crate::token::DeviceTokens) token.
+    ///
+    /// With `None` it has proven to be none, and the sign-in gives it a new id, to be handed out with
+    /// [`StartedSession::device_proof`](crate::StartedSession::device_proof). The record of that device does not last until
+    /// the client brings the id back.
+    pub fn device_proof(mut self, proof: Option<DeviceProof>) -> Self {
+        self.on = proof.map_or_else(|| ClientDevice::New(DeviceId::new()), ClientDevice::Proven);
         self
     }
 
@@ -93,7 +143,15 @@ impl ClientInfo {
 
     /// The id of the device, as far as it is known.
     pub fn known_device_id(&self) -> Option<DeviceId> {
-        self.device_id
+        self.on.id()
+    }
+
+    /// What the client has proven; `None` when it has not proven which device it is.
+    pub fn proven_device(&self) -> Option<&DeviceProof> {
+        match &self.on {
+            ClientDevice::Proven(proof) => Some(proof),
+            ClientDevice::Unknown | ClientDevice::Named(_) | ClientDevice::New(_) => None,
+        }
     }
 
     /// The device, named by the built-in tables.
@@ -102,8 +160,8 @@ impl ClientInfo {
     }
 
     pub(crate) fn parts(self) -> ClientParts {
-        let Self { user_agent, hints, ip, device_id, location, location_by_proxy, held } = self;
-        ClientParts { device: Device::new(user_agent, hints), ip, device_id, location, location_by_proxy, held }
+        let Self { user_agent, hints, ip, on, location, location_by_proxy, held } = self;
+        ClientParts { device: Device::new(user_agent, hints), ip, on, location, location_by_proxy, held }
     }
 }
 
@@ -111,7 +169,7 @@ impl ClientInfo {
 pub(crate) struct ClientParts {
     pub(crate) device: Device,
     pub(crate) ip: Option<IpAddr>,
-    pub(crate) device_id: Option<DeviceId>,
+    pub(crate) on: ClientDevice,
     pub(crate) location: Option<Location>,
     pub(crate) location_by_proxy: Option<Location>,
     pub(crate) held: Option<(UserId, SessionId)>,

@@ -5,16 +5,23 @@ mod describe;
 mod kind;
 mod known;
 pub mod naming;
+mod trust;
+mod upkeep;
 
-pub(crate) use self::client::ClientParts;
 #[cfg(feature = "ua-parser")]
 pub use self::naming::{InvalidRules, UaParser};
 pub use self::{
     client::ClientInfo,
     describe::{BuiltInTables, DescribeDevice},
     kind::DeviceKind,
-    known::KnownDevice,
+    known::{KnownDevice, Standing},
     naming::{ClientHints, Described},
+    trust::{DeviceProof, Trust, TrustHash},
+    upkeep::DeviceUpkeep,
+};
+pub(crate) use self::{
+    client::{ClientDevice, ClientParts},
+    trust::TrustSecret,
 };
 
 use std::{borrow::Cow, fmt, sync::Arc};

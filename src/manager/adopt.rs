@@ -93,7 +93,7 @@ impl Inner {
         session.tokens.salt = Salt::random();
         let client = pending.client().parts();
         session.device = self.described(client.device);
-        session.device_id = client.device_id;
+        session.device_id = client.on.id();
         session.created_ip = client.ip.and_then(|ip| self.addresses.apply(ip));
         session.last_ip = session.created_ip;
 

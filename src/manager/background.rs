@@ -54,7 +54,7 @@ impl SessionManager {
     }
 
     /// Deletes ended records that are past their retention now, instead of at the next interval, and forgets addresses that
-    /// are past theirs. Answers how many records were deleted.
+    /// are past theirs, and devices that are not needed any longer. Answers how many sessions were deleted.
     ///
     /// # Errors
     ///
@@ -63,6 +63,7 @@ impl SessionManager {
     pub async fn purge(&self) -> Result<u64, crate::error::Error> {
         let now = self.inner.clock.now();
         let purged = self.inner.purge(now).await?;
+        self.inner.purge_devices(now).await?;
         self.inner.forget_addresses(now, None).await?;
         Ok(purged)
     }
@@ -155,6 +156,7 @@ async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>)
         }
         // An error is on the log already, and the next round tries again.
         let _ = inner.purge(now.0).await;
+        let _ = inner.purge_devices(now.0).await;
         if let Ok(until) = inner.forget_addresses(now.0, forgotten).await {
             forgotten = until;
         }

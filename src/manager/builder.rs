@@ -15,7 +15,7 @@ use crate::{
     manager::{
         Adoption, Endings, Inner, RefreshPolicy, SessionManager, Tokens, Verifier,
         background::Background,
-        clients::DeviceCookie,
+        clients::{DEVICE_LIFETIME, DeviceCookie},
         flush::ChunkSize,
         limits::Limits,
         nodes::Hearing,
@@ -59,6 +59,8 @@ use crate::{
 /// | [`retention`](Self::retention) | 30 days |
 /// | [`address_retention`](Self::address_retention) | as long as the session is kept |
 /// | [`purge_interval`](Self::purge_interval) | 1 hour |
+/// | [`max_devices`](Self::max_devices) | 100 of each user |
+/// | [`device_retention`](Self::device_retention) | 400 days |
 /// | [`endings`](Self::endings) | told |
 /// | [`bus`](Self::bus), [`polling`](Self::polling) or [`without_bus`](Self::without_bus) | a store that processes share is polled twice a second |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
@@ -89,6 +91,7 @@ pub struct SessionManagerBuilder {
     pub(super) retention: Duration,
     pub(super) address_retention: Option<Duration>,
     pub(super) purge_interval: Duration,
+    pub(super) device_retention: Duration,
     endings: Endings,
     pub(super) hearing: Hearing,
     trusted_proxies: TrustedProxies,
@@ -129,6 +132,7 @@ impl SessionManagerBuilder {
             retention: Duration::from_secs(30 * 86_400),
             address_retention: None,
             purge_interval: Duration::from_secs(3_600),
+            device_retention: DEVICE_LIFETIME,
             endings: Endings::Told,
             hearing: Hearing::default(),
             trusted_proxies: TrustedProxies::none(),

@@ -2,20 +2,21 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     clock::Timestamp,
-    device::{ClientInfo, DeviceName, KnownDevice},
+    device::{ClientDevice, DeviceName, DeviceUpkeep, KnownDevice, Standing},
     error::Error,
     id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
-    manager::{CurrentSession, Inner, Revocation, SessionManager, clients::DEVICE_LIFETIME},
-    session::{AsOf, Session},
-    store::{EndScope, ListQuery, SessionState},
+    manager::{Inner, Revocation, SessionManager},
+    session::{Session, AsOf},
+    store::{DevicePosition, EndScope, ListQuery, SessionState},
 };
 
 /// # Devices
 ///
 /// A device is known by an id that the client keeps and that outlives its sessions: see
-/// [`ClientInfo::device_id`]. A sign-in with such an id puts the device on record for its user; without one, there is
-/// nothing to know it again by.
+/// [`ClientInfo::device_proof`](crate::ClientInfo::device_proof) and
+/// [`device_id`](crate::ClientInfo::device_id). A sign-in with such an id puts the device on record for its user; without
+/// one, there is nothing to know it again by.
 ///
 /// # Errors
 ///
@@ -28,12 +29,13 @@ use crate::{
 impl SessionManager {
     /// The devices on which a user has signed in, newest seen first; at most the 100 newest.
     pub async fn devices(&self, user: &UserId) -> Result<Vec<KnownDevice>, Error> {
-        self.inner.within_deadline("devices", self.inner.store.devices(user, MOST_DEVICES)).await
+        self.inner.devices_of(user, MOST_DEVICES, |known| !known.is_forgotten()).await
     }
 
     /// One device of a user; `None` when the user is not known on it.
     pub async fn find_device(&self, user: &UserId, id: DeviceId) -> Result<Option<KnownDevice>, Error> {
-        self.inner.within_deadline("find_device", self.inner.store.find_device(user, id)).await
+        let found = self.inner.within_deadline("find_device", self.inner.store.find_device(user, id)).await?;
+        Ok(found.filter(|known| !known.is_forgotten()))
     }
 
     /// Gives a device a name, or takes it away. All its sessions of this user, and later ones, have it too. Answers whether
@@ -51,51 +53,8 @@ impl SessionManager {
         self.inner.detached(async move { inner.rename(&user, id, name.as_ref()).await }).await
     }
 
-    /// Trusts the device of the current session for so long, at most 400 days: the application may skip the second factor at
-    /// sign-ins on it. Answers whether it could be; a session without a device id has nothing to trust.
-    ///
-    /// The trust ends with [`distrust_device`](Self::distrust_device), when the device is
-    /// [forgotten](Self::forget_device), when [all sessions are revoked](Self::revoke_all), and when
-    /// [credentials change](Self::credentials_changed).
-    ///
-    /// # Security
-    ///
-    /// Call it for a session whose user has just proven the second factor, and asked for it.
-    pub async fn trust_device(&self, current: &CurrentSession, duration: Duration) -> Result<bool, Error> {
-        let Some(device) = current.session().device_id else {
-            return Ok(false);
-        };
-        let until = self.inner.clock.now().saturating_add(duration.min(DEVICE_LIFETIME));
-        let (inner, user, session) = (Arc::clone(&self.inner), current.user_id().clone(), current.id());
-        self.inner.detached(async move { inner.trust(&user, device, session, until).await }).await
-    }
-
-    /// Trusts a device no longer. Answers whether the user is known on it.
-    pub async fn distrust_device(&self, user: &UserId, id: DeviceId) -> Result<bool, Error> {
-        let (inner, user) = (Arc::clone(&self.inner), user.clone());
-        let change = async move {
-            inner.twice_within_deadline("trust_device", || inner.store.trust_device(&user, id, None)).await
-        };
-        self.inner.detached(change).await
-    }
-
-    /// Whether the user trusts the device that this client signs in from, so that the second factor may be skipped.
-    ///
-    /// # Security
-    ///
-    /// Device ids are shown in lists. The answer is worth something only when the client has *proven* its id, by a signed
-    /// device cookie or in a way of the application's own: an id that a client merely names would let everybody who has
-    /// read it skip the second factor.
-    pub async fn is_trusted(&self, user: &UserId, client: &ClientInfo) -> Result<bool, Error> {
-        let Some(id) = client.known_device_id() else {
-            return Ok(false);
-        };
-        let known = self.find_device(user, id).await?;
-        Ok(known.is_some_and(|device| device.is_trusted(self.now())))
-    }
-
     /// Ends the user's sessions on a device, and forgets it: its name and its trust are gone, and the next sign-in on it is
-    /// one on a new device. Answers whether the user was known on it.
+    /// one on a new device, under a new id where the client proves the old one. Answers whether the user was known on it.
     pub async fn forget_device(&self, user: &UserId, id: DeviceId, by: impl Into<Revocation>) -> Result<bool, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
         self.inner.detached(async move { inner.forget(&user, id, &by).await }).await
@@ -129,50 +88,89 @@ impl Inner {
         renamed
     }
 
-    async fn trust(&self, user: &UserId, id: DeviceId, by: SessionId, until: Timestamp) -> Result<bool, Error> {
-        let change = |until| move || self.store.trust_device(user, id, until);
-        let known = self.twice_within_deadline("trust_device", change(Some(until))).await?;
-
-        // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
-        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), by))).await;
-        let is_active =
-            found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|by| self.ending_here(by).is_none()));
-        if !is_active {
-            self.twice_within_deadline("trust_device", change(None)).await?;
-        }
-        found.map(|_| known && is_active)
-    }
-
     async fn forget(&self, user: &UserId, id: DeviceId, by: &Revocation) -> Result<bool, Error> {
-        let known = self.within_deadline("find_device", self.store.find_device(user, id)).await?.is_some();
+        let found = self.within_deadline("find_device", self.store.find_device(user, id)).await?;
+        let known = found.is_some_and(|known| !known.is_forgotten());
         // The sessions first: should the rest fail, the device is still there to be forgotten.
         let ended = self.revoke_many(user, EndScope::on_device(id), by).await?;
-        let forgotten = self.twice_within_deadline("forget_device", || self.store.forget_device(user, id)).await?;
+        let at = self.clock.now();
+        let forget = || self.store.forget_device(user, id, at);
+        let forgotten = self.twice_within_deadline("forget_device", forget).await?;
         Ok(known || forgotten || ended > 0)
     }
 
-    /// Trusts no device of the user any longer.
-    pub(super) async fn distrust(&self, user: &UserId) -> Result<(), Error> {
-        self.twice_within_deadline("distrust_devices", || self.store.distrust_devices(user)).await.map(drop)
-    }
-
-    /// Gives a session that is about to start the name of its device.
-    pub(super) async fn recognise(&self, session: &mut Session) -> Result<(), Error> {
-        if let Some(id) = session.device_id {
-            let known = self.within_deadline("find_device", self.store.find_device(&session.user_id, id)).await?;
-            session.device.custom_name = known.and_then(|known| known.device.custom_name);
+    /// Gives a session that is about to start the name of its device, and returns what is known of that. A device that has
+    /// proven an id which the user has forgotten gets a new one: whoever else holds the old one is then another device.
+    pub(super) async fn recognise(
+        &self,
+        session: &mut Session,
+        on: &mut ClientDevice,
+    ) -> Result<Option<KnownDevice>, Error> {
+        let Some(id) = session.device_id else {
+            return Ok(None);
+        };
+        let known = self.within_deadline("find_device", self.store.find_device(&session.user_id, id)).await?;
+        if known.as_ref().is_some_and(KnownDevice::is_forgotten) {
+            if let ClientDevice::Proven(_) = on {
+                *on = ClientDevice::New(DeviceId::new());
+                session.device_id = on.id();
+            }
+            return Ok(None);
         }
-        Ok(())
+        session.device.custom_name = known.as_ref().and_then(|known| known.device.custom_name.clone());
+        Ok(known)
     }
 
     /// Puts the device of a session that has just started on record. Answers whether it is new to the user; when the store
     /// cannot tell, it is: a warning too many is better than one too few.
-    pub(super) async fn note_device(&self, session: &Session) -> bool {
+    pub(super) async fn note_device(&self, session: &Session, standing: Standing) -> bool {
         let Some(id) = session.device_id else {
             return false;
         };
-        let seen = KnownDevice::new(session.user_id.clone(), id, session.device.clone(), session.created_at);
-        self.within_deadline("see_device", self.store.see_device(&seen)).await.unwrap_or(true)
+        let mut seen = KnownDevice::new(session.user_id.clone(), id, session.device.clone(), session.created_at);
+        seen.standing = standing;
+        seen.due_at = self.device_upkeep(session.created_at).first_look(standing);
+        self.within_deadline("see_device", self.store.see_device(&seen, self.limits.devices)).await.unwrap_or(true)
+    }
+
+    /// Reads the devices of a user that are wanted, page by page.
+    pub(super) async fn devices_of(
+        &self,
+        user: &UserId,
+        most: usize,
+        wanted: impl Fn(&KnownDevice) -> bool,
+    ) -> Result<Vec<KnownDevice>, Error> {
+        let (mut devices, mut after) = (Vec::new(), DevicePosition::FIRST);
+        loop {
+            let page = self.within_deadline("devices", self.store.devices(user, after, PAGE)).await?;
+            let next = page.last().map(DevicePosition::of);
+            let is_full = page.len() >= PAGE as usize;
+            devices.extend(page.into_iter().filter(&wanted));
+            match next {
+                Some(next) if is_full && devices.len() < most => after = next,
+                _ => break,
+            }
+        }
+        devices.truncate(most);
+        Ok(devices)
+    }
+
+    /// Deletes the records of devices that are not needed any longer, in batches.
+    pub(super) async fn purge_devices(&self, now: Timestamp) -> Result<(), Error> {
+        let upkeep = self.device_upkeep(now);
+        loop {
+            let sweep = self.store.purge_devices(&upkeep, DEVICES_AT_ONCE);
+            let swept = self.within_deadline("purge_devices", sweep).await?;
+            if swept.seen < u64::from(DEVICES_AT_ONCE) {
+                return Ok(());
+            }
+            // Others wait for the same rows and the same disk.
+            tokio::time::sleep(BETWEEN_BATCHES).await;
+        }
+    }
+
+    fn device_upkeep(&self, now: Timestamp) -> DeviceUpkeep {
+        DeviceUpkeep::new(now, self.timings.device_retention, self.timings.retention.min(self.timings.device_retention))
     }
 
     /// Whether a session that has just started comes from a place where no other kept session of the user does.
@@ -200,7 +198,15 @@ fn is_near(here: &Location, there: &Location) -> bool {
 }
 
 /// How many devices of one user are shown.
-const MOST_DEVICES: u32 = 100;
+const MOST_DEVICES: usize = 100;
+
+/// How many devices are read at once.
+const PAGE: u32 = 100;
+
+/// How many devices are looked at in one step.
+const DEVICES_AT_ONCE: u32 = 50;
+
+const BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
 /// How many other sessions the place of a new one is compared with.
 const MOST_COMPARED: u32 = 200;

@@ -17,8 +17,9 @@ use crate::{
 impl SessionManager {
     /// Everything that is on record about a user, as JSON: `{"userId", "sessions": […], "devices": […]}`.
     ///
-    /// It has all sessions that are still kept, ended or not, with the application's own data, and all devices; the salts of
-    /// refresh tokens, which say nothing about anybody, are left out. Nothing in it can be presented as a credential.
+    /// It has all sessions that are still kept, ended or not, with the application's own data, and all devices, also what is
+    /// left of those that were forgotten; the salts of refresh tokens and the hashes of trusted devices' secrets, which say
+    /// nothing about anybody, are left out. Nothing in it can be presented as a credential.
     ///
     /// # Errors
     ///
@@ -26,7 +27,7 @@ impl SessionManager {
     pub async fn export_user(&self, user: &UserId) -> Result<Value, Error> {
         let inner = &self.inner;
         let sessions = inner.all_sessions(user).await?;
-        let devices = inner.within_deadline("devices", inner.store.devices(user, u32::MAX)).await?;
+        let devices = inner.devices_of(user, usize::MAX, |_| true).await?;
         let export = Export {
             user_id: user,
             sessions: sessions.values().map(ExportedSession::from).collect(),
@@ -110,6 +111,7 @@ struct ExportedDevice<'a> {
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,
     trusted_until: Option<Timestamp>,
+    is_forgotten: bool,
 }
 
 #[derive(Serialize)]
@@ -158,7 +160,8 @@ impl<'a> From<&'a KnownDevice> for ExportedDevice<'a> {
             device: ExportedClient::from(&known.device),
             first_seen_at: known.first_seen_at,
             last_seen_at: known.last_seen_at,
-            trusted_until: known.trusted_until,
+            trusted_until: known.trust.map(|trust| trust.until),
+            is_forgotten: known.is_forgotten(),
         }
     }
 }

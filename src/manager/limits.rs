@@ -8,11 +8,19 @@ use crate::{
 };
 
 /// How many sessions a user may have, and what becomes of those on one device.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     of_everybody: Vec<SessionLimit>,
     of_each: Option<OfEach>,
     same_device: SameDevice,
+    /// How many devices of a user are known.
+    pub(super) devices: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { of_everybody: Vec::new(), of_each: None, same_device: SameDevice::default(), devices: 100 }
+    }
 }
 
 /// The application's own answer to how many sessions a user may have.
@@ -67,9 +75,13 @@ impl SessionManagerBuilder {
 
 impl Limits {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        match self.of_everybody.iter().any(|limit| limit.sessions == 0) {
-            true => Err(ConfigError::new(ConfigErrorKind::Setting, "a limit of 0 sessions lets nobody sign in")),
-            false => Ok(()),
+        let rules = [
+            (self.of_everybody.iter().any(|limit| limit.sessions == 0), "a limit of 0 sessions lets nobody sign in"),
+            (self.devices == 0, "a limit of 0 devices lets no device be known"),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, message)) => Err(ConfigError::new(ConfigErrorKind::Setting, message)),
+            None => Ok(()),
         }
     }
 

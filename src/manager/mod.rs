@@ -9,7 +9,8 @@
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose.
 //! - `list`: users look at their sessions, and name them.
-//! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
+//! - `devices`: the devices that users sign in on are known, named and forgotten.
+//! - `trust`: users trust their devices.
 //! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
 //! - `incident`: sessions of all users are found, and ended, in an emergency.
 //! - `nodes`: other nodes are told what has ended or changed here, and heard.
@@ -55,6 +56,7 @@ mod step_up;
 mod timings;
 mod tokens;
 mod touch;
+mod trust;
 mod watch;
 mod weight;
 
@@ -72,10 +74,11 @@ pub use self::{
     start::StartSession,
     started::{SignedOut, StartedSession},
     step_up::Reauthentication,
+    trust::TrustedDevice,
 };
 pub(crate) use self::{
     authenticate::{Checked, Pending},
-    clients::DeviceCookie,
+    clients::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
 };
 
 use std::{fmt, hash::RandomState, sync::Arc};

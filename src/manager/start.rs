@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use tracing::Instrument;
 
 use crate::{
-    device::ClientInfo,
+    device::{ClientDevice, ClientInfo, Standing},
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::{InvalidUserId, UserId},
@@ -51,6 +51,7 @@ impl SessionManager {
             idle_timeout: self.inner.policy.idle_timeout,
             absolute_timeout: self.inner.policy.absolute_timeout,
             persistence: Persistence::Lasting,
+            trust_for: None,
         }
     }
 }
@@ -83,6 +84,7 @@ pub struct StartSession {
     idle_timeout: Duration,
     absolute_timeout: Duration,
     persistence: Persistence,
+    trust_for: Option<Duration>,
 }
 
 impl StartSession {
@@ -139,19 +141,50 @@ impl StartSession {
         self
     }
 
+    /// Trusts the device that the session starts on for so long, at most 400 days, as
+    /// [`SessionManager::trust_device`] does. The answer to the sign-in hands the device what it is recognised by:
+    /// the device cookie, or [`StartedSession::device_proof`] for clients without cookies. Default: not.
+    ///
+    /// A sign-in whose device cannot be trusted, because the client proves none or the store fails, is one all the same.
+    ///
+    /// # Security
+    ///
+    /// Call it for a user who has just proven the second factor, and asked for it.
+    pub fn trust_device(mut self, duration: Duration) -> Self {
+        self.trust_for = Some(duration);
+        self
+    }
+
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (mut session, carried, held) = self.prepare(&inner)?;
-        inner.recognise(&mut session).await?;
+        let trust_for = self.trust_for;
+        let Prepared { mut session, carried, held, mut on } = self.prepare(&inner)?;
+        let known = inner.recognise(&mut session, &mut on).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
         let session = Arc::new(session);
         let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
+        let standing = on.standing();
+        let proof = on.proof();
+        let trusting = trust_for.filter(|_| proof.is_some()).map(|duration| inner.new_trust(duration));
+        let trust = trusting.as_ref().map(|(_, trust)| *trust);
         let admitted = Arc::clone(&inner);
-        let admission = async move { admitted.admit(&session, held).await };
-        inner.detached(admission).instrument(logging::starting(started.session().id)).await?;
-        Ok(started)
+        let admission = async move {
+            admitted.admit(&session, held, standing).await?;
+            Ok(match session.device_id.zip(trust) {
+                // A failure is on the log.
+                Some((id, trust)) => admitted.trust(&session.user_id, id, session.id, trust).await.unwrap_or(false),
+                None => false,
+            })
+        };
+        let trusted = inner.detached(admission).instrument(logging::starting(started.session().id)).await?;
+        let replaced = known.and_then(|known| known.trust).map(|trust| trust.hash);
+        let proof = match trusting.filter(|_| trusted) {
+            Some((secret, _)) => proof.map(|proof| proof.with_secret(secret, replaced.as_ref())),
+            None => proof,
+        };
+        Ok(started.on_device(proof))
     }
 
     /// Starts the session without issuing a token, for applications that issue their own: the session's id goes into
@@ -163,11 +196,11 @@ impl StartSession {
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
-        let (mut session, _, held) = self.prepare(&inner)?;
-        inner.recognise(&mut session).await?;
+        let Prepared { mut session, held, mut on, .. } = self.prepare(&inner)?;
+        inner.recognise(&mut session, &mut on).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        let admission = async move { admitted.admit(&record, held).await };
+        let admission = async move { admitted.admit(&record, held, on.standing()).await };
         inner.detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
@@ -179,7 +212,7 @@ impl StartSession {
         let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
         session.device = inner.described(client.device);
-        session.device_id = client.device_id;
+        session.device_id = client.on.id();
         session.created_ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
         session.last_ip = session.created_ip;
         session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
@@ -187,7 +220,7 @@ impl StartSession {
         session.assurance_level = self.assurance_level.clamp(1, 3);
         session.data = self.data;
         session.tokens.salt = Salt::random();
-        Ok((session, carried, client.held))
+        Ok(Prepared { session, carried, held: client.held, on: client.on })
     }
 }
 
@@ -206,13 +239,20 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// A session that is not on record yet, what its tokens hand on, and the session that the client held before.
-type Prepared = (Session, Carried, Option<Held>);
+/// A session that is not on record yet.
+struct Prepared {
+    session: Session,
+    /// What its tokens hand on.
+    carried: Carried,
+    /// The session that the client held before.
+    held: Option<Held>,
+    on: ClientDevice,
+}
 
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
+    async fn admit(&self, session: &Arc<Session>, held: Option<Held>, standing: Standing) -> Result<(), Error> {
         let mut admission = Admission::new(self.as_of(session.created_at));
         self.limits.apply_to(&mut admission, &session.user_id);
         let elsewhere = match held {
@@ -235,7 +275,7 @@ impl Inner {
             self.doubt_all(&session.user_id).await;
         }
         match admitted? {
-            Admitted::Inserted(evictions) => self.tell_started(session, &evictions).await,
+            Admitted::Inserted(evictions) => self.tell_started(session, &evictions, standing).await,
             Admitted::Refused(full) => {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
@@ -256,7 +296,7 @@ impl Inner {
         self.publish_all_changed(user).await;
     }
 
-    async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction]) {
+    async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction], standing: Standing) {
         for eviction in evictions {
             self.cache.revoke(&session.user_id, eviction.id);
             let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
@@ -266,7 +306,7 @@ impl Inner {
         if !evictions.is_empty() {
             self.publish_ended(&session.user_id, evictions.iter().map(|eviction| eviction.id)).await;
         }
-        let (new_device, new_location) = (self.note_device(session).await, self.is_new_place(session).await);
+        let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();
         self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
     }

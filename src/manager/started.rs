@@ -6,6 +6,7 @@ use crate::{
     assurance,
     clock::Timestamp,
     credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie, SiteData},
+    device::DeviceProof,
     error::{Error, ErrorKind},
     manager::{Inner, SessionManager, clients::DEVICE_COOKIE_LIFETIME},
     session::Session,
@@ -32,6 +33,7 @@ pub struct StartedSession {
     expires_at: Timestamp,
     cookie_lifetime: CookieLifetime,
     answer: Answer,
+    device: Option<DeviceProof>,
     device_token: Option<String>,
 }
 
@@ -60,6 +62,13 @@ impl StartedSession {
         &self.session
     }
 
+    /// What the client's device is to hold from now on: for clients without cookies, which are given it as a
+    /// [`DeviceTokens`](crate::token::DeviceTokens) token. `None` where the client was not asked to
+    /// [prove](crate::ClientInfo::device_proof) its device, and for a session that had started before.
+    pub fn device_proof(&self) -> Option<&DeviceProof> {
+        self.device.as_ref()
+    }
+
     /// When the access token expires.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
@@ -76,6 +85,14 @@ impl StartedSession {
     /// Changes nothing where tokens travel in the `Authorization` field only.
     pub fn in_cookie(mut self) -> Self {
         self.answer = Answer::InCookie;
+        self
+    }
+
+    /// The sign-in was on this device.
+    pub(super) fn on_device(mut self, device: Option<DeviceProof>) -> Self {
+        self.device_token =
+            self.manager.device_cookie().zip(device.as_ref()).and_then(|(cookie, device)| cookie.value_of(device));
+        self.device = device;
         self
     }
 
@@ -228,11 +245,17 @@ impl Inner {
             Persistence::Lasting => CookieLifetime::MaxAge(session.expires_at.duration_since(now)),
             Persistence::UntilBrowserCloses => CookieLifetime::BrowserSession,
         };
-        let device_token =
-            self.device_cookie.as_ref().zip(session.device_id).and_then(|(cookie, id)| cookie.value_of(id));
-        let manager = SessionManager::from_inner(Arc::clone(self));
-        let answer = Answer::AsChosen;
-        Ok(StartedSession { manager, session, token, refresh_token, expires_at, cookie_lifetime, answer, device_token })
+        Ok(StartedSession {
+            manager: SessionManager::from_inner(Arc::clone(self)),
+            session,
+            token,
+            refresh_token,
+            expires_at,
+            cookie_lifetime,
+            answer: Answer::AsChosen,
+            device: None,
+            device_token: None,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Timings {
     pub(super) retention: Duration,
     pub(super) address_retention: Option<Duration>,
     pub(super) purge_interval: Duration,
+    pub(super) device_retention: Duration,
 }
 
 impl Timings {
@@ -63,6 +64,7 @@ impl SessionManagerBuilder {
                 "addresses are kept for longer than the sessions that they belong to",
             ),
             (self.purge_interval.is_zero(), "the purge interval is zero"),
+            (self.device_retention < 86_400 * second, "devices are known for less than a day"),
         ];
         if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
             return Err(ConfigError::new(ConfigErrorKind::Setting, message));
@@ -75,6 +77,7 @@ impl SessionManagerBuilder {
             retention: self.retention,
             address_retention: self.address_retention,
             purge_interval: self.purge_interval,
+            device_retention: self.device_retention,
         })
     }
 }

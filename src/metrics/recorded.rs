@@ -174,7 +174,7 @@ const OUTCOMES: [&str; 9] =
 const LOOKUPS: [&str; 3] = ["hit", "stale", "miss"];
 const LOADS: [&str; 3] = ["found", "not_found", "failed"];
 const ANSWERS: [&str; 3] = ["ok", "error", "timeout"];
-const OPERATIONS: [&str; 22] = [
+const OPERATIONS: [&str; 23] = [
     "insert",
     "find",
     "list",
@@ -194,6 +194,7 @@ const OPERATIONS: [&str; 22] = [
     "trust_device",
     "distrust_devices",
     "forget_device",
+    "purge_devices",
     "erase",
     "scan",
     "other",

@@ -8,13 +8,13 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
-    extract::json,
+    device::{ClientInfo, DeviceName, KnownDevice},
+    extract::{device_proof, json},
     id::DeviceId,
     manager::{CurrentSession, SessionManager},
     middleware::Problem,
@@ -38,6 +38,9 @@ pub struct KnownDeviceView<'a> {
     /// `None` when it is not trusted now.
     trusted_until: Option<Timestamp>,
     is_current: bool,
+    /// What a client without cookies is recognised as trusted by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
 }
 
 impl<'a> KnownDeviceView<'a> {
@@ -50,8 +53,9 @@ impl<'a> KnownDeviceView<'a> {
             device,
             first_seen_at: known.first_seen_at,
             last_seen_at: known.last_seen_at,
-            trusted_until: known.trusted_until.filter(|_| known.is_trusted(manager.now())),
+            trusted_until: known.trusted_until(manager.now()),
             is_current: current == Some(known.id),
+            device_token: None,
         }
     }
 }
@@ -74,6 +78,7 @@ pub(super) struct ChangeBody {
     #[serde(default, alias = "name", deserialize_with = "present")]
     device_name: Option<Option<String>>,
     trusted: Option<bool>,
+    device_token: Option<String>,
 }
 
 /// `PATCH /devices/{id}`.
@@ -81,12 +86,13 @@ pub(super) async fn change(
     State(manager): State<SessionManager>,
     current: CurrentSession,
     id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     body: Result<Json<ChangeBody>, JsonRejection>,
 ) -> Response {
     let Some(id) = device_id(id) else {
         return not_found();
     };
-    let Ok(Json(ChangeBody { device_name, trusted })) = body else {
+    let Ok(Json(ChangeBody { device_name, trusted, device_token })) = body else {
         return bad_request("invalid_body", BODY_RULE);
     };
     if device_name.is_none() && trusted.is_none() {
@@ -95,9 +101,9 @@ pub(super) async fn change(
     let Ok(name) = device_name.map(|name| name.as_deref().map(DeviceName::try_from).transpose()).transpose() else {
         return bad_request("invalid_device_name", NAME_RULE);
     };
-    if trusted == Some(true) && !may_trust(&current, id) {
-        let error = "Sign in with a second factor on the device itself to trust it";
-        return Problem::new(StatusCode::FORBIDDEN, "trust_refused", error).into_response();
+    let client = proven_client(&manager, &headers, device_token.as_deref());
+    if trusted == Some(true) && !may_trust(&current, &client, id) {
+        return trust_refused();
     }
 
     let user = current.user_id();
@@ -105,22 +111,36 @@ pub(super) async fn change(
     if let Some(name) = name {
         known = manager.rename_device(user, id, name).await;
     }
-    if let Ok(true) = known {
-        known = match trusted {
-            Some(true) => manager.trust_device(&current, TRUST).await,
-            Some(false) => manager.distrust_device(user, id).await,
-            None => known,
-        };
+    if let (Ok(true), Some(false)) = (&known, trusted) {
+        known = manager.distrust_device(user, id).await;
     }
     match known {
         Ok(true) => {}
         Ok(false) => return not_found(),
         Err(error) => return failed(error),
     }
-    match manager.find_device(user, id).await {
-        Ok(Some(known)) => json(StatusCode::OK, &KnownDeviceView::new(&manager, &known, current.session().device_id)),
-        Ok(None) => not_found(),
-        Err(error) => failed(error),
+    let trusting = match trusted {
+        Some(true) => match manager.trust_device(&current, &client, TRUST).await {
+            Ok(Some(trusting)) => Some(trusting),
+            Ok(None) => return not_found(),
+            Err(error) => return failed(error),
+        },
+        _ => None,
+    };
+    let known = match manager.find_device(user, id).await {
+        Ok(Some(known)) => known,
+        Ok(None) => return not_found(),
+        Err(error) => return failed(error),
+    };
+    let mut view = KnownDeviceView::new(&manager, &known, current.session().device_id);
+    // The answer goes the way the proof came: a script that relies on the cookie is shown no token.
+    match trusting {
+        Some(trusting) if device_token.is_some() => {
+            view.device_token = trusting.token();
+            json(StatusCode::OK, &view)
+        }
+        Some(trusting) => (trusting, json(StatusCode::OK, &view)).into_response(),
+        None => json(StatusCode::OK, &view),
     }
 }
 
@@ -146,12 +166,26 @@ pub(super) async fn forget(
     }
 }
 
-/// Whoever has merely stolen a session must not be able to make the next sign-in easier: a device is trusted from itself
-/// alone, by a session that has proven a second factor.
-fn may_trust(current: &CurrentSession, id: DeviceId) -> bool {
+/// What the request proves of the device it comes from: by the token in its body, else by its device cookie.
+fn proven_client(manager: &SessionManager, headers: &HeaderMap, token: Option<&str>) -> ClientInfo {
+    let proof = manager.device_cookie().and_then(|cookie| match token {
+        Some(token) => cookie.open(token.as_bytes()),
+        None => device_proof(cookie, headers),
+    });
+    ClientInfo::new().device_proof(proof)
+}
+
+/// Who has stolen a session must not be able to make the next sign-in easier: a device is only trusted by a request that
+/// proves to come from it, in a session that has reached the second level of assurance.
+fn may_trust(current: &CurrentSession, client: &ClientInfo, id: DeviceId) -> bool {
     let session = current.session();
-    let two_factors = session.assurance_level >= 2 || session.methods.len() >= 2;
-    session.device_id == Some(id) && two_factors
+    let is_here = client.proven_device().is_some_and(|proof| proof.id() == id);
+    session.device_id == Some(id) && is_here && session.assurance_level >= 2
+}
+
+fn trust_refused() -> Response {
+    let error = "Sign in with a second factor on the device itself to trust it";
+    Problem::new(StatusCode::FORBIDDEN, "trust_refused", error).into_response()
 }
 
 const BODY_RULE: &str = "Send a JSON object with deviceName: a text, or null; or trusted: true or false";

@@ -11,7 +11,7 @@
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
 //! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
 //! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
-//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor, `false` no longer |
+//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor (level 2) and sets a new device cookie, `false` no longer; a client without cookies proves its device by `{"deviceToken"}` and is answered the next one |
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
 //! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
 //! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |

@@ -4,11 +4,14 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
     session::{EndedSession, Ending, Session, Touch},
-    store::{Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, StoreError},
+    store::{
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
+        ScanPage, StoreError,
+    },
 };
 
 /// The future of a [`SessionStore`] method.
@@ -100,22 +103,27 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// order of that moment, at most `limit`. It is what nodes without another bus poll.
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>>;
 
-    /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Answers whether
-    /// it was new to this user.
+    /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Returns whether
+    /// it was new to this user, as one that the user has forgotten is.
     ///
-    /// Of a record that is there, only [`last_seen_at`](KnownDevice::last_seen_at), never backwards, and what the client
-    /// says of itself change; first sight, name and trust stay. Of any number of concurrent calls for an unknown device,
-    /// exactly one is answered `true`.
-    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool>;
+    /// Of a record that is there, only these change: [`last_seen_at`](KnownDevice::last_seen_at) and
+    /// [`due_at`](KnownDevice::due_at), never backwards, what the client says of itself, and the standing, from provisional
+    /// to lasting. First sight, name and trust stay. Of any number of concurrent calls for an unknown device, exactly one
+    /// returns `true`.
+    ///
+    /// A user has at most `most` records. When a new one makes them more, others go: those with a name or trust last, of
+    /// the rest provisional ones before forgotten and lasting ones, and then the longest unseen first.
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool>;
 
-    /// The devices that a user is known on, newest seen first, then by id, newest first; at most `limit`.
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>>;
+    /// The devices that a user is known on and those that were forgotten, newest seen first, then by id, newest first; at
+    /// most `limit` of those behind `after`.
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>>;
 
-    /// One device of a user; `None` when the user is not known on it.
+    /// One device of a user, also one that was forgotten; `None` when there is no record of it.
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>>;
 
     /// Gives a device a name, or takes it away: on its own record, and on those of all its sessions of this user, ended
-    /// or not. Answers whether the user is known on it.
+    /// or not. Returns whether the user is known on it.
     fn rename_device<'a>(
         &'a self,
         user: &'a UserId,
@@ -123,14 +131,24 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         name: Option<&'a DeviceName>,
     ) -> StoreFuture<'a, bool>;
 
-    /// Trusts a device until then, or no longer. Answers whether the user is known on it.
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool>;
+    /// Trusts a device in place of any trust before, or no longer. Returns whether the user is known on it.
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool>;
 
-    /// Trusts no device of the user any longer. Answers how many had been trusted, whether or not the time had passed.
+    /// Trusts no device of the user any longer. Returns how many had been trusted, whether or not the time had passed.
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
-    /// Deletes a device's record; its sessions stay as they are. Answers whether the user was known on it.
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool>;
+    /// Leaves of a device's record what [`KnownDevice::forgotten`] says; its sessions stay as they are. Returns whether the
+    /// user was known on it.
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool>;
+
+    /// Looks at devices of all users that are due at `upkeep.now`, at most `limit`, the longest due first. It deletes those
+    /// that [`DeviceUpkeep::keeps`] does not keep, and the others are due again when it says.
+    ///
+    /// A device that is seen, named or trusted meanwhile stays. Default: does nothing, so that all devices stay.
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        let _ = (upkeep, limit);
+        Box::pin(async { Ok(DevicesSwept::default()) })
+    }
 
     /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were.
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;

@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    device::{DescribeDevice, DeviceName, KnownDevice},
+    device::{DescribeDevice, DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
     session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore, StoreFuture,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
+        ScanPage, SessionStore, StoreFuture,
     },
 };
 
@@ -111,12 +112,12 @@ impl SessionStore for DescribingStore {
         self.store.ended_between(since, until, limit)
     }
 
-    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
-        self.store.see_device(device)
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        self.store.see_device(device, most)
     }
 
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        let found = self.store.devices(user, limit);
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        let found = self.store.devices(user, after, limit);
         Box::pin(async move { Ok(found.await?.into_iter().map(|known| self.known(known)).collect()) })
     }
 
@@ -134,16 +135,20 @@ impl SessionStore for DescribingStore {
         self.store.rename_device(user, id, name)
     }
 
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
-        self.store.trust_device(user, id, until)
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        self.store.trust_device(user, id, trust)
     }
 
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
         self.store.distrust_devices(user)
     }
 
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
-        self.store.forget_device(user, id)
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        self.store.forget_device(user, id, at)
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        self.store.purge_devices(upkeep, limit)
     }
 
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {

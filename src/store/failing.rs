@@ -11,13 +11,13 @@ use tokio::sync::watch;
 
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
     session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore, StoreError,
-        StoreFuture, StoreMethod,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
+        ScanPage, SessionStore, StoreError, StoreFuture, StoreMethod,
     },
 };
 
@@ -315,12 +315,12 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::EndedBetween, move |store| store.ended_between(since, until, limit))
     }
 
-    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::SeeDevice, move |store| store.see_device(device))
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::SeeDevice, move |store| store.see_device(device, most))
     }
 
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        self.call(StoreMethod::Devices, move |store| store.devices(user, limit))
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        self.call(StoreMethod::Devices, move |store| store.devices(user, after, limit))
     }
 
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
@@ -336,16 +336,20 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::RenameDevice, move |store| store.rename_device(user, id, name))
     }
 
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::TrustDevice, move |store| store.trust_device(user, id, until))
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::TrustDevice, move |store| store.trust_device(user, id, trust))
     }
 
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
         self.call(StoreMethod::DistrustDevices, move |store| store.distrust_devices(user))
     }
 
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::ForgetDevice, move |store| store.forget_device(user, id))
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        self.call(StoreMethod::ForgetDevice, move |store| store.forget_device(user, id, at))
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        self.call(StoreMethod::PurgeDevices, move |store| store.purge_devices(upkeep, limit))
     }
 
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {

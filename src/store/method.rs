@@ -23,13 +23,14 @@ pub enum StoreMethod {
     TrustDevice,
     DistrustDevices,
     ForgetDevice,
+    PurgeDevices,
     Erase,
     Scan,
 }
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
@@ -50,6 +51,7 @@ impl StoreMethod {
         Self::TrustDevice,
         Self::DistrustDevices,
         Self::ForgetDevice,
+        Self::PurgeDevices,
         Self::Erase,
         Self::Scan,
     ];

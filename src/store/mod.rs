@@ -45,8 +45,8 @@ pub use self::{
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{
-        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation, RotationOutcome, ScanPage,
-        SessionState,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation,
+        RotationOutcome, ScanPage, SessionState,
     },
 };
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     clock::Timestamp,
+    device::KnownDevice,
     id::{DeviceId, SessionId},
     policy::{Eviction, Full},
     session::{AsOf, Ending, Session},
@@ -195,5 +196,43 @@ impl ScanPage {
     /// A page with these sessions.
     pub fn new(sessions: Vec<Session>, next: Option<String>) -> Self {
         Self { sessions, next }
+    }
+}
+
+/// A device's place in a list: newest seen first, then by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct DevicePosition {
+    /// When the device at this place was last seen.
+    pub last_seen_at: Timestamp,
+    /// The device at this place.
+    pub id: DeviceId,
+}
+
+impl DevicePosition {
+    /// Before all others.
+    pub const FIRST: Self =
+        Self { last_seen_at: Timestamp::from_micros(i64::MAX), id: DeviceId::from_uuid(uuid::Uuid::max()) };
+
+    /// The place of this device.
+    pub fn of(known: &KnownDevice) -> Self {
+        Self { last_seen_at: known.last_seen_at, id: known.id }
+    }
+}
+
+/// What a sweep over devices has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DevicesSwept {
+    /// How many it has looked at.
+    pub seen: u64,
+    /// How many of those it has deleted.
+    pub deleted: u64,
+}
+
+impl DevicesSwept {
+    /// So many were looked at, and so many of those deleted.
+    pub fn new(seen: u64, deleted: u64) -> Self {
+        Self { seen, deleted }
     }
 }

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue};
 use super::cookie;
 use crate::{
     credentials::SiteData,
-    manager::{SignedOut, StartedSession},
+    manager::{DEVICE_COOKIE_LIFETIME, SignedOut, StartedSession, TrustedDevice},
 };
 
 impl StartedSession {
@@ -22,6 +22,21 @@ impl StartedSession {
     /// What is too large for a cookie was refused when the token was issued.
     pub(crate) fn cookie_lines(&self) -> Vec<HeaderValue> {
         self.cookies().filter_map(|(cookie, value, lifetime)| cookie.set(value, lifetime).ok()).collect()
+    }
+}
+
+impl TrustedDevice {
+    /// Puts the device cookie into the headers of a response; none where there are no device cookies.
+    ///
+    /// In Axum the value is the first part of a response itself. This is for those who build theirs by hand.
+    pub fn put_cookie(&self, headers: &mut HeaderMap) {
+        if let Some(line) = self.cookie_line() {
+            cookie::put(headers, line);
+        }
+    }
+
+    pub(crate) fn cookie_line(&self) -> Option<HeaderValue> {
+        self.cookie().zip(self.token()).and_then(|(cookie, token)| cookie.set(&token, DEVICE_COOKIE_LIFETIME).ok())
     }
 }
 

@@ -98,13 +98,20 @@ fn known_device() -> ObjectBuilder {
         ("trustedUntil", until.description(Some("Until when the second factor may be skipped on it.")).into()),
         ("isCurrent", flag().description(Some("Whether the session of this request is on it.")).into()),
     ])
+    .property(
+        "deviceToken",
+        text(Some("What a client that has sent one is recognised as trusted by: the next to send.")),
+    )
 }
 
 /// At least one of the two.
 fn device_change() -> RefOr<Schema> {
     let trusted = || flag().description(Some("Whether the second factor may be skipped on it."));
-    let named = object([("deviceName", device_name().into())]).property("trusted", trusted());
-    let trusting = object([("trusted", trusted().into())]).property("deviceName", device_name());
+    let token = || text(Some("The device's token, from clients that have no device cookie; needed to trust it."));
+    let named = object([("deviceName", device_name().into())]);
+    let named = named.property("trusted", trusted()).property("deviceToken", token());
+    let trusting = object([("trusted", trusted().into())]);
+    let trusting = trusting.property("deviceName", device_name()).property("deviceToken", token());
     AnyOfBuilder::new().item(named).item(trusting).into()
 }
 

@@ -5,17 +5,17 @@ use std::{slice, time::Duration};
 use serde_json::json;
 
 use super::{
-    devices::{device, ensure_known, see_all},
+    devices::{device, ensure_known, see_all, trust},
     support::{
-        AT_NOW, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all, later,
+        AT_NOW, DAY, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all, later,
         race, revoked, session,
     },
 };
 use crate::{
-    device::DeviceName,
     id::SessionKey,
+    device::{DeviceName, DeviceUpkeep},
     session::{Session, Touch},
-    store::{EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
+    store::{DevicePosition, EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
 };
 
 pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
@@ -23,8 +23,9 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
     let ended = Session { ended: Some(revoked()), ..session(1) };
     let (theirs, their_device) = (session(2), device(2, HOUR));
     insert_all(&store, active.iter().chain([&ended, &theirs])).await?;
-    let devices = [device(1, HOUR), device(1, HOUR)];
+    let devices = [device(1, HOUR), device(1, HOUR), device(1, HOUR)];
     see_all(&store, devices.iter().chain([&their_device])).await?;
+    store.forget_device(&1.into(), devices[2].id, NOW).await?;
 
     let erased = active[0].user_id.clone();
     for sessions in [4, 0] {
@@ -36,7 +37,7 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
             ensure_eq!(store.find_device(&erased, device.id).await?, None, "an erased device");
         }
         ensure_eq!(ids_in(&store, &erased, SessionState::All).await?, [], "the sessions of the erased user");
-        ensure_eq!(store.devices(&erased, 100).await?, [], "the devices of the erased user");
+        ensure_eq!(store.devices(&erased, DevicePosition::FIRST, 100).await?, [], "the devices of the erased user");
     }
 
     let far = later(1_000 * HOUR);
@@ -49,6 +50,8 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
     ensure_eq!(met, slice::from_ref(&theirs), "what a scan meets");
     ensure_unchanged(&store, &theirs).await?;
     ensure_known(&store, &their_device).await?;
+    let swept = store.purge_devices(&DeviceUpkeep::new(NOW, DAY, DAY), 100).await?;
+    ensure!(swept.seen <= 1, "a sweep over devices has met {}, of the one that is left", swept.seen);
     ensure_eq!(store.purge(far, 100).await?, 1, "how many records there were to purge");
     Ok(())
 }
@@ -75,11 +78,11 @@ pub(super) async fn nothing_brings_an_erased_session_back(store: Store) -> Verdi
     let rotated = store.rotate(&SessionKey::new(user.clone(), id), &Rotation::new(0, AT_NOW)).await?;
     ensure_eq!(rotated, RotationOutcome::NotFound, "the answer to rotating an erased session");
     ensure!(!store.rename_device(user, known.id, Some(&name)).await?, "an erased device was renamed");
-    ensure!(!store.trust_device(user, known.id, Some(NOW)).await?, "an erased device was trusted");
+    ensure!(!store.trust_device(user, known.id, Some(trust(NOW))).await?, "an erased device was trusted");
     ensure_eq!(store.distrust_devices(user).await?, 0, "how many devices had been trusted");
 
     ensure_eq!(ids_in(&store, user, SessionState::All).await?, [], "the sessions of the erased user");
-    ensure_eq!(store.devices(user, 10).await?, [], "the devices of the erased user");
+    ensure_eq!(store.devices(user, DevicePosition::FIRST, 10).await?, [], "the devices of the erased user");
     Ok(())
 }
 
@@ -97,6 +100,6 @@ pub(super) async fn racing_erasures_count_each_session_once(store: Store) -> Ver
     .sum();
     ensure_eq!(erased, 20, "how many sessions racing erasures have counted");
     ensure_eq!(ids_in(&store, &1.into(), SessionState::All).await?, [], "the sessions of the erased user");
-    ensure_eq!(store.devices(&1.into(), 100).await?, [], "the devices of the erased user");
+    ensure_eq!(store.devices(&1.into(), DevicePosition::FIRST, 100).await?, [], "the devices of the erased user");
     Ok(())
 }

@@ -32,6 +32,7 @@ mod support;
 mod sweeping;
 mod touching;
 mod trust;
+mod upkeep;
 
 use std::{error::Error, fmt, pin::Pin, sync::Arc};
 
@@ -258,14 +259,21 @@ macro_rules! __conformance_cases {
             seeing_again_changes_what_the_client_says: "of a known device, only the last sight and the client's own words change",
             a_device_is_last_seen_at_the_latest_sight: "the last sight never moves backwards",
             a_device_is_each_users_own: "a device is known to each user by itself, and operations touch that user's alone",
-            devices_are_listed_newest_seen_first: "a list is ordered by last sight, then by id, newest first, and bounded",
+            devices_are_listed_newest_seen_first: "a list is ordered by last sight, then by id, newest first, bounded, and goes on behind a place",
             racing_sights_of_a_device_have_one_first: "of 64 racing sights of an unknown device exactly one is answered true",
+            a_device_that_was_brought_back_lasts: "a provisional device becomes lasting and stays so, and is due later, never sooner",
+            a_user_has_so_many_devices_at_most: "a newcomer beyond the bound stays, and the least needed of the others goes",
             a_device_is_renamed_on_its_sessions_too: "its name is given, replaced and taken away, on all its sessions of the user",
         }
         trust {
             a_device_is_trusted_until_then: "trust is given, replaced and taken away, and nothing else changes",
             no_device_of_the_user_is_trusted_any_longer: "trust in all devices of the user ends, and the answer counts them",
-            a_forgotten_device_is_unknown: "its record goes, its sessions stay, and seen again it is new and not trusted",
+            a_forgotten_device_is_unknown: "nothing but its id stays on record, its sessions stay, and seen again it is new and not trusted",
+        }
+        upkeep {
+            devices_that_are_not_needed_go: "devices that are due go, or are due again when the upkeep says",
+            a_sweep_over_devices_is_bounded: "at most so many are looked at in one call, and repeated calls look at all",
+            a_device_that_is_used_meanwhile_stays: "a sign-in that races a sweep leaves the device on record",
         }
         erasure {
             an_erased_user_leaves_no_trace: "nothing finds, lists, reports, scans or purges what was erased",

@@ -71,6 +71,7 @@ pub(super) use {ensure, ensure_eq};
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// The present of most cases: a moment that no rounding to milliseconds leaves as it is.
 pub(super) const NOW: Timestamp = Timestamp::from_micros(1_767_225_600_123_457);

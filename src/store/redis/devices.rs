@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use redis::{Value, from_redis_value};
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use redis::from_redis_value;
 
 use super::{
     RedisStore,
@@ -11,35 +12,44 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::{ClientHints, Device, DeviceName, KnownDevice},
+    device::{ClientHints, Device, DeviceName, KnownDevice, Standing, Trust, TrustHash},
     id::{DeviceId, UserId},
-    store::StoreError,
+    store::{DevicePosition, StoreError},
 };
 
-type Fields = HashMap<String, String>;
+pub(super) type Fields = HashMap<String, String>;
 
 impl RedisStore {
-    pub(super) async fn put_device(&self, seen: &KnownDevice) -> Result<bool, StoreError> {
+    pub(super) async fn put_device(&self, seen: &KnownDevice, most: u32) -> Result<bool, StoreError> {
         let keys = self.keys.of(&seen.user_id);
         let device = &seen.device;
-        let call = Call::new(&SEE_DEVICE, [keys.device(seen.id), keys.devices()])
+        let call = Call::new(&SEE_DEVICE, [keys.device(seen.id), keys.devices(), keys.due()])
+            .arg(keys.base)
+            .arg(seen.user_id.as_str())
             .arg(seen.id.to_string())
+            .number(i64::from(most))
             .number(seen.first_seen_at.as_micros())
             .number(seen.last_seen_at.as_micros())
             .arg(device.user_agent.as_deref().unwrap_or_default())
             .arg(device.hints().to_compact())
-            .arg(device.custom_name.as_ref().map_or("", DeviceName::as_str))
-            .arg(seen.trusted_until.map(|until| until.as_micros().to_string()).unwrap_or_default());
-        self.answer(&call).await
+            .arg(device.custom_name.as_ref().map_or("", DeviceName::as_str));
+        let call = with_trust(call, seen.trust);
+        self.answer(&call.number(i64::from(seen.standing.as_number())).number(seen.due_at.as_micros())).await
     }
 
-    pub(super) async fn list_devices(&self, user: &UserId, limit: u32) -> Result<Vec<KnownDevice>, StoreError> {
+    pub(super) async fn list_devices(
+        &self,
+        user: &UserId,
+        after: DevicePosition,
+        limit: u32,
+    ) -> Result<Vec<KnownDevice>, StoreError> {
         let keys = self.keys.of(user);
-        // The last place, counted from zero: no place at all would be all of them.
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let call = Call::new(&DEVICES, [keys.devices()]).arg(keys.base).arg(user.as_str()).number(i64::from(limit));
+        let call = Call::new(&DEVICES, [keys.devices()])
+            .arg(keys.base)
+            .arg(user.as_str())
+            .number(after.last_seen_at.as_micros())
+            .arg(after.id.to_string())
+            .number(i64::from(limit));
         let page: Vec<(String, Fields)> = self.answer(&call).await?;
         let device = |(id, fields): (String, Fields)| decode(user, id.parse().map_err(StoreError::corrupt)?, &fields);
         page.into_iter().filter(|(_, fields)| !fields.is_empty()).map(device).collect()
@@ -75,11 +85,9 @@ impl RedisStore {
         &self,
         user: &UserId,
         id: DeviceId,
-        until: Option<Timestamp>,
+        trust: Option<Trust>,
     ) -> Result<bool, StoreError> {
-        let call = Call::new(&TRUST_DEVICE, [self.keys.of(user).device(id)])
-            .arg(until.map(|until| until.as_micros().to_string()).unwrap_or_default());
-        self.answer(&call).await
+        self.answer(&with_trust(Call::new(&TRUST_DEVICE, [self.keys.of(user).device(id)]), trust)).await
     }
 
     pub(super) async fn drop_trust(&self, user: &UserId) -> Result<u64, StoreError> {
@@ -87,18 +95,26 @@ impl RedisStore {
         self.answer(&Call::new(&DISTRUST_DEVICES, [keys.devices()]).arg(keys.base).arg(user.as_str())).await
     }
 
-    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId) -> Result<bool, StoreError> {
+    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
         let keys = self.keys.of(user);
-        self.answer(&Call::new(&FORGET_DEVICE, [keys.device(id), keys.devices()]).arg(id.to_string())).await
+        let call = Call::new(&FORGET_DEVICE, [keys.device(id), keys.devices(), keys.due()]);
+        self.answer(&call.arg(user.as_str()).arg(id.to_string()).number(at.as_micros())).await
     }
 
+    /// Deletes what there is about a user, a few records in one step: others wait meanwhile.
     pub(super) async fn erase_user(&self, user: &UserId) -> Result<u64, StoreError> {
-        let keys = self.keys.of(user);
-        let call = Call::new(&ERASE, [keys.open(), keys.over(), keys.ends(), keys.devices()])
-            .arg(keys.base)
-            .arg(user.as_str());
-        let answer: Value = self.invoke_ending(&call).await?;
-        from_redis_value(answer).map_err(unexpected)
+        let mut erased = 0;
+        loop {
+            let keys = self.keys.of(user);
+            let of_user = [keys.open(), keys.over(), keys.ends(), keys.devices(), keys.due()];
+            let call = Call::new(&ERASE, of_user).arg(keys.base).arg(user.as_str()).number(ERASED_AT_ONCE);
+            let (sessions, has_more): (u64, bool) =
+                from_redis_value(self.invoke_ending(&call).await?).map_err(unexpected)?;
+            erased += sessions;
+            if !has_more {
+                return Ok(erased);
+            }
+        }
     }
 
     async fn answer<T: redis::FromRedisValue>(&self, call: &Call) -> Result<T, StoreError> {
@@ -106,7 +122,8 @@ impl RedisStore {
     }
 }
 
-fn decode(user: &UserId, id: DeviceId, fields: &Fields) -> Result<KnownDevice, StoreError> {
+/// The device that these are the fields of.
+pub(super) fn decode(user: &UserId, id: DeviceId, fields: &Fields) -> Result<KnownDevice, StoreError> {
     let moment = |name: &str| {
         let text = fields.get(name).ok_or_else(|| StoreError::corrupt("a field of a device is missing"))?;
         text.parse().map(Timestamp::from_micros).map_err(StoreError::corrupt)
@@ -119,6 +136,22 @@ fn decode(user: &UserId, id: DeviceId, fields: &Fields) -> Result<KnownDevice, S
     let device = Device::new(user_agent, hints).custom_name(name);
     let mut known = KnownDevice::new(user.clone(), id, device, moment("first_seen_at")?);
     known.last_seen_at = moment("last_seen_at")?;
-    known.trusted_until = if fields.contains_key("trusted_until") { Some(moment("trusted_until")?) } else { None };
+    known.standing = text("standing")
+        .map_or(Ok(Standing::Lasting), |text| text.parse().map(Standing::from_number))
+        .map_err(StoreError::corrupt)?;
+    known.due_at = moment("due_at")?;
+    if let Some(hash) = text("trust_hash") {
+        let hash = BASE64_STANDARD_NO_PAD.decode(hash).map_err(StoreError::corrupt)?;
+        let hash = hash.try_into().map_err(|_| StoreError::corrupt("a hash of a secret is 32 bytes"))?;
+        known.trust = Some(Trust::new(moment("trusted_until")?, TrustHash::from_bytes(hash)));
+    }
     Ok(known)
 }
+
+fn with_trust(call: Call, trust: Option<Trust>) -> Call {
+    call.arg(trust.map(|trust| trust.until.as_micros().to_string()).unwrap_or_default())
+        .arg(trust.map(|trust| BASE64_STANDARD_NO_PAD.encode(trust.hash.as_bytes())).unwrap_or_default())
+}
+
+/// How many records one step deletes at most.
+const ERASED_AT_ONCE: i64 = 250;

@@ -8,6 +8,7 @@
 //! | `tds:{7}:ends` | a sorted set: the sessions of the whole shard, by when they ended or will at the latest |
 //! | `tds:{7}:device:<device>:<user>` | a hash: a device |
 //! | `tds:{7}:devices:<user>` | a sorted set: the user's devices, by when they were last seen |
+//! | `tds:{7}:due` | a sorted set: the devices of the whole shard, by when it is worth asking whether they are still needed |
 //!
 //! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's id
 //! alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be kept
@@ -57,6 +58,11 @@ impl Keys {
     pub(super) fn ends(&self, shard: u16) -> String {
         format!("{}{{{shard}}}:ends", self.prefix)
     }
+
+    /// The devices of a shard.
+    pub(super) fn due(&self, shard: u16) -> String {
+        format!("{}{{{shard}}}:due", self.prefix)
+    }
 }
 
 impl Default for Keys {
@@ -86,6 +92,10 @@ impl UserKeys<'_> {
 
     pub(super) fn ends(&self) -> String {
         format!("{}ends", self.base)
+    }
+
+    pub(super) fn due(&self) -> String {
+        format!("{}due", self.base)
     }
 
     pub(super) fn device(&self, id: DeviceId) -> String {
@@ -119,6 +129,7 @@ mod tests {
         assert_eq!(keys.of(&user).record(id), "tds:{974}:s:00000000-0000-0000-0000-000000000000:auth0|{5f7c}");
         assert_eq!(keys.of(&user).open(), "tds:{974}:open:auth0|{5f7c}");
         assert_eq!(keys.of(&user).ends(), keys.ends(974));
+        assert_eq!(keys.of(&user).due(), keys.due(974));
         Ok(())
     }
 

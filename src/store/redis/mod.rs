@@ -2,6 +2,7 @@
 
 mod admit;
 mod connection;
+mod device_sweep;
 mod devices;
 mod failure;
 mod keys;

@@ -16,13 +16,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::Admission,
     session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionState,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -204,12 +204,12 @@ impl SessionStore for RedisStore {
         Box::pin(self.changes(since, until, limit))
     }
 
-    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
-        Box::pin(self.put_device(device))
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        Box::pin(self.put_device(device, most))
     }
 
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        Box::pin(self.list_devices(user, limit))
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.list_devices(user, after, limit))
     }
 
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
@@ -225,20 +225,29 @@ impl SessionStore for RedisStore {
         Box::pin(self.put_device_name(user, id, name))
     }
 
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
-        Box::pin(self.put_trust(user, id, until))
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        Box::pin(self.put_trust(user, id, trust))
     }
 
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
         Box::pin(self.drop_trust(user))
     }
 
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
-        Box::pin(self.drop_device(user, id))
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id, at))
     }
 
+    /// Goes from shard to shard, so it is within a shard that the longest due come first.
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        Box::pin(self.sweep_devices(upkeep, limit))
+    }
+
+    /// Deletes a few hundred records in one step, and goes on to the end when this future is dropped.
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        Box::pin(self.erase_user(user))
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(async move {
+            tokio::spawn(async move { store.erase_user(&user).await }).await.map_err(StoreError::unavailable)?
+        })
     }
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {

@@ -99,5 +99,6 @@ scripts! {
     TRUST_DEVICE: include_str!("lua/prelude.lua"), include_str!("lua/trust_device.lua");
     DISTRUST_DEVICES: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/distrust_devices.lua");
     FORGET_DEVICE: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/forget_device.lua");
+    SETTLE_DEVICE: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/settle_device.lua");
     ERASE: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/erase.lua");
 }

@@ -141,6 +141,7 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "trust_device",
         "distrust_devices",
         "forget_device",
+        "purge_devices",
         "erase",
         "scan",
         "other",

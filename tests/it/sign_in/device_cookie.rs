@@ -11,6 +11,7 @@ use axum::{
 use tower_device_sessions::{
     ClientInfo, DeviceId, Error, KeyRing, SessionLayer, SessionManager, SessionRoutes,
     credentials::{CookieOptions, Transport},
+    device::DeviceProof,
     error::ConfigErrorKind,
     event::SessionEvent,
     store::MemoryStore,
@@ -99,8 +100,11 @@ async fn a_cookie_that_is_not_ours_is_a_new_device() -> TestResult {
     let good = cookie_of(&sign_in(&app, &[]).await);
     let (_, known) = sight(&kit);
     let foreign = KeyRing::hs256("another secret, of 32 bytes or more too")?;
-    let foreign = DeviceTokens::new(foreign, &TokenOptions::new())?.issue(known.ok_or("no id")?).ok_or("no token")?;
-    let other = DeviceTokens::new(keys(), &TokenOptions::new())?.issue(DeviceId::new()).ok_or("no token")?;
+    let foreign = DeviceTokens::new(foreign, &TokenOptions::new())?
+        .issue(&DeviceProof::new(known.ok_or("no id")?))
+        .ok_or("no token")?;
+    let other =
+        DeviceTokens::new(keys(), &TokenOptions::new())?.issue(&DeviceProof::new(DeviceId::new())).ok_or("no token")?;
     for cookies in [
         vec![format!("__Host-device={foreign}")],
         vec![format!("__Host-device={}", known.ok_or("no id")?)],

@@ -7,10 +7,9 @@ use axum::{
     http::{Method, Request, header},
 };
 use tower_device_sessions::{
-    ClientInfo, DeviceId, SessionId, StartedSession, UserId,
+    ClientInfo, DeviceId, SessionId, StartedSession,
     event::SessionEvent,
     location::Location,
-    manager::Revocation,
     policy::SameDevice,
     session::EndReason,
     store::{Fault, SessionStore, StoreMethod},
@@ -287,132 +286,6 @@ async fn sessions_on_one_device_stay_or_are_replaced() -> TestResult {
         assert_eq!(kit.sessions.authenticate(old.token()).await.is_ok(), reason.is_none(), "{same_device:?}");
         for lives in [&new, &elsewhere, &bobs] {
             assert!(kit.sessions.authenticate(lives.token()).await.is_ok(), "{same_device:?}");
-        }
-    }
-    Ok(())
-}
-
-/// Trust is of one user on one device, for a time, and taken away at will.
-#[tokio::test]
-async fn a_trusted_device_is_trusted_for_its_time() -> TestResult {
-    let kit = Kit::new();
-    let (ann, bob, device) = (UserId::try_from("ann")?, UserId::try_from("bob")?, DeviceId::new());
-    let current = kit.sessions.authenticate(kit.sign_in_on("ann", device).await.token()).await?;
-    drop(kit.sign_in_on("bob", device).await);
-    let client = on(device, CHROME);
-    assert!(!kit.sessions.is_trusted(&ann, &client).await?);
-    assert!(kit.sessions.trust_device(&current, DAY).await?);
-    assert!(kit.sessions.is_trusted(&ann, &client).await?);
-    assert!(!kit.sessions.is_trusted(&bob, &client).await?, "another user of the device");
-    assert!(!kit.sessions.is_trusted(&ann, &on(DeviceId::new(), CHROME)).await?, "another device");
-    assert!(!kit.sessions.is_trusted(&ann, &ClientInfo::new()).await?, "a client without an id");
-
-    kit.clock.advance(DAY - Duration::from_micros(1));
-    assert!(kit.sessions.is_trusted(&ann, &client).await?);
-    kit.clock.advance(Duration::from_micros(1));
-    assert!(!kit.sessions.is_trusted(&ann, &client).await?);
-
-    assert!(kit.sessions.trust_device(&current, DAY).await?);
-    assert!(kit.sessions.distrust_device(&ann, device).await?);
-    assert!(!kit.sessions.is_trusted(&ann, &client).await?);
-    let nowhere = kit.sessions.authenticate(kit.sign_in("ann").await.token()).await?;
-    assert!(!kit.sessions.trust_device(&nowhere, DAY).await?, "a session without a device id");
-    Ok(())
-}
-
-/// "A trusted device that survives it": trust dies with the device, with the end of all sessions, and with a change of
-/// credentials, but not with the end of the others.
-#[tokio::test]
-async fn trust_dies_with_what_it_rests_on() -> TestResult {
-    for (what, survives) in [
-        ("others", true),
-        ("all", false),
-        ("global", false),
-        ("forget", false),
-        ("changed", false),
-        ("kept", false),
-        ("erase", false),
-    ] {
-        let kit = Kit::new();
-        let app = kit.app();
-        let (ann, device) = (UserId::try_from("ann")?, DeviceId::new());
-        let started = kit.sign_in_on("ann", device).await;
-        let current = kit.sessions.authenticate(started.token()).await?;
-        assert!(kit.sessions.trust_device(&current, DAY).await?);
-        match what {
-            "others" => drop(kit.sessions.revoke_others(&current).await?),
-            "all" => drop(kit.sessions.revoke_all(&ann, Revocation::by_application()).await?),
-            "global" => drop(send(&app, request(Method::POST, "/api/logout?scope=global", started.token())).await),
-            "forget" => drop(kit.sessions.forget_device(&ann, device, &current).await?),
-            "changed" => drop(kit.sessions.credentials_changed(&ann, None).await?),
-            "kept" => drop(kit.sessions.credentials_changed(&ann, Some(&current)).await?),
-            _ => drop(kit.sessions.erase_user(&ann).await?),
-        }
-        assert_eq!(kit.sessions.is_trusted(&ann, &on(device, CHROME)).await?, survives, "{what}");
-        drop(kit.sign_in_on("ann", device).await);
-        assert_eq!(kit.sessions.is_trusted(&ann, &on(device, CHROME)).await?, survives, "{what}, after a sign-in");
-    }
-    Ok(())
-}
-
-/// Both orders of a race between trusting a device and ending everything.
-#[tokio::test]
-async fn trust_that_races_with_the_end_of_all_sessions_does_not_stay() -> TestResult {
-    for trust_first in [true, false] {
-        let kit = Kit::new();
-        let (ann, device) = (UserId::try_from("ann")?, DeviceId::new());
-        let current = kit.sessions.authenticate(kit.sign_in_on("ann", device).await.token()).await?;
-        let (held, waiting) = match trust_first {
-            true => (StoreMethod::DistrustDevices, StoreMethod::EndAll),
-            false => (StoreMethod::TrustDevice, StoreMethod::TrustDevice),
-        };
-        let gate = kit.store.hold_before(held);
-        let trusting = |sessions: tower_device_sessions::SessionManager, current| async move {
-            sessions.trust_device(&current, DAY).await
-        };
-        let revoking = |sessions: tower_device_sessions::SessionManager, user| async move {
-            sessions.revoke_all(&user, Revocation::by_application()).await
-        };
-        // Whoever comes first is held in the middle, until the other has finished.
-        if trust_first {
-            let revoke = tokio::spawn(revoking(kit.sessions.clone(), ann.clone()));
-            gate.arrived(1).await;
-            assert!(!trusting(kit.sessions.clone(), current.clone()).await?, "the session has ended");
-            gate.open();
-            revoke.await??;
-        } else {
-            let trust = tokio::spawn(trusting(kit.sessions.clone(), current.clone()));
-            gate.arrived(1).await;
-            revoking(kit.sessions.clone(), ann.clone()).await?;
-            gate.open();
-            assert!(!trust.await??, "the session has ended");
-        }
-        assert!(kit.store.calls(waiting) > 0);
-        assert!(!kit.sessions.is_trusted(&ann, &on(device, CHROME)).await?, "trust first: {trust_first}");
-    }
-    Ok(())
-}
-
-/// Over HTTP a device is trusted from itself, and after a second factor.
-#[tokio::test]
-async fn a_device_is_trusted_from_itself_after_a_second_factor() -> TestResult {
-    let kit = Kit::new();
-    let app = kit.app();
-    let (here, there) = (DeviceId::new(), DeviceId::new());
-    let password = kit.sessions.start("ann", on(here, CHROME)).method("pwd").await?;
-    let both = kit.sessions.start("ann", on(here, CHROME)).method("pwd").method("otp").await?;
-    let level = kit.sessions.start("ann", on(here, CHROME)).assurance_level(2).await?;
-    let elsewhere = kit.sessions.start("ann", on(there, CHROME)).assurance_level(2).await?;
-    let path = format!("/api/devices/{here}");
-    let ask = |token: &str| patch(&path, token, "{\"trusted\":true}");
-    for (started, status) in [(&password, 403), (&elsewhere, 403), (&both, 200), (&level, 200)] {
-        let answer = send(&app, ask(started.token())).await;
-        assert_eq!(answer.status, status, "{}", answer.body);
-        assert_eq!(kit.sessions.is_trusted(&"ann".parse()?, &on(here, CHROME)).await?, status == 200);
-        if status == 200 {
-            assert_eq!(answer.json()["trustedUntil"], "2026-01-31T00:00:00.000Z");
-            let away = send(&app, patch(&path, elsewhere.token(), "{\"trusted\":false}")).await;
-            assert_eq!(away.json()["trustedUntil"], serde_json::Value::Null, "taken away from anywhere");
         }
     }
     Ok(())

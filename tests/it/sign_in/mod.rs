@@ -10,3 +10,5 @@ mod mmdb;
 mod naming;
 mod places;
 mod step_up;
+mod trust;
+mod upkeep;

@@ -1,6 +1,8 @@
--- KEYS: devices. ARGV: base, user. Answers how many had been trusted.
+-- KEYS: devices. ARGV: base, user. Returns how many had been trusted.
 local trusted = 0
 for _, id in ipairs(call('ZRANGE', KEYS[1], 0, -1)) do
-  trusted = trusted + call('HDEL', ARGV[1] .. 'device:' .. id .. ':' .. ARGV[2], 'trusted_until')
+  local device = device_key(ARGV[1], ARGV[2], id)
+  trusted = trusted + call('HDEL', device, 'trusted_until')
+  call('HDEL', device, 'trust_hash')
 end
 return trusted

@@ -44,6 +44,18 @@ local function is_known(record, open, id)
   return call('HEXISTS', record, 'ended_at') == 1 or (call('ZSCORE', open, id) and call('EXISTS', record) == 1)
 end
 
+-- The standings of a device that scripts look at.
+local FORGOTTEN, LASTING = '1', '2'
+
+local function device_key(base, user, id)
+  return base .. 'device:' .. id .. ':' .. user
+end
+
+-- Whether there is a device that its user has not forgotten.
+local function is_known_device(device)
+  return call('EXISTS', device) == 1 and call('HGET', device, 'standing') ~= FORGOTTEN
+end
+
 -- Lets a key live at least so many milliseconds more.
 local function outlive(key, milliseconds)
   if call('PTTL', key) < number(milliseconds) then

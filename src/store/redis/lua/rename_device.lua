@@ -1,6 +1,6 @@
 -- KEYS: device, open, over. ARGV: base, user, id, name or ''. Answers 1 when the user is known on it.
 local base, user, device, name = unpack(ARGV)
-if call('EXISTS', KEYS[1]) == 0 then return 0 end
+if not is_known_device(KEYS[1]) then return 0 end
 
 local function rename(key)
   if name == '' then call('HDEL', key, 'name') else call('HSET', key, 'name', name) end

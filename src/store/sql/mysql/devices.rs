@@ -1,16 +1,20 @@
 use std::error::Error as _;
 
-use sqlx::{Row, mysql::MySqlRow};
+use sqlx::{
+    MySql, Row,
+    mysql::{MySqlArguments, MySqlRow},
+    query::Query,
+};
 
 use super::{MySqlStore, read_session};
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, UserId},
     store::{
-        ScanPage, StoreError,
+        DevicePosition, DevicesSwept, ScanPage, StoreError,
         sql::{
-            devices::{bind_device, device_readers, hints_text},
+            devices::{Sweep, bind_device, device_readers, hints_text, users_of},
             failure::failure,
             retry::retrying,
             scan::{ScanPosition, page_of, rows_of_page},
@@ -20,31 +24,49 @@ use crate::{
 
 /// What the store knows of devices, and of users as a whole.
 impl MySqlStore {
-    pub(super) async fn note_device(&self, seen: &KnownDevice) -> Result<bool, StoreError> {
+    pub(super) async fn note_device(&self, seen: &KnownDevice, most: u32) -> Result<bool, StoreError> {
+        let (user, id) = (seen.user_id.as_str(), *seen.id.as_uuid());
         loop {
             let known = || {
                 sqlx::query(self.sql.see_known_device)
                     .bind(seen.device.user_agent.as_deref())
                     .bind(hints_text(seen))
                     .bind(seen.last_seen_at.as_micros())
-                    .bind(seen.user_id.as_str())
-                    .bind(*seen.id.as_uuid())
+                    .bind(i64::from(seen.standing.as_number()))
+                    .bind(seen.due_at.as_micros())
+                    .bind(user)
+                    .bind(id)
             };
             if retrying!(self.change(known()))? > 0 {
                 return Ok(false);
             }
+            let forgotten = || sqlx::query(self.sql.drop_forgotten_device).bind(user).bind(id);
+            retrying!(self.change(forgotten()))?;
             let new = || bind_device!(sqlx::query(self.sql.see_new_device), seen);
             match retrying!(self.change(new())) {
                 Err(error) if is_duplicate(&error) => {
                     // Somebody else has put it on record between the two.
+                    continue;
                 }
-                inserted => return inserted.map(|_| true),
-            }
+                inserted => inserted?,
+            };
+            let beyond = || {
+                let beyond = sqlx::query(self.sql.drop_devices_beyond).bind(user).bind(user).bind(id);
+                beyond.bind(i64::from(most.saturating_sub(1)))
+            };
+            retrying!(self.change(beyond()))?;
+            return Ok(true);
         }
     }
 
-    pub(super) async fn known_devices(&self, user: &UserId, limit: u32) -> Result<Vec<KnownDevice>, StoreError> {
-        let query = sqlx::query(self.sql.devices).bind(user.as_str()).bind(i64::from(limit));
+    pub(super) async fn known_devices(
+        &self,
+        user: &UserId,
+        after: DevicePosition,
+        limit: u32,
+    ) -> Result<Vec<KnownDevice>, StoreError> {
+        let query = sqlx::query(self.sql.devices).bind(user.as_str());
+        let query = query.bind(after.last_seen_at.as_micros()).bind(*after.id.as_uuid()).bind(i64::from(limit));
         let mut lease = self.connection().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
         rows.iter().map(|row| read_device(row, user)).collect()
@@ -80,19 +102,63 @@ impl MySqlStore {
         &self,
         user: &UserId,
         id: DeviceId,
-        until: Option<Timestamp>,
+        trust: Option<Trust>,
     ) -> Result<bool, StoreError> {
-        let query = || sqlx::query(self.sql.trust_device).bind(until.map(Timestamp::as_micros));
-        Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+        let query = || {
+            sqlx::query(self.sql.trust_device)
+                .bind(trust.map(|trust| trust.until.as_micros()))
+                .bind(trust.map(|trust| trust.hash.as_bytes().to_vec()))
+                .bind(user.as_str())
+                .bind(*id.as_uuid())
+        };
+        Ok(retrying!(self.change(query()))? > 0)
     }
 
     pub(super) async fn drop_trust(&self, user: &UserId) -> Result<u64, StoreError> {
         retrying!(self.change(sqlx::query(self.sql.distrust_devices).bind(user.as_str())))
     }
 
-    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId) -> Result<bool, StoreError> {
-        let query = || sqlx::query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid());
-        Ok(retrying!(self.change(query()))? > 0)
+    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
+        let at = at.as_micros();
+        let query = || sqlx::query(self.sql.forget_device).bind(at).bind(at).bind(at);
+        Ok(retrying!(self.change(query().bind(user.as_str()).bind(*id.as_uuid())))? > 0)
+    }
+
+    /// Reads what is due, and deletes or puts off each by itself, so that no lock is held for long.
+    pub(super) async fn sweep_devices(&self, upkeep: &DeviceUpkeep, limit: u32) -> Result<DevicesSwept, StoreError> {
+        let now = upkeep.now.as_micros();
+        let due = self.read(sqlx::query(self.sql.due_devices).bind(now).bind(i64::from(limit))).await?;
+        let due: Vec<KnownDevice> = due.iter().map(read_due).collect::<Result<_, _>>()?;
+        if due.is_empty() {
+            return Ok(DevicesSwept::default());
+        }
+        let users = serde_json::to_string(&users_of(&due)).map_err(StoreError::corrupt)?;
+        let ends = self.read(sqlx::query(self.sql.last_ends).bind(users)).await?;
+        let ends = ends.iter().map(read_last_end).collect::<Result<_, _>>()?;
+
+        let sweep = Sweep::new(due, &ends, upkeep);
+        let mut swept = DevicesSwept::new((sweep.gone.len() + sweep.kept.len()) as u64, 0);
+        for known in &sweep.gone {
+            let query = || {
+                let query = sqlx::query(self.sql.purge_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
+                query.bind(now).bind(upkeep.seen_before().as_micros()).bind(now).bind(now)
+            };
+            swept.deleted += retrying!(self.change(query()))?;
+        }
+        for known in &sweep.kept {
+            let query = || {
+                let query = sqlx::query(self.sql.keep_device).bind(known.due_at.as_micros());
+                query.bind(known.user_id.as_str()).bind(*known.id.as_uuid()).bind(now)
+            };
+            retrying!(self.change(query()))?;
+        }
+        Ok(swept)
+    }
+
+    /// Executes a query that changes nothing.
+    async fn read(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<Vec<MySqlRow>, StoreError> {
+        let mut lease = self.connection().await?;
+        query.fetch_all(&mut *lease).await.map_err(failure)
     }
 
     /// Deletes what there is about a user, in one transaction.

@@ -29,7 +29,12 @@ impl MySqlStore {
         connection.execute(sqlx::raw_sql(self.sql.create_migrations)).await.map_err(schema)?;
         let applied = self.applied(&mut connection).await.map_err(schema)?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
-            connection.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await.map_err(schema)?;
+            for statement in statements_of(under_prefix(statements, &self.prefix)) {
+                match connection.execute(sqlx::raw_sql(statement)).await {
+                    Err(error) if is_done_already(&error) => {}
+                    done => drop(done.map_err(schema)?),
+                }
+            }
             sqlx::query(self.sql.record_migration).bind(version).execute(&mut *connection).await.map_err(schema)?;
         }
         Ok(())
@@ -39,4 +44,18 @@ impl MySqlStore {
         let rows = sqlx::query(self.sql.applied_migrations).fetch_all(connection).await?;
         rows.iter().map(|row| row.try_get(0)).collect()
     }
+}
+
+/// The single statements of a step: where one was cut off in the middle, those before it are met again.
+fn statements_of(step: &'static str) -> impl Iterator<Item = &'static str> {
+    step.split_inclusive(";\n")
+        .filter(|statement| statement.lines().any(|line| !line.is_empty() && !line.starts_with("--")))
+}
+
+/// Whether a column or an index was added by a process that did not live to put the step on record.
+fn is_done_already(error: &sqlx::Error) -> bool {
+    let number = |error: &dyn sqlx::error::DatabaseError| {
+        error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().map(sqlx::mysql::MySqlDatabaseError::number)
+    };
+    matches!(error, sqlx::Error::Database(error) if matches!(number(&**error), Some(1060 | 1061)))
 }

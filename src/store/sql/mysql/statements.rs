@@ -113,37 +113,69 @@ statements! {
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= ? AND ends_at < ? \
                     ORDER BY ends_at, user_id, id LIMIT ?",
 
-    /// user agent, hints, at, user, id
-    see_known_device: "UPDATE tds_devices SET user_agent = ?, hints = ?, last_seen_at = GREATEST(last_seen_at, ?) \
-                       WHERE user_id = ? AND id = ?",
+    /// user agent, hints, at, standing, due, user, id
+    see_known_device: "UPDATE tds_devices SET user_agent = ?, hints = ?, last_seen_at = GREATEST(last_seen_at, ?), \
+                       standing = GREATEST(standing, ?), due_at = GREATEST(due_at, ?) \
+                       WHERE user_id = ? AND id = ? AND standing <> 1",
+
+    /// user, id
+    drop_forgotten_device: "DELETE FROM tds_devices WHERE user_id = ? AND id = ? AND standing = 1",
 
     /// user, and the columns of a device
     see_new_device: concat!(
-        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ),
 
-    /// user, limit
+    /// user, user, the newcomer, how many others may stay
+    drop_devices_beyond: "DELETE FROM tds_devices WHERE user_id = ? AND id IN (SELECT id FROM (\
+                              SELECT id FROM tds_devices WHERE user_id = ? AND id <> ? \
+                              ORDER BY custom_name IS NOT NULL OR trusted_until IS NOT NULL DESC, standing DESC, \
+                              last_seen_at DESC, id DESC LIMIT 1000000 OFFSET ?) AS beyond)",
+
+    /// user, after sight, after id, limit
     devices: concat!(
-        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ? ORDER BY last_seen_at DESC, id DESC LIMIT ?"
+        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ? AND (last_seen_at, id) < (?, ?) \
+         ORDER BY last_seen_at DESC, id DESC LIMIT ?"
     ),
 
     /// user, id
     find_device: concat!("SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ? AND id = ?"),
 
     /// name, user, id
-    rename_device: "UPDATE tds_devices SET custom_name = ? WHERE user_id = ? AND id = ?",
+    rename_device: "UPDATE tds_devices SET custom_name = ? WHERE user_id = ? AND id = ? AND standing <> 1",
 
     /// name, user, device
     rename_on_device: "UPDATE tds_sessions SET custom_name = ? WHERE user_id = ? AND device_id = ?",
 
-    /// until, user, id
-    trust_device: "UPDATE tds_devices SET trusted_until = ? WHERE user_id = ? AND id = ?",
+    /// until, hash, user, id
+    trust_device: "UPDATE tds_devices SET trusted_until = ?, trust_hash = ? WHERE user_id = ? AND id = ? AND standing <> 1",
 
     /// user
-    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL WHERE user_id = ? AND trusted_until IS NOT NULL",
+    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL, trust_hash = NULL \
+                       WHERE user_id = ? AND trusted_until IS NOT NULL",
 
-    /// user, id
-    forget_device: "DELETE FROM tds_devices WHERE user_id = ? AND id = ?",
+    /// at, at, at, user, id
+    forget_device: "UPDATE tds_devices SET user_agent = NULL, hints = NULL, custom_name = NULL, first_seen_at = ?, \
+                    last_seen_at = ?, trusted_until = NULL, trust_hash = NULL, standing = 1, due_at = ? \
+                    WHERE user_id = ? AND id = ? AND standing <> 1",
+
+    /// now, limit
+    due_devices: concat!(
+        "SELECT ", device_columns!(), ", user_id FROM tds_devices WHERE due_at <= ? ORDER BY due_at LIMIT ?"
+    ),
+
+    /// the users as a JSON array
+    last_ends: "SELECT s.user_id, s.device_id, MAX(s.ends_at) \
+                FROM JSON_TABLE(?, '$[*]' COLUMNS (user_id VARCHAR(128) PATH '$')) AS t \
+                STRAIGHT_JOIN tds_sessions AS s ON s.user_id = t.user_id \
+                WHERE s.device_id IS NOT NULL GROUP BY s.user_id, s.device_id",
+
+    /// user, id, now, when those were last seen at the latest that go whatever they have, now, now
+    purge_device: "DELETE FROM tds_devices WHERE user_id = ? AND id = ? AND due_at <= ? AND (last_seen_at <= ? \
+                   OR custom_name IS NULL AND COALESCE(trusted_until, ?) <= ?)",
+
+    /// due, user, id, now
+    keep_device: "UPDATE tds_devices SET due_at = ? WHERE user_id = ? AND id = ? AND due_at <= ?",
 
     /// user
     erase_devices: "DELETE FROM tds_devices WHERE user_id = ?",
@@ -164,7 +196,8 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+pub(super) const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../migrations/mysql/0001_sessions.sql")),
     (2, include_str!("../migrations/mysql/0002_devices.sql")),
+    (3, include_str!("../migrations/mysql/0003_upkeep.sql")),
 ];

@@ -1,14 +1,18 @@
-use sqlx::{Row, postgres::PgRow};
+use sqlx::{
+    Postgres, Row,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 use super::{PostgresStore, read_session};
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, UserId},
     store::{
-        ScanPage, StoreError,
+        DevicePosition, DevicesSwept, ScanPage, StoreError,
         sql::{
-            devices::{bind_device, device_readers, hints_text},
+            devices::{Sweep, bind_device, device_readers, hints_text, users_of},
             failure::failure,
             retry::retrying,
             scan::{ScanPosition, page_of, rows_of_page},
@@ -18,7 +22,7 @@ use crate::{
 
 /// What the store knows of devices, and of users as a whole.
 impl PostgresStore {
-    pub(super) async fn note_device(&self, seen: &KnownDevice) -> Result<bool, StoreError> {
+    pub(super) async fn note_device(&self, seen: &KnownDevice, most: u32) -> Result<bool, StoreError> {
         loop {
             let known = || {
                 self.query(self.sql.see_known_device)
@@ -27,23 +31,34 @@ impl PostgresStore {
                     .bind(seen.device.user_agent.as_deref())
                     .bind(hints_text(seen))
                     .bind(seen.last_seen_at.as_micros())
+                    .bind(i64::from(seen.standing.as_number()))
+                    .bind(seen.due_at.as_micros())
             };
             if retrying!(self.change(known()))? > 0 {
                 return Ok(false);
             }
             let new = || bind_device!(self.query(self.sql.see_new_device), seen);
             if retrying!(self.change(new()))? > 0 {
+                let beyond = || {
+                    let beyond = self.query(self.sql.drop_devices_beyond).bind(seen.user_id.as_str());
+                    beyond.bind(*seen.id.as_uuid()).bind(i64::from(most.saturating_sub(1)))
+                };
+                retrying!(self.change(beyond()))?;
                 return Ok(true);
             }
             // Somebody else has put it on record between the two.
         }
     }
 
-    pub(super) async fn known_devices(&self, user: &UserId, limit: u32) -> Result<Vec<KnownDevice>, StoreError> {
-        let query = self.query(self.sql.devices).bind(user.as_str()).bind(i64::from(limit));
-        let mut lease = self.reading().await?;
-        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
-        lease.finish().await?;
+    pub(super) async fn known_devices(
+        &self,
+        user: &UserId,
+        after: DevicePosition,
+        limit: u32,
+    ) -> Result<Vec<KnownDevice>, StoreError> {
+        let query = self.query(self.sql.devices).bind(user.as_str());
+        let query = query.bind(after.last_seen_at.as_micros()).bind(*after.id.as_uuid()).bind(i64::from(limit));
+        let rows = self.read(query).await?;
         rows.iter().map(|row| read_device(row, user)).collect()
     }
 
@@ -78,19 +93,63 @@ impl PostgresStore {
         &self,
         user: &UserId,
         id: DeviceId,
-        until: Option<Timestamp>,
+        trust: Option<Trust>,
     ) -> Result<bool, StoreError> {
-        let query = || self.query(self.sql.trust_device).bind(user.as_str()).bind(*id.as_uuid());
-        Ok(retrying!(self.change(query().bind(until.map(Timestamp::as_micros))))? > 0)
+        let query = || {
+            self.query(self.sql.trust_device)
+                .bind(user.as_str())
+                .bind(*id.as_uuid())
+                .bind(trust.map(|trust| trust.until.as_micros()))
+                .bind(trust.map(|trust| trust.hash.as_bytes().to_vec()))
+        };
+        Ok(retrying!(self.change(query()))? > 0)
     }
 
     pub(super) async fn drop_trust(&self, user: &UserId) -> Result<u64, StoreError> {
         retrying!(self.change(self.query(self.sql.distrust_devices).bind(user.as_str())))
     }
 
-    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId) -> Result<bool, StoreError> {
-        let query = || self.query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid());
+    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
+        let query = || self.query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid()).bind(at.as_micros());
         Ok(retrying!(self.change(query()))? > 0)
+    }
+
+    /// Reads what is due, and deletes or puts off each by itself, so that no lock is held for long.
+    pub(super) async fn sweep_devices(&self, upkeep: &DeviceUpkeep, limit: u32) -> Result<DevicesSwept, StoreError> {
+        let now = upkeep.now.as_micros();
+        let due = self.read(self.query(self.sql.due_devices).bind(now).bind(i64::from(limit))).await?;
+        let due: Vec<KnownDevice> = due.iter().map(read_due).collect::<Result<_, _>>()?;
+        if due.is_empty() {
+            return Ok(DevicesSwept::default());
+        }
+        let ends = self.read(self.query(self.sql.last_ends).bind(users_of(&due))).await?;
+        let ends = ends.iter().map(read_last_end).collect::<Result<_, _>>()?;
+
+        let sweep = Sweep::new(due, &ends, upkeep);
+        let mut swept = DevicesSwept::new((sweep.gone.len() + sweep.kept.len()) as u64, 0);
+        for known in &sweep.gone {
+            let query = || {
+                let query = self.query(self.sql.purge_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
+                query.bind(now).bind(upkeep.seen_before().as_micros())
+            };
+            swept.deleted += retrying!(self.change(query()))?;
+        }
+        for known in &sweep.kept {
+            let query = || {
+                let query = self.query(self.sql.keep_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
+                query.bind(now).bind(known.due_at.as_micros())
+            };
+            retrying!(self.change(query()))?;
+        }
+        Ok(swept)
+    }
+
+    /// Executes a query that changes nothing.
+    async fn read(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
+        let mut lease = self.reading().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        Ok(rows)
     }
 
     /// Deletes what there is about a user, in one transaction.

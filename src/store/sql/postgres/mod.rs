@@ -24,13 +24,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction},
     session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionState,
-        SessionStore, StoreError, StoreFuture,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -293,12 +293,12 @@ impl SessionStore for PostgresStore {
         })
     }
 
-    fn see_device<'a>(&'a self, device: &'a KnownDevice) -> StoreFuture<'a, bool> {
-        Box::pin(self.note_device(device))
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device, most))
     }
 
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        Box::pin(self.known_devices(user, limit))
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, after, limit))
     }
 
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
@@ -314,16 +314,20 @@ impl SessionStore for PostgresStore {
         Box::pin(async move { retrying!(self.name_device(user, id, name)) })
     }
 
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
-        Box::pin(self.set_trust(user, id, until))
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, trust))
     }
 
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
         Box::pin(self.drop_trust(user))
     }
 
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
-        Box::pin(self.drop_device(user, id))
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id, at))
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        Box::pin(self.sweep_devices(upkeep, limit))
     }
 
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {

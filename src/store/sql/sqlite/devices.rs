@@ -3,12 +3,12 @@ use sqlx::{Connection, Row, sqlite::SqliteRow};
 use super::{SqliteStore, read_session};
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, UserId},
     store::{
-        ScanPage, StoreError,
+        DevicePosition, DevicesSwept, ScanPage, StoreError,
         sql::{
-            devices::{bind_device, device_readers, hints_text},
+            devices::{Sweep, bind_device, device_readers, hints_text, users_of},
             failure::failure,
             scan::{ScanPosition, page_of, rows_of_page},
         },
@@ -17,27 +17,38 @@ use crate::{
 
 /// What the store knows of devices, and of users as a whole.
 impl SqliteStore {
-    pub(super) async fn note_device(&self, seen: &KnownDevice) -> Result<bool, StoreError> {
+    pub(super) async fn note_device(&self, seen: &KnownDevice, most: u32) -> Result<bool, StoreError> {
         loop {
             let known = sqlx::query(self.sql.see_known_device)
                 .bind(seen.user_id.as_str())
                 .bind(*seen.id.as_uuid())
                 .bind(seen.device.user_agent.as_deref())
                 .bind(hints_text(seen))
-                .bind(seen.last_seen_at.as_micros());
+                .bind(seen.last_seen_at.as_micros())
+                .bind(i64::from(seen.standing.as_number()))
+                .bind(seen.due_at.as_micros());
             if known.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
                 return Ok(false);
             }
             let new = bind_device!(sqlx::query(self.sql.see_new_device), seen);
             if new.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
+                let beyond = sqlx::query(self.sql.drop_devices_beyond).bind(seen.user_id.as_str());
+                let beyond = beyond.bind(*seen.id.as_uuid()).bind(i64::from(most.saturating_sub(1)));
+                beyond.execute(&self.writer).await.map_err(failure)?;
                 return Ok(true);
             }
             // Somebody else has put it on record between the two.
         }
     }
 
-    pub(super) async fn known_devices(&self, user: &UserId, limit: u32) -> Result<Vec<KnownDevice>, StoreError> {
-        let query = sqlx::query(self.sql.devices).bind(user.as_str()).bind(i64::from(limit));
+    pub(super) async fn known_devices(
+        &self,
+        user: &UserId,
+        after: DevicePosition,
+        limit: u32,
+    ) -> Result<Vec<KnownDevice>, StoreError> {
+        let query = sqlx::query(self.sql.devices).bind(user.as_str());
+        let query = query.bind(after.last_seen_at.as_micros()).bind(*after.id.as_uuid()).bind(i64::from(limit));
         let rows = query.fetch_all(&self.reader).await.map_err(failure)?;
         rows.iter().map(|row| read_device(row, user)).collect()
     }
@@ -72,10 +83,13 @@ impl SqliteStore {
         &self,
         user: &UserId,
         id: DeviceId,
-        until: Option<Timestamp>,
+        trust: Option<Trust>,
     ) -> Result<bool, StoreError> {
-        let query = sqlx::query(self.sql.trust_device).bind(user.as_str()).bind(*id.as_uuid());
-        let query = query.bind(until.map(Timestamp::as_micros));
+        let query = sqlx::query(self.sql.trust_device)
+            .bind(user.as_str())
+            .bind(*id.as_uuid())
+            .bind(trust.map(|trust| trust.until.as_micros()))
+            .bind(trust.map(|trust| trust.hash.as_bytes().to_vec()));
         Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
     }
 
@@ -84,9 +98,40 @@ impl SqliteStore {
         Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
     }
 
-    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId) -> Result<bool, StoreError> {
-        let query = sqlx::query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid());
+    pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
+        let query = sqlx::query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid()).bind(at.as_micros());
         Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+    }
+
+    /// Reads what is due, and deletes or puts off each, in one transaction, which waits for the disk once.
+    pub(super) async fn sweep_devices(&self, upkeep: &DeviceUpkeep, limit: u32) -> Result<DevicesSwept, StoreError> {
+        let now = upkeep.now.as_micros();
+        let due = sqlx::query(self.sql.due_devices).bind(now).bind(i64::from(limit));
+        let due = due.fetch_all(&self.reader).await.map_err(failure)?;
+        let due: Vec<KnownDevice> = due.iter().map(read_due).collect::<Result<_, _>>()?;
+        if due.is_empty() {
+            return Ok(DevicesSwept::default());
+        }
+        let users = serde_json::to_string(&users_of(&due)).map_err(StoreError::corrupt)?;
+        let ends = sqlx::query(self.sql.last_ends).bind(users).fetch_all(&self.reader).await.map_err(failure)?;
+        let ends = ends.iter().map(read_last_end).collect::<Result<_, _>>()?;
+
+        let sweep = Sweep::new(due, &ends, upkeep);
+        let mut swept = DevicesSwept::new((sweep.gone.len() + sweep.kept.len()) as u64, 0);
+        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
+        for known in &sweep.gone {
+            let query = sqlx::query(self.sql.purge_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
+            let query = query.bind(now).bind(upkeep.seen_before().as_micros());
+            swept.deleted += query.execute(&mut *transaction).await.map_err(failure)?.rows_affected();
+        }
+        for known in &sweep.kept {
+            let query = sqlx::query(self.sql.keep_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
+            let query = query.bind(now).bind(known.due_at.as_micros());
+            query.execute(&mut *transaction).await.map_err(failure)?;
+        }
+        transaction.commit().await.map_err(failure)?;
+        Ok(swept)
     }
 
     /// Deletes what there is about a user, in a transaction that no other writer can come between.

@@ -103,38 +103,67 @@ statements! {
     ended_between: "SELECT user_id, id, ends_at FROM tds_sessions WHERE ends_at >= ?1 AND ends_at < ?2 \
                     ORDER BY ends_at, user_id, id LIMIT ?3",
 
-    /// user, id, user agent, hints, at
-    see_known_device: "UPDATE tds_devices SET user_agent = ?3, hints = ?4, last_seen_at = max(last_seen_at, ?5) \
-                       WHERE user_id = ?1 AND id = ?2",
+    /// user, id, user agent, hints, at, standing, due
+    see_known_device: "UPDATE tds_devices SET user_agent = ?3, hints = ?4, last_seen_at = max(last_seen_at, ?5), \
+                       standing = max(standing, ?6), due_at = max(due_at, ?7) \
+                       WHERE user_id = ?1 AND id = ?2 AND standing <> 1",
 
     /// user, and the columns of a device
     see_new_device: concat!(
-        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-         ON CONFLICT (user_id, id) DO NOTHING"
+        "INSERT INTO tds_devices (user_id, ", device_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+         ON CONFLICT (user_id, id) DO UPDATE SET user_agent = ?3, hints = ?4, custom_name = ?5, first_seen_at = ?6, \
+         last_seen_at = ?7, trusted_until = ?8, trust_hash = ?9, standing = ?10, due_at = ?11 WHERE standing = 1"
     ),
 
-    /// user, limit
+    /// user, the newcomer, how many others may stay
+    drop_devices_beyond: "DELETE FROM tds_devices WHERE user_id = ?1 AND id IN (\
+                              SELECT id FROM tds_devices WHERE user_id = ?1 AND id <> ?2 \
+                              ORDER BY custom_name IS NOT NULL OR trusted_until IS NOT NULL DESC, standing DESC, \
+                              last_seen_at DESC, id DESC LIMIT -1 OFFSET ?3)",
+
+    /// user, after sight, after id, limit
     devices: concat!(
-        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ?1 ORDER BY last_seen_at DESC, id DESC LIMIT ?2"
+        "SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ?1 AND (last_seen_at, id) < (?2, ?3) \
+         ORDER BY last_seen_at DESC, id DESC LIMIT ?4"
     ),
 
     /// user, id
     find_device: concat!("SELECT ", device_columns!(), " FROM tds_devices WHERE user_id = ?1 AND id = ?2"),
 
     /// user, id, name
-    rename_device: "UPDATE tds_devices SET custom_name = ?3 WHERE user_id = ?1 AND id = ?2",
+    rename_device: "UPDATE tds_devices SET custom_name = ?3 WHERE user_id = ?1 AND id = ?2 AND standing <> 1",
 
     /// user, device, name
     rename_on_device: "UPDATE tds_sessions SET custom_name = ?3 WHERE user_id = ?1 AND device_id = ?2",
 
-    /// user, id, until
-    trust_device: "UPDATE tds_devices SET trusted_until = ?3 WHERE user_id = ?1 AND id = ?2",
+    /// user, id, until, hash
+    trust_device: "UPDATE tds_devices SET trusted_until = ?3, trust_hash = ?4 \
+                   WHERE user_id = ?1 AND id = ?2 AND standing <> 1",
 
     /// user
-    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL WHERE user_id = ?1 AND trusted_until IS NOT NULL",
+    distrust_devices: "UPDATE tds_devices SET trusted_until = NULL, trust_hash = NULL \
+                       WHERE user_id = ?1 AND trusted_until IS NOT NULL",
 
-    /// user, id
-    forget_device: "DELETE FROM tds_devices WHERE user_id = ?1 AND id = ?2",
+    /// user, id, at
+    forget_device: "UPDATE tds_devices SET user_agent = NULL, hints = NULL, custom_name = NULL, first_seen_at = ?3, \
+                    last_seen_at = ?3, trusted_until = NULL, trust_hash = NULL, standing = 1, due_at = ?3 \
+                    WHERE user_id = ?1 AND id = ?2 AND standing <> 1",
+
+    /// now, limit
+    due_devices: concat!(
+        "SELECT ", device_columns!(), ", user_id FROM tds_devices WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2"
+    ),
+
+    /// the users as a JSON array
+    last_ends: "SELECT user_id, device_id, MAX(ends_at) FROM tds_sessions \
+                WHERE user_id IN (SELECT value FROM json_each(?1)) AND device_id IS NOT NULL GROUP BY user_id, device_id",
+
+    /// user, id, now, when those were last seen at the latest that go whatever they have
+    purge_device: "DELETE FROM tds_devices WHERE user_id = ?1 AND id = ?2 AND due_at <= ?3 AND (last_seen_at <= ?4 \
+                   OR custom_name IS NULL AND COALESCE(trusted_until, ?3) <= ?3)",
+
+    /// user, id, now, due
+    keep_device: "UPDATE tds_devices SET due_at = ?4 WHERE user_id = ?1 AND id = ?2 AND due_at <= ?3",
 
     /// user
     erase_devices: "DELETE FROM tds_devices WHERE user_id = ?1",
@@ -154,7 +183,8 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+pub(super) const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../migrations/sqlite/0001_sessions.sql")),
     (2, include_str!("../migrations/sqlite/0002_devices.sql")),
+    (3, include_str!("../migrations/sqlite/0003_upkeep.sql")),
 ];

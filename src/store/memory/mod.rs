@@ -1,5 +1,7 @@
+mod records;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -7,15 +9,16 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use self::records::{Records, ends_at};
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, KnownDevice},
+    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission},
-    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
+    session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore,
-        StoreError, StoreFuture,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionStore, StoreError, StoreFuture,
     },
 };
 
@@ -25,13 +28,6 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
-}
-
-#[derive(Default)]
-struct Records {
-    users: HashMap<UserId, BTreeMap<SessionId, Session>>,
-    by_end: BTreeSet<(Timestamp, SessionKey)>,
-    devices: HashMap<UserId, BTreeMap<DeviceId, KnownDevice>>,
 }
 
 impl MemoryStore {
@@ -50,47 +46,6 @@ impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("sessions", &self.records().by_end.len()).finish()
     }
-}
-
-impl Records {
-    fn of(&self, user: &UserId) -> impl Iterator<Item = &Session> {
-        self.users.get(user).into_iter().flat_map(BTreeMap::values)
-    }
-
-    fn session_mut(&mut self, key: &SessionKey) -> Option<&mut Session> {
-        self.users.get_mut(&key.user_id)?.get_mut(&key.id)
-    }
-
-    fn device_mut(&mut self, user: &UserId, id: DeviceId) -> Option<&mut KnownDevice> {
-        self.devices.get_mut(user)?.get_mut(&id)
-    }
-
-    fn insert(&mut self, session: Session) {
-        self.by_end.insert((ends_at(&session), session.key()));
-        self.users.entry(session.user_id.clone()).or_default().insert(session.id, session);
-    }
-
-    /// Puts an ending on record: the deadline that had passed by then, else the one asked for.
-    fn end(&mut self, key: &SessionKey, asked: &Ending, idle_allowance: Duration) -> EndOutcome {
-        let Some(session) = self.session_mut(key) else {
-            return EndOutcome::NotFound;
-        };
-        if let Some(ending) = &session.ended {
-            return EndOutcome::AlreadyEnded(ending.clone());
-        }
-        let passed = session.ending(&AsOf::new(asked.at, idle_allowance));
-        let before = ends_at(session);
-        session.ended = Some(passed.clone().unwrap_or_else(|| asked.clone()));
-        let after = ends_at(session);
-        self.by_end.remove(&(before, key.clone()));
-        self.by_end.insert((after, key.clone()));
-        passed.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)
-    }
-}
-
-/// When the session ended, or will at the latest.
-fn ends_at(session: &Session) -> Timestamp {
-    session.ended.as_ref().map_or(session.expires_at, |ending| ending.at)
 }
 
 impl SessionStore for MemoryStore {
@@ -287,26 +242,16 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn see_device<'a>(&'a self, seen: &'a KnownDevice) -> StoreFuture<'a, bool> {
-        Box::pin(async move {
-            let mut records = self.records();
-            let devices = records.devices.entry(seen.user_id.clone()).or_default();
-            let Some(known) = devices.get_mut(&seen.id) else {
-                devices.insert(seen.id, seen.clone());
-                return Ok(true);
-            };
-            let name = known.device.custom_name.clone();
-            known.device = seen.device.clone().custom_name(name);
-            known.last_seen_at = known.last_seen_at.max(seen.last_seen_at);
-            Ok(false)
-        })
+    fn see_device<'a>(&'a self, seen: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.records().see_device(seen, most)) })
     }
 
-    fn devices<'a>(&'a self, user: &'a UserId, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
         Box::pin(async move {
             let records = self.records();
             let mut devices: Vec<_> = records.devices.get(user).into_iter().flat_map(BTreeMap::values).collect();
-            devices.sort_unstable_by_key(|device| std::cmp::Reverse((device.last_seen_at, device.id)));
+            devices.retain(|known| DevicePosition::of(known) < after);
+            devices.sort_unstable_by_key(|known| std::cmp::Reverse(DevicePosition::of(known)));
             devices.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             Ok(devices.into_iter().cloned().collect())
         })
@@ -336,13 +281,13 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
             let known = records.device_mut(user, id);
             let found = known.is_some();
             if let Some(known) = known {
-                known.trusted_until = until;
+                known.trust = trust;
             }
             Ok(found)
         })
@@ -352,15 +297,24 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut records = self.records();
             let devices = records.devices.get_mut(user).into_iter().flat_map(BTreeMap::values_mut);
-            Ok(devices.filter_map(|device| device.trusted_until.take()).count() as u64)
+            Ok(devices.filter_map(|device| device.trust.take()).count() as u64)
         })
     }
 
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, bool> {
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            Ok(records.devices.get_mut(user).is_some_and(|devices| devices.remove(&id).is_some()))
+            let known = records.device_mut(user, id);
+            let found = known.is_some();
+            if let Some(known) = known {
+                *known = KnownDevice::forgotten(user.clone(), id, at);
+            }
+            Ok(found)
         })
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        Box::pin(async move { Ok(self.records().purge_devices(upkeep, limit)) })
     }
 
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {

@@ -1,0 +1,10 @@
+-- Trust belongs to a secret that only the device holds. standing: 0 is provisional, 1 forgotten, 2 lasting. due_at is from
+-- when on it is worth asking whether a record is still needed.
+
+ALTER TABLE tds_devices
+    ADD COLUMN IF NOT EXISTS trust_hash BYTEA,
+    ADD COLUMN IF NOT EXISTS standing BIGINT NOT NULL DEFAULT 2,
+    ADD COLUMN IF NOT EXISTS due_at BIGINT NOT NULL DEFAULT 0;
+UPDATE tds_devices SET trusted_until = NULL WHERE trusted_until IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS tds_devices_due_at ON tds_devices (due_at);
