@@ -1,4 +1,5 @@
-//! Scans: shard by shard, and within a shard in the order of its names, which nothing changes.
+//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end forward
+//! and never puts it off, so that a session moves only to where the scan has not been yet.
 
 use redis::{Cmd, from_redis_value};
 
@@ -7,7 +8,7 @@ use super::{
     failure::unexpected,
     keys::SHARDS,
     record::{self, Fields},
-    script::{Call, FIND},
+    script::{Call, FIND, SCAN},
     sweep::split,
 };
 use crate::{
@@ -16,41 +17,57 @@ use crate::{
     store::{ScanPage, StoreError},
 };
 
+/// An entry of a shard's list, with its score as Redis spells it.
+type Entry = (String, String);
+
 impl RedisStore {
+    /// Reads as many names as the page holds, from as many shards as that takes.
     pub(super) async fn scan_shards(&self, cursor: Option<&str>, limit: u32) -> Result<ScanPage, StoreError> {
-        let (mut shard, mut after) = match cursor {
-            Some(text) => read_cursor(text)?,
-            None => (0, String::new()),
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut names: Vec<String> = Vec::new();
-        let mut next = None;
-        'shards: while shard < SHARDS {
-            let last = SHARDS.min(shard + SHARDS_AT_ONCE);
-            let lists: Vec<Cmd> = (shard..last)
-                .map(|shard| {
-                    let mut range = redis::cmd("ZRANGE");
-                    range.arg(self.keys.ends(shard)).arg(0).arg(-1);
-                    range
-                })
-                .collect();
-            for (here, list) in (shard..last).zip(self.connection.query_all(lists).await?) {
-                let mut list: Vec<String> = from_redis_value(list).map_err(unexpected)?;
-                list.retain(|name| *name > after);
-                list.sort_unstable();
-                for name in list {
-                    if names.len() >= limit {
-                        next = Some(format!("{here}:{after}"));
-                        break 'shards;
-                    }
-                    after.clone_from(&name);
-                    names.push(name);
-                }
-                after.clear();
-            }
-            shard = last;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
+        let mut shard = 0;
+        let mut entries: Vec<(u16, Entry)> = Vec::new();
+        if let Some(text) = cursor {
+            let (here, last) = read_cursor(text)?;
+            let call = self.scan_call(here, Some(&last), limit);
+            let page = read_entries(self.connection.invoke(&call).await?)?;
+            entries.extend(page.into_iter().map(|entry| (here, entry)));
+            shard = here + 1;
         }
+        let mut ahead = FEWEST_AHEAD;
+        while entries.len() < limit && shard < SHARDS {
+            let behind = SHARDS.min(shard + ahead);
+            let counts: Vec<Cmd> = (shard..behind).map(|shard| self.count(shard)).collect();
+            let (mut missing, mut wanted, mut calls) = (limit - entries.len(), Vec::new(), Vec::new());
+            for (here, count) in (shard..behind).zip(self.connection.query_all(counts).await?) {
+                let count: usize = from_redis_value(count).map_err(unexpected)?;
+                if count > 0 && missing > 0 {
+                    wanted.push(here);
+                    calls.push(self.scan_call(here, None, missing.min(count)));
+                    missing = missing.saturating_sub(count);
+                }
+            }
+            // With a full page the shards behind the last of these have not been read.
+            shard = if missing == 0 { wanted.last().map_or(behind, |last| last + 1) } else { behind };
+            for (here, page) in wanted.into_iter().zip(self.connection.invoke_all(&calls).await?) {
+                entries.extend(read_entries(page)?.into_iter().map(|entry| (here, entry)));
+            }
+            ahead = ahead.saturating_mul(2).min(MOST_AHEAD);
+        }
+        let last = entries.last().filter(|_| entries.len() >= limit);
+        let next = last.map(|(shard, (name, score))| format!("{shard}:{score}:{name}"));
+        let names: Vec<String> = entries.into_iter().map(|(_, (name, _))| name).collect();
         Ok(ScanPage::new(self.read_all(&names).await?, next))
+    }
+
+    fn count(&self, shard: u16) -> Cmd {
+        let mut count = redis::cmd("ZCARD");
+        count.arg(self.keys.ends(shard));
+        count
+    }
+
+    fn scan_call(&self, shard: u16, last: Option<&Entry>, limit: usize) -> Call {
+        let (name, score) = last.map_or(("", ""), |(name, score)| (name, score));
+        Call::new(&SCAN, [self.keys.ends(shard)]).arg(score).arg(name).arg(limit.to_string())
     }
 
     /// The records of these names; those that are gone by now are left out.
@@ -77,16 +94,27 @@ impl RedisStore {
     }
 }
 
-/// The shard to go on in, and the name to go on after.
-fn read_cursor(text: &str) -> Result<(u16, String), StoreError> {
-    let parts = text.split_once(':').and_then(|(shard, after)| Some((shard.parse().ok()?, after)));
-    match parts {
-        Some((shard, after)) if shard < SHARDS && (after.is_empty() || split(after).is_ok()) => {
-            Ok((shard, after.to_owned()))
+fn read_entries(page: redis::Value) -> Result<Vec<Entry>, StoreError> {
+    let page: Vec<String> = from_redis_value(page).map_err(unexpected)?;
+    let (entries, []) = page.as_chunks::<2>() else {
+        return Err(StoreError::corrupt("a page of another form than the script's"));
+    };
+    Ok(entries.iter().map(|[name, score]| (name.clone(), score.clone())).collect())
+}
+
+/// The shard to go on in, and the entry to go on behind.
+fn read_cursor(text: &str) -> Result<(u16, Entry), StoreError> {
+    let mut parts = text.splitn(3, ':');
+    let mut next = || parts.next().unwrap_or_default();
+    let (shard, score, name) = (next().parse(), next(), next());
+    match shard {
+        Ok(shard) if shard < SHARDS && score.parse::<f64>().is_ok_and(f64::is_finite) && split(name).is_ok() => {
+            Ok((shard, (name.to_owned(), score.to_owned())))
         }
         _ => Err(StoreError::corrupt("a cursor that no page has answered")),
     }
 }
 
-/// How many shards are looked at in one round trip.
-const SHARDS_AT_ONCE: u16 = 64;
+/// How many shards are counted in one round trip: twice as many each time that a page still has room.
+const FEWEST_AHEAD: u16 = 8;
+const MOST_AHEAD: u16 = 256;

@@ -92,6 +92,7 @@ scripts! {
     FORGET_ADDRESSES: include_str!("lua/prelude.lua"), include_str!("lua/forget_addresses.lua");
     SET_DATA: include_str!("lua/prelude.lua"), include_str!("lua/set_data.lua");
     ROTATE: include_str!("lua/prelude.lua"), include_str!("lua/rotate.lua");
+    SCAN: include_str!("lua/prelude.lua"), include_str!("lua/scan.lua");
     PURGE: include_str!("lua/prelude.lua"), include_str!("lua/purge.lua");
     SEE_DEVICE: include_str!("lua/prelude.lua"), include_str!("lua/see_device.lua");
     DEVICES: include_str!("lua/prelude.lua"), include_str!("lua/devices.lua");

@@ -4,15 +4,6 @@ local base, user, state, now, cutoff, except, after_at, after_id, limit = unpack
 now, cutoff, limit = number(now), number(cutoff), number(limit)
 local STEP = 64
 
--- The order of the index: bytes, whatever language the server was started in.
-local function is_less(a, b)
-  for place = 1, math.min(#a, #b) do
-    local left, right = string.byte(a, place), string.byte(b, place)
-    if left ~= right then return left < right end
-  end
-  return #a < #b
-end
-
 -- Walks an index from the position on, a few entries at a time.
 local function walk(index)
   local self = {offset = 0, place = 1, entries = {}}

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod losses;
+mod scale;
 mod single;
 
 use tower_device_sessions::{
