@@ -163,6 +163,8 @@ impl Inner {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
+        // First, so that a token without a session either has one that ends now, or gets none.
+        let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
         let outcome =
             self.twice_within_deadline("end_all", || self.store.end_all(user, &scope, &ending, allowance)).await;
 
@@ -181,6 +183,7 @@ impl Inner {
         if scope == EndScope::all() {
             self.distrust(user).await?;
         }
+        cut_off?;
         Ok(ended.len() as u64)
     }
 

@@ -240,6 +240,9 @@ impl Inner {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
             }
+            Admitted::NotAdopted(_) => {
+                return Err(Error::with_source(ErrorKind::Unavailable, "the store took a sign-in for an adoption"));
+            }
         }
         if let Some((user, id)) = elsewhere {
             // Best effort: the newcomer is on record, and the client drops the other token anyway.

@@ -10,6 +10,7 @@ pub enum StoreMethod {
     Touch,
     End,
     EndAll,
+    CutOff,
     Rename,
     SetData,
     Rotate,
@@ -29,7 +30,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
@@ -37,6 +38,7 @@ impl StoreMethod {
         Self::Touch,
         Self::End,
         Self::EndAll,
+        Self::CutOff,
         Self::Rename,
         Self::SetData,
         Self::Rotate,

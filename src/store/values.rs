@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     clock::Timestamp,
     id::{DeviceId, SessionId, UserId},
-    policy::{Eviction, Full},
+    policy::{Eviction, Full, NotAdopted},
     session::{Ending, Session},
 };
 
@@ -15,6 +15,54 @@ pub enum Admitted {
     Inserted(Vec<Eviction>),
     /// A limit refused it; nothing changed.
     Refused(Full),
+    /// The token that asked for it is not adopted; nothing changed.
+    NotAdopted(NotAdopted),
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFacts {
+    /// How long it keeps ended sessions and cutoffs. Default: unknown.
+    pub retention: StoreRetention,
+}
+
+impl StoreFacts {
+    /// A store of which nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long it keeps ended sessions and cutoffs. Default: unknown.
+    #[must_use]
+    pub fn retention(mut self, retention: StoreRetention) -> Self {
+        self.retention = retention;
+        self
+    }
+}
+
+/// How long a store keeps ended sessions and [cutoffs](crate::policy::TokenCutoff) by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreRetention {
+    /// Not known, or it keeps no cutoffs: nothing is adopted over such a store.
+    #[default]
+    Unknown,
+    /// Until they are purged.
+    UntilPurged,
+    /// At least this long after their end, if nobody purges them earlier.
+    AtLeast(Duration),
+}
+
+impl StoreRetention {
+    /// Whether what ended is certainly kept for this long, unless somebody purges it.
+    pub fn covers(self, duration: Duration) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::UntilPurged => true,
+            Self::AtLeast(kept) => kept >= duration,
+        }
+    }
 }
 
 /// Which page of a user's sessions to read.

@@ -8,6 +8,8 @@
 //! | `tds:{7}:ends` | a sorted set: the sessions of the whole shard, by when they ended or will at the latest |
 //! | `tds:{7}:device:<device>:<user>` | a hash: a device |
 //! | `tds:{7}:devices:<user>` | a sorted set: the user's devices, by when they were last seen |
+//! | `tds:{7}:cutoff:<hash of the user>` | the user's cutoff |
+//! | `tds:{7}:adoption` | the note that an adoption has begun, in each shard: any of them may be lost |
 //!
 //! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's id
 //! alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be kept
@@ -15,9 +17,11 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+
 use crate::{
     id::{DeviceId, SessionId, UserId},
-    store::{StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind, subject::subject_of},
 };
 
 /// How many shards there are. It is part of the layout: another number would lose every record there is.
@@ -57,6 +61,11 @@ impl Keys {
     pub(super) fn ends(&self, shard: u16) -> String {
         format!("{}{{{shard}}}:ends", self.prefix)
     }
+
+    /// The note in a shard that an adoption has begun.
+    pub(super) fn adoption(&self, shard: u16) -> String {
+        format!("{}{{{shard}}}:adoption", self.prefix)
+    }
 }
 
 impl Default for Keys {
@@ -90,6 +99,11 @@ impl UserKeys<'_> {
 
     pub(super) fn device(&self, id: DeviceId) -> String {
         format!("{}device:{id}:{}", self.base, self.user)
+    }
+
+    /// It outlives the erasure of the user, so it does not tell whose it is.
+    pub(super) fn cutoff(&self) -> String {
+        format!("{}cutoff:{}", self.base, BASE64_STANDARD_NO_PAD.encode(subject_of(self.user)))
     }
 
     pub(super) fn devices(&self) -> String {

@@ -18,17 +18,21 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
-    policy::Admission,
+    policy::{Admission, TokenCutoff},
     session::{Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreFuture,
+        SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
 impl SessionStore for RedisStore {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::AtLeast(self.retention))
     }
 
     /// There is no schema to create.
@@ -128,6 +132,10 @@ impl SessionStore for RedisStore {
             let ended: Vec<String> = read(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)?;
             ended.iter().map(|id| id.parse().map_err(StoreError::corrupt)).collect()
         })
+    }
+
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(self.put_cutoff(user, cutoff))
     }
 
     fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {

@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
@@ -26,11 +27,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreErrorKind, StoreFuture,
+        SessionState, SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -81,15 +82,18 @@ impl MySqlStore {
     async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
         let user = session.user_id.as_str();
         let mut lease = self.atomically().await?;
-        let lock = sqlx::query(self.sql.lock_stripe).bind(stripe_of(user));
-        if lock.execute(&mut *lease).await.map_err(failure)?.rows_affected() != 1 {
-            return Err(StoreError::new(StoreErrorKind::Schema, "a row of the table of locks is missing"));
-        }
+        self.lock_user(&mut lease, user).await?;
 
         let exists = sqlx::query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
         if exists.fetch_optional(&mut *lease).await.map_err(failure)?.is_some() {
             lease.finish().await?;
             return Ok(Admitted::Inserted(Vec::new()));
+        }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut lease, &session.user_id, adopting, admission.now).await?
+        {
+            lease.finish().await?;
+            return Ok(Admitted::NotAdopted(why));
         }
         let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
@@ -109,6 +113,15 @@ impl MySqlStore {
         self.put(&mut lease, session).await?;
         lease.finish().await?;
         Ok(Admitted::Inserted(evictions))
+    }
+
+    /// Keeps the sign-ins of a user apart until the transaction ends.
+    async fn lock_user(&self, connection: &mut MySqlConnection, user: &str) -> Result<(), StoreError> {
+        let lock = sqlx::query(self.sql.lock_stripe).bind(stripe_of(user));
+        if lock.execute(connection).await.map_err(failure)?.rows_affected() != 1 {
+            return Err(StoreError::new(StoreErrorKind::Schema, "a row of the table of locks is missing"));
+        }
+        Ok(())
     }
 
     async fn put(&self, connection: &mut MySqlConnection, session: &Session) -> Result<(), StoreError> {
@@ -170,6 +183,10 @@ impl MySqlStore {
 impl SessionStore for MySqlStore {
     fn name(&self) -> &'static str {
         "mysql"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -250,6 +267,10 @@ impl SessionStore for MySqlStore {
         Box::pin(async move { retrying!(self.end_scope(user.as_str(), scope, ending, idle_allowance)) })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move { retrying!(self.put_cutoff(user, cutoff)) })
+    }
+
     fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = || sqlx::query(self.sql.rename).bind(name.map(DeviceName::as_str));
@@ -277,7 +298,9 @@ impl SessionStore for MySqlStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = || sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            retrying!(self.change(query()))
+            let purged = retrying!(self.change(query()))?;
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

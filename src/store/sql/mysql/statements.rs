@@ -85,6 +85,17 @@ statements! {
          SET ", set_ending!(), " WHERE user_id = ? AND id = UNHEX(listed) AND ended_at IS NULL"
     ),
 
+    /// subject, subject
+    cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN (?, ?)",
+
+    /// subject, issued until, kept until
+    cut_off: "INSERT INTO tds_cutoffs (subject, issued_until, kept_until) VALUES (?, ?, ?) \
+              ON DUPLICATE KEY UPDATE issued_until = GREATEST(issued_until, VALUES(issued_until)), \
+              kept_until = GREATEST(kept_until, VALUES(kept_until))",
+
+    /// kept until before, limit
+    purge_cutoffs: "DELETE FROM tds_cutoffs WHERE kept_until < ? ORDER BY kept_until LIMIT ?",
+
     /// name, user, id
     rename: "UPDATE tds_sessions SET custom_name = ? WHERE user_id = ? AND id = ?",
 
@@ -164,7 +175,8 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+pub(super) const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../migrations/mysql/0001_sessions.sql")),
     (2, include_str!("../migrations/mysql/0002_devices.sql")),
+    (5, include_str!("../migrations/mysql/0005_cutoffs.sql")),
 ];

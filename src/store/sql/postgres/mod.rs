@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
@@ -26,11 +27,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreFuture,
+        SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -89,6 +90,12 @@ impl PostgresStore {
         if exists.fetch_optional(&mut *lease).await.map_err(failure)?.is_some() {
             lease.finish().await?;
             return Ok(Admitted::Inserted(Vec::new()));
+        }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut lease, &session.user_id, adopting, admission.now).await?
+        {
+            lease.finish().await?;
+            return Ok(Admitted::NotAdopted(why));
         }
         let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
         let active = self.query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
@@ -166,6 +173,10 @@ impl PostgresStore {
 impl SessionStore for PostgresStore {
     fn name(&self) -> &'static str {
         "postgres"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -250,6 +261,10 @@ impl SessionStore for PostgresStore {
         Box::pin(async move { retrying!(self.end_scope(user.as_str(), scope, ending, idle_allowance)) })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move { retrying!(self.put_cutoff(user, cutoff)) })
+    }
+
     fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = || self.query(self.sql.rename).bind(user.as_str()).bind(*id.as_uuid());
@@ -277,7 +292,9 @@ impl SessionStore for PostgresStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = || self.query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            retrying!(self.change(query()))
+            let purged = retrying!(self.change(query()))?;
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

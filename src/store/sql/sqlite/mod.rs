@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod migrate;
 mod statements;
@@ -20,11 +21,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionState, SessionStore, StoreError, StoreFuture,
+        SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -81,6 +82,11 @@ impl SqliteStore {
         let exists = sqlx::query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
         if exists.fetch_optional(&mut *transaction).await.map_err(failure)?.is_some() {
             return Ok(Admitted::Inserted(Vec::new()));
+        }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut transaction, &session.user_id, adopting, admission.now).await?
+        {
+            return Ok(Admitted::NotAdopted(why));
         }
         let cutoff = idle_cutoff(admission.now, admission.idle_allowance);
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.now.as_micros()).bind(cutoff);
@@ -149,6 +155,10 @@ impl SessionStore for SqliteStore {
     /// Usually there is one process. Several of them should ask for [polling](crate::manager::SessionManagerBuilder::polling).
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -258,6 +268,10 @@ impl SessionStore for SqliteStore {
         })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(self.put_cutoff(user, cutoff))
+    }
+
     fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.rename).bind(user.as_str()).bind(*id.as_uuid());
@@ -302,7 +316,9 @@ impl SessionStore for SqliteStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
+            let purged = query.execute(&self.writer).await.map_err(failure)?.rows_affected();
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

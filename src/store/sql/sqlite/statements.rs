@@ -74,6 +74,18 @@ statements! {
          AND (?7 IS NULL OR device_id = ?7) RETURNING ", is_due!(), ", id"
     ),
 
+    /// subject, subject
+    cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN (?1, ?2)",
+
+    /// subject, issued until, kept until
+    cut_off: "INSERT INTO tds_cutoffs (subject, issued_until, kept_until) VALUES (?1, ?2, ?3) \
+              ON CONFLICT (subject) DO UPDATE SET issued_until = max(issued_until, excluded.issued_until), \
+              kept_until = max(kept_until, excluded.kept_until)",
+
+    /// kept until before, limit
+    purge_cutoffs: "DELETE FROM tds_cutoffs WHERE subject IN \
+                    (SELECT subject FROM tds_cutoffs WHERE kept_until < ?1 ORDER BY kept_until LIMIT ?2)",
+
     /// user, id, name
     rename: "UPDATE tds_sessions SET custom_name = ?3 WHERE user_id = ?1 AND id = ?2",
 
@@ -154,7 +166,8 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 2] = [
+pub(super) const MIGRATIONS: [(i64, &str); 3] = [
     (1, include_str!("../migrations/sqlite/0001_sessions.sql")),
     (2, include_str!("../migrations/sqlite/0002_devices.sql")),
+    (5, include_str!("../migrations/sqlite/0005_cutoffs.sql")),
 ];

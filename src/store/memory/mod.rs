@@ -1,5 +1,7 @@
+mod records;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -7,15 +9,16 @@ use std::{
 
 use serde_json::{Map, Value};
 
+use self::records::{Records, ends_at};
 use crate::{
     clock::Timestamp,
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
-    policy::{ActiveSession, Admission},
+    policy::{ActiveSession, Admission, TokenCutoff},
     session::{Actor, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionStore, StoreError, StoreFuture,
+        SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -25,13 +28,6 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
-}
-
-#[derive(Default)]
-struct Records {
-    users: HashMap<UserId, BTreeMap<SessionId, Session>>,
-    by_end: BTreeSet<(Timestamp, UserId, SessionId)>,
-    devices: HashMap<UserId, BTreeMap<DeviceId, KnownDevice>>,
 }
 
 impl MemoryStore {
@@ -52,47 +48,6 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-impl Records {
-    fn of(&self, user: &UserId) -> impl Iterator<Item = &Session> {
-        self.users.get(user).into_iter().flat_map(BTreeMap::values)
-    }
-
-    fn session_mut(&mut self, user: &UserId, id: SessionId) -> Option<&mut Session> {
-        self.users.get_mut(user)?.get_mut(&id)
-    }
-
-    fn device_mut(&mut self, user: &UserId, id: DeviceId) -> Option<&mut KnownDevice> {
-        self.devices.get_mut(user)?.get_mut(&id)
-    }
-
-    fn insert(&mut self, session: Session) {
-        self.by_end.insert((ends_at(&session), session.user_id.clone(), session.id));
-        self.users.entry(session.user_id.clone()).or_default().insert(session.id, session);
-    }
-
-    /// Puts an ending on record: the deadline that had passed by then, else the one asked for.
-    fn end(&mut self, user: &UserId, id: SessionId, asked: &Ending, allowance: Duration) -> EndOutcome {
-        let Some(session) = self.session_mut(user, id) else {
-            return EndOutcome::NotFound;
-        };
-        if let Some(ending) = &session.ended {
-            return EndOutcome::AlreadyEnded(ending.clone());
-        }
-        let passed = session.ending(asked.at, allowance);
-        let before = ends_at(session);
-        session.ended = Some(passed.clone().unwrap_or_else(|| asked.clone()));
-        let after = ends_at(session);
-        self.by_end.remove(&(before, user.clone(), id));
-        self.by_end.insert((after, user.clone(), id));
-        passed.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)
-    }
-}
-
-/// When the session ended, or will at the latest.
-fn ends_at(session: &Session) -> Timestamp {
-    session.ended.as_ref().map_or(session.expires_at, |ending| ending.at)
-}
-
 impl SessionStore for MemoryStore {
     fn name(&self) -> &'static str {
         "memory"
@@ -100,6 +55,10 @@ impl SessionStore for MemoryStore {
 
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -111,6 +70,11 @@ impl SessionStore for MemoryStore {
             let mut records = self.records();
             if records.session_mut(&session.user_id, session.id).is_some() {
                 return Ok(Admitted::Inserted(Vec::new()));
+            }
+            if let Some(adopting) = &admission.adopts
+                && let Err(why) = records.adopt(&session.user_id, adopting, admission.now)
+            {
+                return Ok(Admitted::NotAdopted(why));
             }
             let active: Vec<ActiveSession> = records
                 .of(&session.user_id)
@@ -188,6 +152,15 @@ impl SessionStore for MemoryStore {
         })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let kept = records.cutoffs.entry(user.clone()).or_insert(*cutoff);
+            *kept = kept.and(*cutoff);
+            Ok(())
+        })
+    }
+
     fn rename<'a>(&'a self, user: &'a UserId, id: SessionId, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
@@ -261,6 +234,8 @@ impl SessionStore for MemoryStore {
                     records.users.remove(user);
                 }
             }
+            records.cutoffs.retain(|_, cutoff| cutoff.kept_until >= ended_before);
+            records.adoption = records.adoption.filter(|&kept_until| kept_until >= ended_before);
             Ok(due.len() as u64)
         })
     }
