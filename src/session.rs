@@ -228,18 +228,26 @@ pub enum Actor {
     Session(SessionId),
     /// The application on its own behalf.
     Application,
-    /// An administrator, by whatever name the application knows them: at most 128 bytes are kept.
+    /// An administrator, by whatever name the application knows them. Stores keep it without control and invisible
+    /// characters, and at most 128 bytes of it.
     Administrator(Box<str>),
 }
 
 impl Actor {
+    /// An administrator by this name, in the form that stores keep.
+    pub(crate) fn administrator(name: &str) -> Self {
+        Self::Administrator(crate::text::clean(name.as_bytes(), LONGEST_ADMINISTRATOR))
+    }
+
     /// The form in which stores keep the actor; [`Actor::from_stored`] reads it back.
     pub fn to_stored(&self) -> String {
         match self {
             Self::System => "system".to_owned(),
             Self::Session(id) => format!("session:{id}"),
             Self::Application => "application".to_owned(),
-            Self::Administrator(name) => format!("administrator:{}", crate::text::cut(name, 128)),
+            Self::Administrator(name) => {
+                format!("administrator:{}", crate::text::clean(name.as_bytes(), LONGEST_ADMINISTRATOR))
+            }
         }
     }
 
@@ -253,6 +261,9 @@ impl Actor {
         }
     }
 }
+
+/// The longest name of an administrator that is kept, in bytes.
+const LONGEST_ADMINISTRATOR: usize = 128;
 
 /// Activity to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -324,6 +335,18 @@ mod tests {
             assert_eq!(Actor::from_stored(&actor.to_stored()), actor);
         }
         assert_eq!(Actor::from_stored("session:nonsense"), Actor::System);
+    }
+
+    /// S89: what a database, a log or a page would choke on is not kept.
+    #[test]
+    fn an_administrators_name_is_cleaned() {
+        let long = "ä".repeat(200);
+        for (name, kept) in [("eve\0", "eve"), (" e\u{202e}v\r\ne\u{200b} ", "eve"), ("\0", ""), (&long, &long[..128])]
+        {
+            let stored = format!("administrator:{kept}");
+            assert_eq!(Actor::Administrator(name.into()).to_stored(), stored, "{name:?}");
+            assert_eq!(Actor::administrator(name), Actor::Administrator(kept.into()), "{name:?}");
+        }
     }
 
     /// S91.

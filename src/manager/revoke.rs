@@ -27,9 +27,9 @@ impl Revocation {
         Self { reason: EndReason::RevokedByUser, actor: Actor::Session(through) }
     }
 
-    /// An administrator ends it.
+    /// An administrator ends it. Control and invisible characters of the name are dropped, and at most 128 bytes are kept.
     pub fn by_administrator(name: impl Into<Box<str>>) -> Self {
-        Self { reason: EndReason::RevokedByAdmin, actor: Actor::Administrator(name.into()) }
+        Self { reason: EndReason::RevokedByAdmin, actor: Actor::administrator(&name.into()) }
     }
 
     /// The application ends it on its own behalf.

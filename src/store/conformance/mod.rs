@@ -179,6 +179,7 @@ macro_rules! __conformance_cases {
             every_kind_of_device_reads_back_exactly: "a device is kept as it described itself",
             the_largest_numbers_read_back_exactly: "numbers at the ends of their ranges are kept",
             every_ending_reads_back_exactly: "each reason and each actor is kept",
+            an_odd_name_of_an_administrator_ends_a_session: "whatever an administrator is called, the session ends",
             odd_user_ids_are_kept: "a user id is any clean text of up to 128 bytes, and never part of a query",
             user_ids_are_compared_byte_by_byte: "ids that differ in case, accent or composition are different users",
             another_users_record_is_as_good_as_absent: "an operation that names user and id wrongly finds nothing",

@@ -96,6 +96,20 @@ pub(super) async fn every_ending_reads_back_exactly(store: Store) -> Verdict {
     Ok(())
 }
 
+pub(super) async fn an_odd_name_of_an_administrator_ends_a_session(store: Store) -> Verdict {
+    let longest = "ä".repeat(1_000);
+    for name in ["eve\0", "\0", "e\u{202e}v\r\ne", &longest] {
+        let ended = session(1);
+        insert(&store, &ended).await?;
+        let ending = Ending::new(EndReason::RevokedByAdmin, Actor::Administrator(name.into()), NOW);
+        let outcome = store.end(&ended.user_id, ended.id, &ending, Duration::ZERO).await?;
+        ensure_eq!(outcome, EndOutcome::Ended, "the answer to an ending by {name:?}");
+        let reason = reread(&store, &ended).await?.ended.map(|ending| ending.reason);
+        ensure_eq!(reason, Some(EndReason::RevokedByAdmin), "the reason on record of an ending by {name:?}");
+    }
+    Ok(())
+}
+
 pub(super) async fn odd_user_ids_are_kept(store: Store) -> Verdict {
     let longest = "x".repeat(128);
     let longest_wide = "語".repeat(42);

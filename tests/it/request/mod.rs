@@ -13,3 +13,4 @@ mod layers;
 mod one_transport;
 mod rejections;
 mod reload;
+mod revision;
