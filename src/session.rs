@@ -46,8 +46,11 @@ pub struct Session {
     pub idle_timeout: Duration,
     /// The methods the user has proven themselves with, by their RFC 8176 names (`pwd`, `otp`, …), and when.
     pub methods: BTreeMap<Box<str>, Timestamp>,
-    /// The authenticator assurance level of the sign-in: 1, 2 or 3 (NIST SP 800-63B).
+    /// The highest authenticator assurance level that was reached: 1, 2 or 3 (NIST SP 800-63B).
     pub assurance_level: u8,
+    /// The levels above 1 that an authentication reached, and when one reached each last. See
+    /// [`level_reached_at`](Self::level_reached_at).
+    pub levels: BTreeMap<u8, Timestamp>,
     /// Which token pair is current, and the salt of its refresh token.
     pub tokens: TokenState,
     /// Why, by whom and when the session was ended on record. A session past a deadline may not have one yet:
@@ -77,6 +80,7 @@ impl Session {
             idle_timeout: expires_at.duration_since(now),
             methods: BTreeMap::new(),
             assurance_level: 1,
+            levels: BTreeMap::new(),
             tokens: TokenState::default(),
             ended: None,
             data: Map::new(),

@@ -185,6 +185,7 @@ impl StartSession {
         session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
+        session.levels = session.levels_with(session.assurance_level, now);
         session.data = self.data;
         session.tokens.salt = Salt::random();
         Ok((session, carried, client.held))

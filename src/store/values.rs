@@ -210,14 +210,16 @@ impl Rotation {
 pub struct Proof {
     /// The methods on record from now on.
     pub methods: BTreeMap<Box<str>, Timestamp>,
-    /// The assurance level from now on.
+    /// The highest assurance level from now on.
     pub assurance_level: u8,
+    /// When each level was reached last, from now on.
+    pub levels: BTreeMap<u8, Timestamp>,
 }
 
 impl Proof {
-    /// Proof by these methods, reaching this level.
+    /// Proof by these methods, with this as the highest level, and no times of levels.
     pub fn new(methods: BTreeMap<Box<str>, Timestamp>, assurance_level: u8) -> Self {
-        Self { methods, assurance_level }
+        Self { methods, assurance_level, levels: BTreeMap::new() }
     }
 }
 

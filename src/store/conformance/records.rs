@@ -62,6 +62,7 @@ pub(super) async fn the_largest_numbers_read_back_exactly(store: Store) -> Verdi
     largest.last_active_at = Timestamp::from_micros(253_402_300_798_999_999);
     largest.idle_timeout = Duration::from_secs(20 * 365 * 86_400) + Duration::from_micros(1);
     largest.assurance_level = u8::MAX;
+    largest.levels = [2, 3, u8::MAX].map(|level| (level, largest.expires_at)).into();
     largest.tokens.generation = u32::MAX;
     largest.tokens.least_generation = u32::MAX;
     largest.tokens.salt = Salt::from_bytes([0xff; 16]);

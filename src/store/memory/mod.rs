@@ -211,6 +211,7 @@ impl SessionStore for MemoryStore {
             if let Some(proof) = &rotation.proof {
                 session.methods = proof.methods.clone();
                 session.assurance_level = proof.assurance_level;
+                session.levels = proof.levels.clone();
                 session.authenticated_at = rotation.at;
             }
             Ok(RotationOutcome::Rotated(Box::new(session.clone())))

@@ -176,7 +176,8 @@ impl SessionStore for RedisStore {
                 .arg(next)
                 .flag("refuse_older", rotation.refuse_older)
                 .arg(methods)
-                .number(proof.map_or(0, |proof| i64::from(proof.assurance_level)));
+                .number(proof.map_or(0, |proof| i64::from(proof.assurance_level)))
+                .arg(proof.map(|proof| record::levels_text(&proof.levels)).transpose()?.unwrap_or_default());
             let answer = if rotation.refuse_older {
                 self.invoke_ending(&call).await?
             } else {

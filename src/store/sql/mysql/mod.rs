@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, idle_cutoff, row_readers},
     detached,
     failure::failure,
     retry::retrying,
@@ -144,7 +144,7 @@ impl MySqlStore {
 
     async fn advance(&self, user: &UserId, id: SessionId, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
         if let Some(next) = rotation.from.checked_add(1) {
-            let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+            let proof = ProofColumns::of(rotation.proof.as_ref())?;
             let at = rotation.at.as_micros();
             let query = sqlx::query(self.sql.rotate)
                 .bind(i64::from(next))
@@ -153,8 +153,9 @@ impl MySqlStore {
                 .bind(rotation.refuse_older)
                 .bind(i64::from(next))
                 .bind(rotation.proof.as_ref().map(|_| at))
-                .bind(methods)
-                .bind(level)
+                .bind(proof.methods)
+                .bind(proof.level)
+                .bind(proof.levels)
                 .bind(user.as_str())
                 .bind(*id.as_uuid())
                 .bind(i64::from(rotation.from))

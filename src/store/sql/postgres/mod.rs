@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, idle_cutoff, row_readers},
     detached,
     failure::failure,
     retry::retrying,
@@ -135,7 +135,7 @@ impl PostgresStore {
     }
 
     async fn advance(&self, user: &UserId, id: SessionId, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+        let proof = ProofColumns::of(rotation.proof.as_ref())?;
         let query = self
             .query(self.sql.rotate)
             .bind(user.as_str())
@@ -144,8 +144,9 @@ impl PostgresStore {
             .bind(idle_cutoff(rotation.at, rotation.idle_allowance))
             .bind(i64::from(rotation.from))
             .bind(rotation.refuse_older)
-            .bind(methods)
-            .bind(level);
+            .bind(proof.methods)
+            .bind(proof.level)
+            .bind(proof.levels);
         if let Some(row) = self.rows(query).await?.first() {
             return Ok(RotationOutcome::Rotated(Box::new(read_session(row, user)?)));
         }

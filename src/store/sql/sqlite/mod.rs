@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use self::statements::Statements;
 use super::{
-    columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, idle_cutoff, row_readers},
     detached,
     failure::failure,
 };
@@ -294,7 +294,7 @@ impl SessionStore for SqliteStore {
         rotation: &'a Rotation,
     ) -> StoreFuture<'a, RotationOutcome> {
         Box::pin(async move {
-            let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+            let proof = ProofColumns::of(rotation.proof.as_ref())?;
             let rotated = sqlx::query(self.sql.rotate)
                 .bind(user.as_str())
                 .bind(*id.as_uuid())
@@ -302,8 +302,9 @@ impl SessionStore for SqliteStore {
                 .bind(idle_cutoff(rotation.at, rotation.idle_allowance))
                 .bind(i64::from(rotation.from))
                 .bind(rotation.refuse_older)
-                .bind(methods)
-                .bind(level);
+                .bind(proof.methods)
+                .bind(proof.level)
+                .bind(proof.levels);
             let rotated = rotated.fetch_all(&self.writer).await.map_err(failure)?;
             if let Some(row) = rotated.first() {
                 return Ok(RotationOutcome::Rotated(Box::new(read_session(row, user)?)));

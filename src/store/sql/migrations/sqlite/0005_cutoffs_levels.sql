@@ -8,3 +8,7 @@ CREATE TABLE IF NOT EXISTS tds_cutoffs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS tds_cutoffs_kept_until ON tds_cutoffs (kept_until);
+
+-- When each assurance level was reached last: JSON of levels and times.
+
+ALTER TABLE tds_sessions ADD COLUMN levels TEXT;

@@ -1,9 +1,0 @@
--- Up to when the tokens of users are refused that no session was made of yet, and the note that such sessions are made at all.
--- A subject is a user, by a hash of the id, or everybody: zeros.
-
-CREATE TABLE IF NOT EXISTS tds_cutoffs (
-    subject      BINARY(32) NOT NULL PRIMARY KEY,
-    issued_until BIGINT     NOT NULL,
-    kept_until   BIGINT     NOT NULL,
-    KEY tds_cutoffs_kept_until (kept_until)
-) ENGINE = InnoDB;
