@@ -217,7 +217,7 @@ macro_rules! bench_store {
             }
 
             for prefix in [&prefix, &few_prefix] {
-                for table in ["sessions", "devices", "migrations", "locks"] {
+                for table in ["sessions", "devices", "cutoffs", "migrations", "locks"] {
                     let drop: &'static str = format!("DROP TABLE IF EXISTS {prefix}{table}").leak();
                     sqlx::query(drop).execute(&pool).await?;
                 }

@@ -1,12 +1,12 @@
 //! Assurance: how sure the application can be that the user is still the one who signed in.
 //!
-//! 1. A session knows when its user last authenticated, by which methods, and which level that reached.
+//! 1. A session knows when its user last authenticated, by which methods, and when each level was reached last.
 //! 2. A [`Requirement`] says what a route asks for. A session that does not meet it is answered by a challenge (RFC 9470),
 //!    upon which the application lets the user authenticate again and reports that to
 //!    [`SessionManager::reauthenticated`](crate::SessionManager::reauthenticated).
 //! 3. Nothing but that raises what a session has proven: neither a refresh nor time does.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{clock::Timestamp, session::Session};
 
@@ -40,7 +40,8 @@ impl Requirement {
         Self { max_age: None, level, methods: Vec::new() }
     }
 
-    /// The session has reached this assurance level as well. Default: 1, which every session has.
+    /// An authentication has reached this assurance level as well, and as recently as is asked for. Default: 1, which every
+    /// authentication reaches.
     pub fn level(mut self, level: u8) -> Self {
         self.level = level;
         self
@@ -58,7 +59,8 @@ impl Requirement {
         let is_recent = |proven: Timestamp| self.max_age.is_none_or(|max_age| now.duration_since(proven) <= max_age);
         let has = |name: &str| session.methods.get(name).is_some_and(|&proven| is_recent(proven));
         let has_all = self.methods.iter().all(|name| has(name));
-        is_recent(session.authenticated_at) && session.assurance_level >= self.level && has_all
+        let has_level = session.level_reached_at(self.level).is_some_and(is_recent);
+        is_recent(session.authenticated_at) && has_level && has_all
     }
 
     /// The age beyond which an authentication does not count, if there is one.
@@ -74,6 +76,35 @@ impl Requirement {
     /// The methods that are asked for.
     pub fn methods(&self) -> impl Iterator<Item = &str> {
         self.methods.iter().map(|name| &**name)
+    }
+}
+
+impl Session {
+    /// When an authentication last reached this assurance level, or a higher one; `None` when none has.
+    pub fn level_reached_at(&self, level: u8) -> Option<Timestamp> {
+        if level <= 1 {
+            return Some(self.authenticated_at);
+        }
+        if self.assurance_level < level {
+            return None;
+        }
+        // Where the record does not say when, it was at the sign-in at the earliest.
+        Some(self.levels.range(level..).map(|(_, &at)| at).max().unwrap_or(self.created_at))
+    }
+
+    /// The level of the newest authentication, which is the one that `authenticated_at` is about.
+    pub(crate) fn newest_level(&self) -> u8 {
+        let reached = |level: &u8| self.level_reached_at(*level) == Some(self.authenticated_at);
+        [3, 2].into_iter().find(reached).unwrap_or(1)
+    }
+
+    /// The levels on record once an authentication at `at` has reached `level`.
+    pub(crate) fn levels_with(&self, level: u8, at: Timestamp) -> BTreeMap<u8, Timestamp> {
+        let mut levels = self.levels.clone();
+        if level > 1 {
+            levels.insert(level, at);
+        }
+        levels
     }
 }
 
@@ -112,6 +143,7 @@ mod tests {
             (Requirement::at_level(2), 500, true),
             (Requirement::at_level(3), 0, false),
             (Requirement::at_level(2).method("pwd"), 500, true),
+            (five().level(2), 6, false),
         ];
         for (requirement, minutes, met) in table {
             let now = start.saturating_add(minutes * MINUTE);
@@ -124,5 +156,42 @@ mod tests {
         let now = start.saturating_add(11 * MINUTE);
         assert!(five().method("otp").is_met(&session, now));
         assert!(!five().method("pwd").is_met(&session, now));
+    }
+
+    /// S58: a password after a second factor is not a second factor.
+    #[test]
+    fn a_level_is_as_old_as_the_authentication_that_reached_it() {
+        let start = Timestamp::from_seconds(1_767_225_600);
+        let at = |minutes: u32| start.saturating_add(minutes * MINUTE);
+        let mut session = Session::new(UserId::from(1), start, at(600));
+        // The minute of an authentication, its level, then whether levels 1 to 3 are recent, and the newest level.
+        for (minute, level, recent, newest) in [
+            (0, 1, [true, false, false], 1),
+            (10, 2, [true, true, false], 2),
+            (20, 1, [true, false, false], 1),
+            (30, 3, [true, true, true], 3),
+            (32, 2, [true, true, true], 2),
+            (37, 1, [true, true, false], 1),
+            (50, 1, [true, false, false], 1),
+        ] {
+            session.levels = session.levels_with(level, at(minute));
+            session.assurance_level = session.assurance_level.max(level);
+            session.authenticated_at = at(minute);
+            let met = [1, 2, 3].map(|level| Requirement::recent(5 * MINUTE).level(level).is_met(&session, at(minute)));
+            assert_eq!((met, session.newest_level()), (recent, newest), "in minute {minute}");
+        }
+        assert!(Requirement::at_level(3).is_met(&session, at(500)), "whenever that was");
+    }
+
+    /// A record of a version that did not keep the time.
+    #[test]
+    fn a_level_without_a_time_was_reached_at_the_sign_in() {
+        let start = Timestamp::from_seconds(1_767_225_600);
+        let mut session = Session::new(UserId::from(1), start, start.saturating_add(600 * MINUTE));
+        session.assurance_level = 2;
+        assert_eq!((session.level_reached_at(2), session.newest_level()), (Some(start), 2));
+        session.authenticated_at = start.saturating_add(MINUTE);
+        assert_eq!((session.level_reached_at(2), session.newest_level()), (Some(start), 1));
+        assert_eq!(session.level_reached_at(3), None);
     }
 }

@@ -46,6 +46,16 @@ pub(crate) fn token_refused(why: &'static str) {
     tracing::debug!(why, "token refused");
 }
 
+pub(crate) fn adoption_not_begun() {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    TOLD.call_once(|| {
+        tracing::error!(
+            "the store knows of no adoption that has begun in time: it has lost its records, or is not the right one; \
+             tokens without a session are refused"
+        );
+    });
+}
+
 pub(crate) fn session_refused(id: SessionId, why: &'static str) {
     tracing::debug!(session = correlation(id), why, "session refused");
 }

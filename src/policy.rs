@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub use crate::{
+    adopting::{Adopting, NotAdopted, TokenCutoff},
     denied::{CsrfDenied, Denied},
     succession::ReuseCause,
 };
@@ -175,16 +176,24 @@ pub struct Admission {
     pub same_device: SameDevice,
     /// The limits on the user's active sessions, the newcomer included.
     pub limits: Vec<SessionLimit>,
+    /// Set when the newcomer is a token from before this crate came.
+    pub adopts: Option<Adopting>,
 }
 
 impl Admission {
     /// An admission at this moment that asks for nothing.
     pub fn new(as_of: AsOf) -> Self {
-        Self { as_of, supersedes: None, same_device: SameDevice::Keep, limits: Vec::new() }
+        let (same_device, limits) = (SameDevice::Keep, Vec::new());
+        Self { as_of, supersedes: None, same_device, limits, adopts: None }
     }
 
-    /// Whether the user's other sessions do not matter, so that a plain insert does.
+    /// Whether nothing has to hold and nothing has to give way, so that a plain insert does.
     pub fn is_unconditional(&self) -> bool {
+        self.leaves_others_alone() && self.adopts.is_none()
+    }
+
+    /// Whether the user's other sessions do not matter.
+    pub fn leaves_others_alone(&self) -> bool {
         self.supersedes.is_none() && self.same_device == SameDevice::Keep && self.limits.is_empty()
     }
 

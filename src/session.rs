@@ -46,8 +46,11 @@ pub struct Session {
     pub idle_timeout: Duration,
     /// The methods the user has proven themselves with, by their RFC 8176 names (`pwd`, `otp`, …), and when.
     pub methods: BTreeMap<Box<str>, Timestamp>,
-    /// The authenticator assurance level of the sign-in: 1, 2 or 3 (NIST SP 800-63B).
+    /// The highest authenticator assurance level that was reached: 1, 2 or 3 (NIST SP 800-63B).
     pub assurance_level: u8,
+    /// The levels above 1 that an authentication reached, and when one reached each last. See
+    /// [`level_reached_at`](Self::level_reached_at).
+    pub levels: BTreeMap<u8, Timestamp>,
     /// Which token pair is current, and the salt of its refresh token.
     pub tokens: TokenState,
     /// Why, by whom and when the session was ended on record. A session past a deadline may not have one yet:
@@ -77,6 +80,7 @@ impl Session {
             idle_timeout: expires_at.duration_since(now),
             methods: BTreeMap::new(),
             assurance_level: 1,
+            levels: BTreeMap::new(),
             tokens: TokenState::default(),
             ended: None,
             data: Map::new(),
@@ -278,18 +282,26 @@ pub enum Actor {
     Session(SessionId),
     /// The application on its own behalf.
     Application,
-    /// An administrator, by whatever name the application knows them: at most 128 bytes are kept.
+    /// An administrator, by whatever name the application knows them. Stores keep it without control and invisible
+    /// characters, and at most 128 bytes of it.
     Administrator(Box<str>),
 }
 
 impl Actor {
+    /// An administrator by this name, in the form that stores keep.
+    pub(crate) fn administrator(name: &str) -> Self {
+        Self::Administrator(crate::text::clean(name.as_bytes(), LONGEST_ADMINISTRATOR))
+    }
+
     /// The form in which stores keep the actor; [`Actor::from_stored`] reads it back.
     pub fn to_stored(&self) -> String {
         match self {
             Self::System => "system".to_owned(),
             Self::Session(id) => format!("session:{id}"),
             Self::Application => "application".to_owned(),
-            Self::Administrator(name) => format!("administrator:{}", crate::text::cut(name, 128)),
+            Self::Administrator(name) => {
+                format!("administrator:{}", crate::text::clean(name.as_bytes(), LONGEST_ADMINISTRATOR))
+            }
         }
     }
 
@@ -303,6 +315,9 @@ impl Actor {
         }
     }
 }
+
+/// The longest name of an administrator that is kept, in bytes.
+const LONGEST_ADMINISTRATOR: usize = 128;
 
 /// Activity to record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -372,6 +387,18 @@ mod tests {
             assert_eq!(Actor::from_stored(&actor.to_stored()), actor);
         }
         assert_eq!(Actor::from_stored("session:nonsense"), Actor::System);
+    }
+
+    /// S89: what a database, a log or a page would choke on is not kept.
+    #[test]
+    fn an_administrators_name_is_cleaned() {
+        let long = "ä".repeat(200);
+        for (name, kept) in [("eve\0", "eve"), (" e\u{202e}v\r\ne\u{200b} ", "eve"), ("\0", ""), (&long, &long[..128])]
+        {
+            let stored = format!("administrator:{kept}");
+            assert_eq!(Actor::Administrator(name.into()).to_stored(), stored, "{name:?}");
+            assert_eq!(Actor::administrator(name), Actor::Administrator(kept.into()), "{name:?}");
+        }
     }
 
     /// S91.

@@ -17,6 +17,7 @@ struct Fields<V> {
     /// From when on a request that finds the entry has the record read anew, in ticks.
     reload_due: AtomicU64,
     epoch: u64,
+    key_revision: u64,
     /// Whether a request has found it since room was last looked for here.
     used: AtomicBool,
     /// What the entry weighs, in bytes.
@@ -80,6 +81,7 @@ impl<V> Entry<V> {
             touch_due: AtomicU64::new(touch_due),
             reload_due: AtomicU64::new(publication.reload_due),
             epoch,
+            key_revision: publication.key_revision,
             used: AtomicBool::new(false),
             bytes: publication.bytes,
             value: publication.value,
@@ -96,8 +98,10 @@ impl<V> Entry<V> {
         now < self.fields().valid_until.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_of(&self, epoch: u64) -> bool {
-        self.fields().epoch == epoch
+    /// Whether it belongs to this epoch of the cache, and to this revision of the keys.
+    pub(super) fn is_of(&self, epoch: u64, key_revision: u64) -> bool {
+        let fields = self.fields();
+        fields.epoch == epoch && fields.key_revision == key_revision
     }
 
     /// Notes that a request has found it. Mostly a read, so that many may do it at once.

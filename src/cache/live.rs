@@ -128,8 +128,7 @@ impl<V> LiveSessions<V> {
         let live = current(&mut shard, ticket).filter(|live| live.epoch == self.epoch())?;
 
         let touch_due = live.activity.map_or(publication.touch_due, |activity| activity.next.get());
-        let epoch = ticket.epoch.wrapping_add(publication.key_revision);
-        let entry = Entry::new(publication, touch_due, epoch);
+        let entry = Entry::new(publication, touch_due, ticket.epoch);
         shard.add_entry(&ticket.user, ticket.id, entry.clone(), tokens);
         shard.make_room(ticket.epoch, tokens);
         Some(entry)

@@ -71,9 +71,9 @@ impl<V> Cache<V> {
 
     /// Looks a token up. `key_revision` is that of the key ring: a changed ring voids what it once verified.
     pub(crate) fn get(&self, token: &[u8], now: u64, key_revision: u64) -> Lookup<V> {
-        let epoch = self.epoch(key_revision);
+        let epoch = self.live.epoch();
         self.tokens.with(token, |entry| match entry {
-            Some(entry) if !entry.is_of(epoch) => Lookup::Miss,
+            Some(entry) if !entry.is_of(epoch, key_revision) => Lookup::Miss,
             Some(entry) if entry.is_valid(now) => {
                 entry.note_use();
                 Lookup::Hit(entry.clone())
@@ -83,9 +83,9 @@ impl<V> Cache<V> {
         })
     }
 
-    /// Whether an entry is neither of an earlier epoch nor of an earlier revision of the key ring.
+    /// Whether an entry is neither of an earlier epoch nor of another revision of the key ring.
     pub(crate) fn is_recent(&self, entry: &Entry<V>, key_revision: u64) -> bool {
-        entry.is_of(self.epoch(key_revision))
+        entry.is_of(self.live.epoch(), key_revision)
     }
 
     /// Joins the session's running load, takes what an earlier one brought, or leads a new one.
@@ -154,11 +154,6 @@ impl<V> Cache<V> {
     /// How many sessions have an entry, a record or a running load.
     pub(crate) fn sessions(&self) -> usize {
         self.live.len()
-    }
-
-    /// The epoch of the cache and that of the keys both only grow, so their sum changes when either does.
-    fn epoch(&self, key_revision: u64) -> u64 {
-        self.live.epoch().wrapping_add(key_revision)
     }
 }
 

@@ -293,7 +293,7 @@ impl SessionManagerBuilder {
         let refreshing = self.checked_refreshing()?;
         let device_cookie = DeviceCookie::new(&self)?;
         if let Some(adoption) = &self.adoption {
-            adoption.check(self.clock.now(), self.retention)?;
+            adoption.check(self.retention, self.store.facts().retention)?;
         }
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),

@@ -7,7 +7,7 @@ use crate::{
     id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
     manager::{Inner, Revocation, SessionManager},
-    session::{Session, AsOf},
+    session::{AsOf, Session},
     store::{DevicePosition, EndScope, ListQuery, SessionState},
 };
 

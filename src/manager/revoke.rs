@@ -27,9 +27,9 @@ impl Revocation {
         Self { reason: EndReason::RevokedByUser, actor: Actor::Session(through) }
     }
 
-    /// An administrator ends it.
+    /// An administrator ends it. Control and invisible characters of the name are dropped, and at most 128 bytes are kept.
     pub fn by_administrator(name: impl Into<Box<str>>) -> Self {
-        Self { reason: EndReason::RevokedByAdmin, actor: Actor::Administrator(name.into()) }
+        Self { reason: EndReason::RevokedByAdmin, actor: Actor::administrator(&name.into()) }
     }
 
     /// The application ends it on its own behalf.
@@ -167,6 +167,8 @@ impl Inner {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
+        // First, so that a token without a session either has one that ends now, or gets none.
+        let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
         let outcome =
             self.twice_within_deadline("end_all", || self.store.end_all(user, &scope, &ending, allowance)).await;
 
@@ -186,6 +188,7 @@ impl Inner {
         if scope == EndScope::all() {
             self.distrust(user).await?;
         }
+        cut_off?;
         Ok(ended.len() as u64)
     }
 

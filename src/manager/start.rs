@@ -218,6 +218,7 @@ impl StartSession {
         session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
+        session.levels = session.levels_with(session.assurance_level, now);
         session.data = self.data;
         session.tokens.salt = Salt::random();
         Ok(Prepared { session, carried, held: client.held, on: client.on })
@@ -279,6 +280,9 @@ impl Inner {
             Admitted::Refused(full) => {
                 self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
+            }
+            Admitted::NotAdopted(_) => {
+                return Err(Error::with_source(ErrorKind::Unavailable, "the store took a sign-in for an adoption"));
             }
         }
         if let Some((user, id)) = elsewhere {

@@ -217,7 +217,7 @@ impl Inner {
             generation: (generation > 0 || self.refreshing.is_some()).then_some(generation),
             authenticated_at: session.authenticated_at,
             methods: &methods,
-            level: assurance::level_name(session.assurance_level),
+            level: assurance::level_name(session.newest_level()),
             claims: (!claims.is_empty()).then_some(&claims),
         };
         let token = issuer.issue(&token).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))?;

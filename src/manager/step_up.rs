@@ -65,7 +65,7 @@ impl Reauthentication {
     }
 
     /// The authenticator assurance level that this authentication reached: 1, 2 or 3. A session that had reached a higher one
-    /// keeps it. Default: 1.
+    /// keeps it, together with the time at which it did; the `acr` of the tokens is that of this authentication. Default: 1.
     pub fn assurance_level(mut self, level: u8) -> Self {
         self.assurance_level = level.clamp(1, 3);
         self
@@ -132,7 +132,9 @@ impl Inner {
             rotation.refuse_older = true;
             let mut methods = session.methods.clone();
             methods.extend(asked.methods.iter().map(|name| (name.clone(), now)));
-            rotation.proof = Some(Proof::new(methods, asked.assurance_level.max(session.assurance_level)));
+            let mut proof = Proof::new(methods, asked.assurance_level.max(session.assurance_level));
+            proof.levels = session.levels_with(asked.assurance_level, now);
+            rotation.proof = Some(proof);
 
             let outcome =
                 self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;

@@ -11,7 +11,9 @@ pub(super) fn weight(session: &Session, token: &[u8]) -> u32 {
     let custom_name = device.custom_name.as_ref().map_or(0, |name| name.as_str().len());
     let methods: usize = session.methods.keys().map(|name| name.len()).sum();
     let data: usize = session.data.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
-    let nodes = nodes(session.methods.len()) * METHODS_NODE + nodes(session.data.len()) * DATA_NODE;
+    let nodes = nodes(session.methods.len()) * METHODS_NODE
+        + nodes(session.levels.len()) * LEVELS_NODE
+        + nodes(session.data.len()) * DATA_NODE;
     let texts = texts + hints + custom_name + methods + data + session.user_id.as_str().len();
     u32::try_from(STRUCTURES + token.len() + texts + nodes).unwrap_or(u32::MAX)
 }
@@ -22,10 +24,13 @@ fn nodes(entries: usize) -> usize {
 }
 
 /// The weight of an entry without its token's bytes and the record's texts.
-const STRUCTURES: usize = 768;
+const STRUCTURES: usize = 800;
 
 /// The weight of up to eleven names with their times.
 const METHODS_NODE: usize = 288;
+
+/// The weight of up to eleven levels with their times.
+const LEVELS_NODE: usize = 112;
 
 /// The weight of up to eleven names with their values.
 const DATA_NODE: usize = 640;

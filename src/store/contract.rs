@@ -6,11 +6,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::Admission,
+    policy::{Admission, TokenCutoff},
     session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
-        ScanPage, StoreError,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
+        StoreError, StoreFacts,
     },
 };
 
@@ -33,6 +33,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         true
     }
 
+    /// What the store says of itself, for `build()` to check settings against. Default: nothing is known.
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new()
+    }
+
     /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
 
@@ -41,6 +46,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`. Evicted
     /// sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert is repeated, is
     /// left as it is, ended or not, and nothing makes room for it.
+    ///
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked first, with the user's
+    /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
+    /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this key.
@@ -77,6 +86,15 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
+    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
+    /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
+    ///
+    /// Default: an error. A store that keeps cutoffs says so by [`facts`](Self::facts).
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        let _ = (user, cutoff);
+        Box::pin(async { Err(StoreError::unavailable("this store keeps no cutoffs")) })
+    }
+
     /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can be
     /// renamed too.
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
@@ -92,7 +110,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome>;
 
     /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
-    /// many.
+    /// many. Cutoffs, and notes of adoptions, that were to be kept until a moment before `ended_before` may go too, uncounted.
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64>;
 
     /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether there is
@@ -150,7 +168,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(DevicesSwept::default()) })
     }
 
-    /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were.
+    /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were. Only a
+    /// [cutoff](Self::cut_off) stays, until its time is over; it should not be kept under the user's id in clear text.
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
     /// One page of all sessions of all users, in an order of the store's own, for administration. A session that is

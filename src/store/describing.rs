@@ -6,11 +6,11 @@ use crate::{
     clock::Timestamp,
     device::{DescribeDevice, DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::Admission,
+    policy::{Admission, TokenCutoff},
     session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
-        ScanPage, SessionStore, StoreFuture,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionStore, StoreFacts, StoreFuture,
     },
 };
 
@@ -45,6 +45,10 @@ impl SessionStore for DescribingStore {
 
     fn is_shared(&self) -> bool {
         self.store.is_shared()
+    }
+
+    fn facts(&self) -> StoreFacts {
+        self.store.facts()
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -86,6 +90,10 @@ impl SessionStore for DescribingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         self.store.end_all(user, scope, ending, idle_allowance)
+    }
+
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        self.store.cut_off(user, cutoff)
     }
 
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {

@@ -13,11 +13,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::Admission,
+    policy::{Admission, TokenCutoff},
     session::{EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome,
-        ScanPage, SessionStore, StoreError, StoreFuture, StoreMethod,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionStore, StoreError, StoreFacts, StoreFuture, StoreMethod,
     },
 };
 
@@ -252,6 +252,10 @@ impl SessionStore for FailingStore {
         self.store.is_shared()
     }
 
+    fn facts(&self) -> StoreFacts {
+        self.store.facts()
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         self.call(StoreMethod::Migrate, |store| store.migrate())
     }
@@ -289,6 +293,10 @@ impl SessionStore for FailingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         self.call(StoreMethod::EndAll, move |store| store.end_all(user, scope, ending, idle_allowance))
+    }
+
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        self.call(StoreMethod::CutOff, move |store| store.cut_off(user, cutoff))
     }
 
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {

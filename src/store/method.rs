@@ -10,6 +10,7 @@ pub enum StoreMethod {
     Touch,
     End,
     EndAll,
+    CutOff,
     Rename,
     SetData,
     Rotate,
@@ -30,7 +31,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
@@ -38,6 +39,7 @@ impl StoreMethod {
         Self::Touch,
         Self::End,
         Self::EndAll,
+        Self::CutOff,
         Self::Rename,
         Self::SetData,
         Self::Rotate,

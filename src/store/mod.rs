@@ -25,6 +25,8 @@ mod method;
 mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod subject;
 mod values;
 
 pub(crate) use self::describing::DescribingStore;
@@ -46,7 +48,7 @@ pub use self::{
     memory::MemoryStore,
     values::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Proof, Rotation,
-        RotationOutcome, ScanPage, SessionState,
+        RotationOutcome, ScanPage, SessionState, StoreFacts, StoreRetention,
     },
 };
 

@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     clock::Timestamp,
     device::KnownDevice,
     id::{DeviceId, SessionId},
-    policy::{Eviction, Full},
+    policy::{Eviction, Full, NotAdopted},
     session::{AsOf, Ending, Session},
 };
 
@@ -16,6 +16,54 @@ pub enum Admitted {
     Inserted(Vec<Eviction>),
     /// A limit refused it; nothing changed.
     Refused(Full),
+    /// The token that asked for it is not adopted; nothing changed.
+    NotAdopted(NotAdopted),
+}
+
+/// What a store says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFacts {
+    /// How long it keeps ended sessions and cutoffs. Default: unknown.
+    pub retention: StoreRetention,
+}
+
+impl StoreFacts {
+    /// A store of which nothing is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How long it keeps ended sessions and cutoffs. Default: unknown.
+    #[must_use]
+    pub fn retention(mut self, retention: StoreRetention) -> Self {
+        self.retention = retention;
+        self
+    }
+}
+
+/// How long a store keeps ended sessions and [cutoffs](crate::policy::TokenCutoff) by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreRetention {
+    /// Not known, or it keeps no cutoffs: nothing is adopted over such a store.
+    #[default]
+    Unknown,
+    /// Until they are purged.
+    UntilPurged,
+    /// At least this long after their end, if nobody purges them earlier.
+    AtLeast(Duration),
+}
+
+impl StoreRetention {
+    /// Whether what ended is certainly kept for this long, unless somebody purges it.
+    pub fn covers(self, duration: Duration) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::UntilPurged => true,
+            Self::AtLeast(kept) => kept >= duration,
+        }
+    }
 }
 
 /// Which page of a user's sessions to read.
@@ -159,14 +207,16 @@ impl Rotation {
 pub struct Proof {
     /// The methods on record from now on.
     pub methods: BTreeMap<Box<str>, Timestamp>,
-    /// The assurance level from now on.
+    /// The highest assurance level from now on.
     pub assurance_level: u8,
+    /// When each level was reached last, from now on.
+    pub levels: BTreeMap<u8, Timestamp>,
 }
 
 impl Proof {
-    /// Proof by these methods, reaching this level.
+    /// Proof by these methods, with this as the highest level, and no times of levels.
     pub fn new(methods: BTreeMap<Box<str>, Timestamp>, assurance_level: u8) -> Self {
-        Self { methods, assurance_level }
+        Self { methods, assurance_level, levels: BTreeMap::new() }
     }
 }
 

@@ -143,7 +143,10 @@ impl TokenIssuer {
         }
         map.serialize_entry("exp", &token.expires_at.as_seconds())?;
         map.serialize_entry("iat", &token.issued_at.as_seconds())?;
-        map.serialize_entry("auth_time", &token.authenticated_at.as_seconds())?;
+        // It is not known of tokens that were adopted.
+        if token.authenticated_at > Timestamp::UNIX_EPOCH {
+            map.serialize_entry("auth_time", &token.authenticated_at.as_seconds())?;
+        }
         map.serialize_entry(&*self.options.session_id_claim, &token.session_id)?;
         if let Some(generation) = token.generation {
             map.serialize_entry("gen", &generation)?;

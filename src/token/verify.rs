@@ -34,8 +34,8 @@ pub trait VerifyToken: fmt::Debug + Send + Sync + 'static {
     /// Why the token is refused. The client is not told.
     fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection>;
 
-    /// A number that differs whenever tokens accepted earlier may have become unacceptable, so that they are verified anew;
-    /// it never returns to an earlier value. Read on every request.
+    /// A number that changes whenever tokens accepted earlier may have become unacceptable, so that they are verified again.
+    /// It may go up or down, but never returns to an earlier value. Read on every request.
     ///
     /// Default: always 0.
     fn revision(&self) -> u64 {

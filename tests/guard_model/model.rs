@@ -32,7 +32,7 @@ impl Node {
     /// What the manager does for a request; whether it is accepted.
     fn request(&self, id: SessionId) -> bool {
         let token = id.as_uuid().as_bytes();
-        if self.tokens.get(token).is_some_and(|entry| entry.is_of(self.live.epoch()) && entry.is_valid(NOW)) {
+        if self.tokens.get(token).is_some_and(|entry| entry.is_of(self.live.epoch(), 0) && entry.is_valid(NOW)) {
             return true;
         }
         for _ in 0..ROUNDS {

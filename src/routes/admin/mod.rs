@@ -79,14 +79,14 @@ impl AdminRoutes {
 }
 
 /// The administrator who asks: put into a request's extensions by the guard in front of [`AdminRoutes`]. Sessions that they
-/// end keep the name with their ending; at most 128 bytes of it.
+/// end keep the name with their ending: without control and invisible characters, and at most 128 bytes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminName(Box<str>);
 
 impl AdminName {
     /// An administrator, by whatever name the application knows them.
     pub fn new(name: impl Into<Box<str>>) -> Self {
-        Self(name.into())
+        Self(crate::text::clean(name.into().as_bytes(), 128))
     }
 
     fn revocation(self) -> Revocation {

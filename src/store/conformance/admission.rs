@@ -207,6 +207,7 @@ pub(super) async fn racing_sign_ins_never_pass_a_limit(store: Store) -> Verdict 
                     told_to_go.extend(evictions.iter().map(|eviction| eviction.id));
                 }
                 Admitted::Refused(full) => ensure_eq!(full.active, 5, "how many were counted under {over:?}"),
+                Admitted::NotAdopted(why) => ensure!(false, "a sign-in was answered by {why:?}"),
             }
         }
         let mut distinct = sorted(told_to_go.clone());

@@ -7,13 +7,13 @@ use serde_json::json;
 use super::{
     devices::{device, ensure_known, see_all, trust},
     support::{
-        AT_NOW, DAY, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all, later,
-        race, revoked, session,
+        AT_NOW, DAY, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all,
+        later, race, revoked, session,
     },
 };
 use crate::{
-    id::SessionKey,
     device::{DeviceName, DeviceUpkeep},
+    id::SessionKey,
     session::{Session, Touch},
     store::{DevicePosition, EndOutcome, EndScope, Rotation, RotationOutcome, SessionState},
 };

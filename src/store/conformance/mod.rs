@@ -18,6 +18,7 @@
 //! ```
 
 mod admission;
+mod adopting;
 mod cancellation;
 mod changes;
 mod devices;
@@ -179,6 +180,7 @@ macro_rules! __conformance_cases {
             every_kind_of_device_reads_back_exactly: "a device is kept as it described itself",
             the_largest_numbers_read_back_exactly: "numbers at the ends of their ranges are kept",
             every_ending_reads_back_exactly: "each reason and each actor is kept",
+            an_odd_name_of_an_administrator_ends_a_session: "whatever an administrator is called, the session ends",
             odd_user_ids_are_kept: "a user id is any clean text of up to 128 bytes, and never part of a query",
             user_ids_are_compared_byte_by_byte: "ids that differ in case, accent or composition are different users",
             another_users_record_is_as_good_as_absent: "an operation that names user and id wrongly finds nothing",
@@ -279,6 +281,14 @@ macro_rules! __conformance_cases {
             an_erased_user_leaves_no_trace: "nothing finds, lists, reports, scans or purges what was erased",
             nothing_brings_an_erased_session_back: "no change of an erased session or device puts it on record again",
             racing_erasures_count_each_session_once: "the answers of racing erasures add up, and nothing of the user is left",
+        }
+        adopting {
+            a_token_issued_up_to_the_cutoff_is_not_adopted: "the user's cutoff refuses tokens issued until then, and nothing else",
+            a_cutoff_never_moves_back: "of several cutoffs of a user the latest counts, whatever their order",
+            a_cutoff_outlives_an_erasure_and_a_purge: "a cutoff stays until its time is over, also when the user is erased",
+            adoption_begins_in_time_or_not_at_all: "a store without a note of an adoption begins one in time, for all users, and never later",
+            what_is_on_record_already_is_adopted: "a record that is there is left as it is, cutoff or not",
+            no_adoption_slips_past_a_cutoff: "whatever races a cutoff and the ending of all sessions, none is left active",
         }
         scanning {
             a_scan_meets_every_session_once: "in a store at rest, pages of any size meet each session of each user once",

@@ -62,6 +62,7 @@ pub(super) async fn the_largest_numbers_read_back_exactly(store: Store) -> Verdi
     largest.last_active_at = Timestamp::from_micros(253_402_300_798_999_999);
     largest.idle_timeout = Duration::from_secs(20 * 365 * 86_400) + Duration::from_micros(1);
     largest.assurance_level = u8::MAX;
+    largest.levels = [2, 3, u8::MAX].map(|level| (level, largest.expires_at)).into();
     largest.tokens.generation = u32::MAX;
     largest.tokens.least_generation = u32::MAX;
     largest.tokens.salt = Salt::from_bytes([0xff; 16]);
@@ -92,6 +93,20 @@ pub(super) async fn every_ending_reads_back_exactly(store: Store) -> Verdict {
             ensure_eq!(reread(&store, &ended_later).await?.ended, Some(ending), "the ending on record");
             ensure_unchanged(&store, &imported).await?;
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn an_odd_name_of_an_administrator_ends_a_session(store: Store) -> Verdict {
+    let longest = "ä".repeat(1_000);
+    for name in ["eve\0", "\0", "e\u{202e}v\r\ne", &longest] {
+        let ended = session(1);
+        insert(&store, &ended).await?;
+        let ending = Ending::new(EndReason::RevokedByAdmin, Actor::Administrator(name.into()), NOW);
+        let outcome = store.end(&ended.key(), &ending, Duration::ZERO).await?;
+        ensure_eq!(outcome, EndOutcome::Ended, "the answer to an ending by {name:?}");
+        let reason = reread(&store, &ended).await?.ended.map(|ending| ending.reason);
+        ensure_eq!(reason, Some(EndReason::RevokedByAdmin), "the reason on record of an ending by {name:?}");
     }
     Ok(())
 }

@@ -62,9 +62,12 @@ pub(super) async fn a_rotation_records_a_proof(store: Store) -> Verdict {
     let mut proven = full_session()?;
     insert(&store, &proven).await?;
     let methods = BTreeMap::from([("pwd".into(), ago(HOUR)), ("hwk".into(), NOW), ("x'\"".into(), ago(MINUTE))]);
-    let rotation = Rotation { proof: Some(Proof::new(methods.clone(), 3)), ..Rotation::new(7, AT_NOW) };
+    let levels = BTreeMap::from([(2, ago(2 * MINUTE)), (3, NOW)]);
+    let proof = Proof { levels: levels.clone(), ..Proof::new(methods.clone(), 3) };
+    let rotation = Rotation { proof: Some(proof), ..Rotation::new(7, AsOf::new(NOW, Duration::ZERO)) };
     let outcome = rotate(&store, &proven, &rotation).await?;
     (proven.methods, proven.assurance_level, proven.authenticated_at) = (methods, 3, NOW);
+    proven.levels = levels;
     (proven.tokens.generation, proven.tokens.rotated_at, proven.tokens.newest_seen) = (8, Some(NOW), false);
     proven.last_active_at = NOW;
     ensure_eq!(outcome, RotationOutcome::Rotated(Box::new(proven.clone())), "the answer");

@@ -121,6 +121,7 @@ pub(super) fn full_session() -> Result<Session, Violation> {
     session.idle_timeout = Duration::from_micros(1_234_567_891);
     session.methods = BTreeMap::from([("pwd".into(), ago(HOUR)), ("otp".into(), ago(2 * MINUTE))]);
     session.assurance_level = 2;
+    session.levels = BTreeMap::from([(2, ago(2 * MINUTE))]);
     session.tokens.generation = 7;
     session.tokens.least_generation = 6;
     session.tokens.rotated_at = Some(ago(3 * MINUTE));

@@ -14,11 +14,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{ActiveSession, Admission},
+    policy::{ActiveSession, Admission, TokenCutoff},
     session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionStore, StoreError, StoreFuture,
+        RotationOutcome, ScanPage, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -57,6 +57,10 @@ impl SessionStore for MemoryStore {
         false
     }
 
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -66,6 +70,11 @@ impl SessionStore for MemoryStore {
             let mut records = self.records();
             if records.session_mut(&session.key()).is_some() {
                 return Ok(Admitted::Inserted(Vec::new()));
+            }
+            if let Some(adopting) = &admission.adopts
+                && let Err(why) = records.adopt(&session.user_id, adopting, admission.as_of.now)
+            {
+                return Ok(Admitted::NotAdopted(why));
             }
             let active: Vec<ActiveSession> = records
                 .of(&session.user_id)
@@ -148,6 +157,15 @@ impl SessionStore for MemoryStore {
         })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let kept = records.cutoffs.entry(user.clone()).or_insert(*cutoff);
+            *kept = kept.and(*cutoff);
+            Ok(())
+        })
+    }
+
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
@@ -193,6 +211,7 @@ impl SessionStore for MemoryStore {
             if let Some(proof) = &rotation.proof {
                 session.methods = proof.methods.clone();
                 session.assurance_level = proof.assurance_level;
+                session.levels = proof.levels.clone();
                 session.authenticated_at = rotation.as_of.now;
             }
             Ok(RotationOutcome::Rotated(Box::new(session.clone())))
@@ -216,6 +235,8 @@ impl SessionStore for MemoryStore {
                     records.users.remove(&key.user_id);
                 }
             }
+            records.cutoffs.retain(|_, cutoff| cutoff.kept_until >= ended_before);
+            records.adoption = records.adoption.filter(|&kept_until| kept_until >= ended_before);
             Ok(due.len() as u64)
         })
     }

@@ -9,15 +9,20 @@ use crate::{
     clock::Timestamp,
     device::{DeviceUpkeep, KnownDevice},
     id::{DeviceId, SessionId, SessionKey, UserId},
+    policy::{Adopting, NotAdopted, TokenCutoff},
     session::{AsOf, Ending, Session},
     store::{DevicesSwept, EndOutcome},
 };
 
+/// All that the store knows.
 #[derive(Default)]
 pub(super) struct Records {
     pub(super) users: HashMap<UserId, BTreeMap<SessionId, Session>>,
     pub(super) by_end: BTreeSet<(Timestamp, SessionKey)>,
     pub(super) devices: HashMap<UserId, BTreeMap<DeviceId, KnownDevice>>,
+    pub(super) cutoffs: HashMap<UserId, TokenCutoff>,
+    /// Until when the note of an adoption is kept, if one has begun.
+    pub(super) adoption: Option<Timestamp>,
 }
 
 impl Records {
@@ -94,6 +99,14 @@ impl Records {
         self.by_end.remove(&(before, key.clone()));
         self.by_end.insert((after, key.clone()));
         passed.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)
+    }
+
+    /// Decides over a user's token from before this crate came, and begins the adoption if need be.
+    pub(super) fn adopt(&mut self, user: &UserId, adopting: &Adopting, now: Timestamp) -> Result<(), NotAdopted> {
+        let issued_until = self.cutoffs.get(user).map(|cutoff| cutoff.issued_until);
+        adopting.decide(now, self.adoption.is_some(), issued_until)?;
+        self.adoption.get_or_insert(adopting.kept_until);
+        Ok(())
     }
 }
 

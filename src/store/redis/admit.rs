@@ -10,12 +10,15 @@ use redis::{Value, from_redis_value};
 use super::{
     RedisStore,
     failure::unexpected,
+    keys::{SHARDS, shard_of},
     record,
-    script::{Call, INSERT},
+    script::{CUT_OFF, Call, INSERT},
     time_to_live,
 };
 use crate::{
-    policy::{ActiveSession, Admission, Eviction},
+    clock::Timestamp,
+    id::UserId,
+    policy::{ActiveSession, Admission, Adopting, Eviction, NotAdopted, TokenCutoff},
     session::Session,
     store::{Admitted, StoreError},
 };
@@ -26,7 +29,8 @@ impl RedisStore {
         let fields = record::encode(session)?;
         let newcomer = ActiveSession::from(session);
         let mut evictions = Vec::new();
-        let mut view = if admission.is_unconditional() { ANY_VIEW.to_owned() } else { String::new() };
+        let mut begins = admission.adopts.filter(|adopting| admission.as_of.now < adopting.may_begin_before);
+        let mut view = if admission.leaves_others_alone() { ANY_VIEW.to_owned() } else { String::new() };
 
         for attempt in 0..ATTEMPTS {
             let call = self.insert_call(session, admission, &view, &evictions, &fields);
@@ -38,6 +42,11 @@ impl RedisStore {
             let active = match read_insertion(answer)? {
                 Insertion::Inserted => return Ok(Admitted::Inserted(evictions)),
                 Insertion::Present => return Ok(Admitted::Inserted(Vec::new())),
+                Insertion::NotAdopted(NotAdopted::NotBegun) if let Some(adopting) = begins.take() => {
+                    self.begin_adoption(&adopting, admission.as_of.now).await?;
+                    continue;
+                }
+                Insertion::NotAdopted(why) => return Ok(Admitted::NotAdopted(why)),
                 Insertion::Overtaken { view: present, active } => {
                     view = present;
                     active
@@ -67,7 +76,9 @@ impl RedisStore {
         let lifetime = ends_at.duration_since(admission.as_of.now).saturating_add(self.kept_for());
         let state = if session.ended.is_some() { "over" } else { "open" };
 
-        let mut call = Call::new(&INSERT, [keys.record(session.id), keys.open(), keys.over(), keys.ends()])
+        let adoption = self.keys.adoption(shard_of(&session.user_id));
+        let keys_of_call = [keys.record(session.id), keys.open(), keys.over(), keys.ends(), adoption, keys.cutoff()];
+        let mut call = Call::new(&INSERT, keys_of_call)
             .arg(keys.base)
             .arg(session.user_id.as_str())
             .arg(session.id.to_string())
@@ -79,6 +90,7 @@ impl RedisStore {
             .number(session.last_active_at.as_micros())
             .number(ends_at.as_micros())
             .arg(state)
+            .arg(admission.adopts.map(|adopting| adopting.issued_at.as_micros().to_string()).unwrap_or_default())
             .arg(evictions.len().to_string());
         for eviction in evictions {
             call = call.arg(eviction.id.to_string()).arg(eviction.reason.as_str());
@@ -87,11 +99,34 @@ impl RedisStore {
     }
 }
 
+/// Which tokens from before this crate came are put on record.
+impl RedisStore {
+    /// Notes in every shard that an adoption has begun. A server that loses one loses the note with it.
+    async fn begin_adoption(&self, adopting: &Adopting, now: Timestamp) -> Result<(), StoreError> {
+        let lifetime = adopting.kept_until.duration_since(now).saturating_add(self.kept_for());
+        let notes = (0..SHARDS).map(|shard| {
+            let mut note = redis::cmd("SET");
+            note.arg(self.keys.adoption(shard)).arg(1).arg("NX").arg("PX").arg(time_to_live(lifetime));
+            note
+        });
+        self.connection.query_all(notes.collect()).await.map(drop)
+    }
+
+    pub(super) async fn put_cutoff(&self, user: &UserId, cutoff: &TokenCutoff) -> Result<(), StoreError> {
+        let lifetime = cutoff.kept_until.duration_since(cutoff.issued_until).saturating_add(self.kept_for());
+        let call = Call::new(&CUT_OFF, [self.keys.of(user).cutoff()])
+            .number(cutoff.issued_until.as_micros())
+            .arg(time_to_live(lifetime));
+        self.invoke_ending(&call).await.map(drop)
+    }
+}
+
 /// What the script says.
 enum Insertion {
     Inserted,
     /// The record is there already.
     Present,
+    NotAdopted(NotAdopted),
     /// The user's sessions are not those that were decided over, but these.
     Overtaken {
         view: String,
@@ -106,6 +141,8 @@ fn read_insertion(answer: Value) -> Result<Insertion, StoreError> {
     match word.as_str() {
         "inserted" => Ok(Insertion::Inserted),
         "present" => Ok(Insertion::Present),
+        "not begun" => Ok(Insertion::NotAdopted(NotAdopted::NotBegun)),
+        "cut off" => Ok(Insertion::NotAdopted(NotAdopted::CutOff)),
         _ => {
             let view = from_redis_value(next()).map_err(unexpected)?;
             Ok(Insertion::Overtaken { view, active: parts.filter_map(read_active).collect() })

@@ -9,6 +9,8 @@
 //! | `tds:{7}:device:<device>:<user>` | a hash: a device |
 //! | `tds:{7}:devices:<user>` | a sorted set: the user's devices, by when they were last seen |
 //! | `tds:{7}:due` | a sorted set: the devices of the whole shard, by when it is worth asking whether they are still needed |
+//! | `tds:{7}:cutoff:<hash of the user>` | the user's cutoff |
+//! | `tds:{7}:adoption` | the note that an adoption has begun, in each shard: any of them may be lost |
 //!
 //! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's id
 //! alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be kept
@@ -16,9 +18,11 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+
 use crate::{
     id::{DeviceId, SessionId, UserId},
-    store::{StoreError, StoreErrorKind},
+    store::{StoreError, StoreErrorKind, subject::subject_of},
 };
 
 /// How many shards there are. It is part of the layout: another number would lose every record there is.
@@ -63,6 +67,11 @@ impl Keys {
     pub(super) fn due(&self, shard: u16) -> String {
         format!("{}{{{shard}}}:due", self.prefix)
     }
+
+    /// The note in a shard that an adoption has begun.
+    pub(super) fn adoption(&self, shard: u16) -> String {
+        format!("{}{{{shard}}}:adoption", self.prefix)
+    }
 }
 
 impl Default for Keys {
@@ -100,6 +109,11 @@ impl UserKeys<'_> {
 
     pub(super) fn device(&self, id: DeviceId) -> String {
         format!("{}device:{id}:{}", self.base, self.user)
+    }
+
+    /// It outlives the erasure of the user, so it does not tell whose it is.
+    pub(super) fn cutoff(&self) -> String {
+        format!("{}cutoff:{}", self.base, BASE64_STANDARD_NO_PAD.encode(subject_of(self.user)))
     }
 
     pub(super) fn devices(&self) -> String {

@@ -18,17 +18,21 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::Admission,
+    policy::{Admission, TokenCutoff},
     session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFuture,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
 impl SessionStore for RedisStore {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::AtLeast(self.retention))
     }
 
     /// There is no schema to create.
@@ -130,6 +134,10 @@ impl SessionStore for RedisStore {
         })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(self.put_cutoff(user, cutoff))
+    }
+
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let keys = self.keys.of(&key.user_id);
@@ -164,7 +172,8 @@ impl SessionStore for RedisStore {
                 .arg(next)
                 .flag("refuse_older", rotation.refuse_older)
                 .arg(methods)
-                .number(proof.map_or(0, |proof| i64::from(proof.assurance_level)));
+                .number(proof.map_or(0, |proof| i64::from(proof.assurance_level)))
+                .arg(proof.map(|proof| record::levels_text(&proof.levels)).transpose()?.unwrap_or_default());
             let answer = if rotation.refuse_older {
                 self.invoke_ending(&call).await?
             } else {

@@ -87,6 +87,9 @@ pub(super) fn encode(session: &Session) -> Result<Vec<Vec<u8>>, StoreError> {
     if !session.methods.is_empty() {
         put("methods", methods_text(&session.methods)?);
     }
+    if !session.levels.is_empty() {
+        put("levels", levels_text(&session.levels)?);
+    }
     if !session.data.is_empty() {
         put("data", data_text(&session.data)?);
     }
@@ -111,6 +114,8 @@ pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, Store
     let name = text(fields, "name")?.map(DeviceName::try_from).transpose().map_err(corrupt)?;
     let methods: BTreeMap<Box<str>, i64> =
         text(fields, "methods")?.map(serde_json::from_str).transpose().map_err(corrupt)?.unwrap_or_default();
+    let levels: BTreeMap<u8, i64> =
+        text(fields, "levels")?.map(serde_json::from_str).transpose().map_err(corrupt)?.unwrap_or_default();
     let data = text(fields, "data")?.map(serde_json::from_str).transpose().map_err(corrupt)?;
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| text.into_owned().into_boxed_str());
 
@@ -133,6 +138,7 @@ pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, Store
         idle_timeout: Duration::from_micros(required(fields, "idle_timeout")?),
         methods: methods.into_iter().map(|(method, at)| (method, Timestamp::from_micros(at))).collect(),
         assurance_level: required(fields, "level")?,
+        levels: levels.into_iter().map(|(level, at)| (level, Timestamp::from_micros(at))).collect(),
         tokens: TokenState {
             generation: required(fields, "generation")?,
             least_generation: parsed(fields, "least_generation")?.unwrap_or_default(),
@@ -175,6 +181,12 @@ pub(super) fn ending(at: i64, reason: Option<&str>, actor: Option<&str>) -> Endi
 /// The methods as JSON, with their times in microseconds.
 pub(super) fn methods_text(methods: &BTreeMap<Box<str>, Timestamp>) -> Result<String, StoreError> {
     let micros: BTreeMap<&str, i64> = methods.iter().map(|(method, at)| (&**method, at.as_micros())).collect();
+    serde_json::to_string(&micros).map_err(corrupt)
+}
+
+/// The levels as JSON, with their times in microseconds.
+pub(super) fn levels_text(levels: &BTreeMap<u8, Timestamp>) -> Result<String, StoreError> {
+    let micros: BTreeMap<u8, i64> = levels.iter().map(|(&level, at)| (level, at.as_micros())).collect();
     serde_json::to_string(&micros).map_err(corrupt)
 }
 
@@ -248,6 +260,7 @@ mod tests {
         session.last_ip = "192.0.2.1".parse().ok();
         session.location = Some(Location::default());
         session.methods = BTreeMap::from([("pwd".into(), now)]);
+        session.levels = BTreeMap::from([(2, now)]);
         session.tokens = TokenState {
             generation: 2,
             least_generation: 1,
@@ -299,7 +312,7 @@ mod tests {
         #[test]
         fn damaged_fields_never_panic(
             name in "fixed|expires_at|idle_timeout|last_.*|authenticated_at|level|generation|least_generation|\
-                     rotated_at|newest_seen|device_id|last_ip|name|methods|data|ended_at|ended_for|ended_by",
+                     rotated_at|newest_seen|device_id|last_ip|name|methods|levels|data|ended_at|ended_for|ended_by",
             value in proptest::collection::vec(any::<u8>(), 0..40),
             number in any::<i64>(),
         ) {

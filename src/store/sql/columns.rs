@@ -21,7 +21,7 @@ macro_rules! session_columns {
     () => {
         "id, device_id, user_agent, hints, custom_name, created_ip, last_ip, city, region, country_code, created_at, \
          last_active_at, authenticated_at, expires_at, idle_timeout, methods, assurance_level, generation, \
-         least_generation, rotated_at, newest_seen, salt, ended_at, end_reason, end_actor, data"
+         least_generation, rotated_at, newest_seen, salt, ended_at, end_reason, end_actor, data, levels"
     };
 }
 
@@ -57,6 +57,7 @@ macro_rules! read_columns {
             end_reason: row.try_get(23)?,
             end_actor: row.try_get(24)?,
             data: row.try_get(25)?,
+            levels: row.try_get(26)?,
         }
     }};
 }
@@ -115,6 +116,7 @@ macro_rules! bind_session {
             .bind(ended.map(|ending| ending.reason.as_str()))
             .bind(ended.map(|ending| ending.actor.to_stored()))
             .bind(text::data_text(&session.data)?)
+            .bind(text::levels_text(&session.levels)?)
     }};
 }
 
@@ -184,6 +186,7 @@ pub(super) struct Columns<'r> {
     pub(super) end_reason: Option<&'r str>,
     pub(super) end_actor: Option<&'r str>,
     pub(super) data: &'r str,
+    pub(super) levels: Option<&'r str>,
 }
 
 impl Columns<'_> {
@@ -196,6 +199,7 @@ impl Columns<'_> {
         let hints = self.hints.map(ClientHints::from_compact).unwrap_or_default();
         let custom_name = self.custom_name.map(DeviceName::try_from).transpose().map_err(corrupt)?;
         let methods: BTreeMap<Box<str>, i64> = object(self.methods)?;
+        let levels: BTreeMap<u8, i64> = object(self.levels.unwrap_or("{}"))?;
         Ok(Session {
             user_id: user.clone(),
             id: SessionId::from_uuid(self.id),
@@ -211,6 +215,7 @@ impl Columns<'_> {
             idle_timeout: Duration::from_micros(narrow(self.idle_timeout)?),
             methods: methods.into_iter().map(|(method, at)| (method, Timestamp::from_micros(at))).collect(),
             assurance_level: narrow(self.assurance_level)?,
+            levels: levels.into_iter().map(|(level, at)| (level, Timestamp::from_micros(at))).collect(),
             tokens: TokenState {
                 generation: narrow(self.generation)?,
                 least_generation: narrow(self.least_generation)?,
@@ -237,10 +242,23 @@ pub(super) fn ending(at: Option<i64>, reason: Option<&str>, actor: Option<&str>)
     Some(Ending::new(reason, actor, at))
 }
 
-/// The methods and the level of a proof.
-pub(super) fn proof_columns(proof: Option<&Proof>) -> Result<(Option<String>, Option<i64>), StoreError> {
-    let methods = proof.map(|proof| methods_text(&proof.methods)).transpose()?;
-    Ok((methods, proof.map(|proof| i64::from(proof.assurance_level))))
+/// What a proof puts on record; nothing without one.
+#[derive(Default)]
+pub(super) struct ProofColumns {
+    pub(super) methods: Option<String>,
+    pub(super) level: Option<i64>,
+    pub(super) levels: Option<String>,
+}
+
+impl ProofColumns {
+    pub(super) fn of(proof: Option<&Proof>) -> Result<Self, StoreError> {
+        let Some(proof) = proof else { return Ok(Self::default()) };
+        Ok(Self {
+            methods: Some(methods_text(&proof.methods)?),
+            level: Some(i64::from(proof.assurance_level)),
+            levels: Some(levels_text(&proof.levels)?.unwrap_or_else(|| "{}".to_owned())),
+        })
+    }
 }
 
 /// What a column of JSON holds. Most are empty, and need no parser.
@@ -262,6 +280,15 @@ pub(super) fn micros(duration: Duration) -> i64 {
 pub(super) fn methods_text(methods: &BTreeMap<Box<str>, Timestamp>) -> Result<String, StoreError> {
     let micros: BTreeMap<&str, i64> = methods.iter().map(|(method, at)| (&**method, at.as_micros())).collect();
     serde_json::to_string(&micros).map_err(corrupt)
+}
+
+/// The levels as JSON, with their times in microseconds; nothing for none.
+pub(super) fn levels_text(levels: &BTreeMap<u8, Timestamp>) -> Result<Option<String>, StoreError> {
+    if levels.is_empty() {
+        return Ok(None);
+    }
+    let micros: BTreeMap<u8, i64> = levels.iter().map(|(&level, at)| (level, at.as_micros())).collect();
+    serde_json::to_string(&micros).map(Some).map_err(corrupt)
 }
 
 fn address(text: Option<&str>) -> Result<Option<IpAddr>, StoreError> {

@@ -8,6 +8,7 @@
 //! 3. A change finds its record by user and id together, and what has ended by its `WHERE`, never by an earlier read.
 
 mod columns;
+mod cutoffs;
 mod devices;
 mod failure;
 #[cfg(any(feature = "mysql", feature = "postgres"))]

@@ -48,6 +48,21 @@ async fn routes_without_a_guard_are_closed() -> TestResult {
     Ok(())
 }
 
+/// S89: a name that a database would refuse ends the session all the same, and is kept without what is wrong with it.
+#[tokio::test]
+async fn an_administrators_name_is_cleaned() -> TestResult {
+    let kit = Kit::new();
+    let name = AdminName::new(format!("e\0v\u{202e}e {}", "x".repeat(500)));
+    assert_eq!(name.to_string(), format!("eve {}", "x".repeat(124)));
+    let admin: Router = AdminRoutes::new(&kit.sessions).into_router().layer(axum::Extension(name.clone()));
+    let started = kit.sign_in("ann").await;
+    let path = format!("/users/ann/sessions/{}", started.session().id);
+    assert_eq!(ask(&admin, Method::DELETE, &path, "").await.status, 204);
+    let record = kit.sessions.find(&"ann".parse()?, started.session().id).await?.ok_or("gone")?;
+    assert_eq!(record.ended.map(|ending| ending.actor), Some(Actor::Administrator(name.to_string().into())));
+    Ok(())
+}
+
 /// S84: list, end one, end all; and the ending keeps the name of who did it.
 #[tokio::test]
 async fn an_administrator_ends_a_users_sessions() -> TestResult {

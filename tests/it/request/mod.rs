@@ -14,3 +14,4 @@ mod one_transport;
 mod refused;
 mod rejections;
 mod reload;
+mod revision;

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tower_device_sessions::{
     KeyRing, SessionManager, Timestamp,
+    assurance::Requirement,
+    clock::Clock,
     error::ConfigErrorKind,
     event::SessionEvent,
     manager::{Adoption, Revocation},
@@ -26,8 +28,12 @@ fn start() -> Timestamp {
     Timestamp::from_seconds(1_767_225_600)
 }
 
+fn window() -> Adoption {
+    Adoption::between(start(), start().saturating_add(14 * DAY))
+}
+
 fn kit() -> Kit {
-    kit_with(Adoption::until(start().saturating_add(14 * DAY)))
+    kit_with(window())
 }
 
 fn kit_with(adoption: Adoption) -> Kit {
@@ -57,8 +63,7 @@ async fn a_token_from_before_becomes_a_session_with_its_first_use() -> TestResul
     first.headers_mut().insert("user-agent", HeaderValue::from_static(CHROME));
     assert_eq!(send(&kit.app(), first).await.body, "ann");
     let other = Kit::over(kit.store.clone(), kit.clock.clone(), |builder| {
-        let adoption = Adoption::until(start().saturating_add(14 * DAY));
-        builder.token_options(TokenOptions::new().accept_untyped_tokens()).adopt(adoption)
+        builder.token_options(TokenOptions::new().accept_untyped_tokens()).adopt(window())
     });
     assert_eq!(get_with(&other.app(), "/me", &token).await.body, "ann");
     assert_eq!(kit.store.calls(StoreMethod::Insert), 1);
@@ -148,8 +153,7 @@ async fn what_is_wrong_with_a_token_is_wrong_without_a_session_too() -> TestResu
 /// The application has the last word on tokens that are not on record: those from before a change of password, for example.
 #[tokio::test]
 async fn the_application_may_refuse_to_adopt() -> TestResult {
-    let adoption = Adoption::until(start().saturating_add(14 * DAY));
-    let kit = kit_with(adoption.only_if(|user, issued_at| user.as_str() == "ann" && issued_at < start()));
+    let kit = kit_with(window().only_if(|user, issued_at| user.as_str() == "ann" && issued_at < start()));
     assert!(kit.sessions.authenticate(&legacy(&anns())).await.is_ok());
     let now = start().as_seconds();
     for claims in [
@@ -172,15 +176,164 @@ async fn an_adoption_that_cannot_be_recorded_is_an_outage() -> TestResult {
     Ok(())
 }
 
+/// A token of ann's that is not the one of [`anns`], such as one that somebody has stolen.
+fn another_of_anns() -> String {
+    let mut claims = anns();
+    claims["jti"] = json!("another");
+    legacy(&claims)
+}
+
+/// What ends all sessions of a user, or all others, also reaches tokens that have no session yet.
+#[tokio::test]
+async fn ending_all_sessions_reaches_tokens_that_were_never_used() -> TestResult {
+    for how in 0..5 {
+        let kit = kit();
+        let current = kit.sessions.authenticate(&legacy(&anns())).await?;
+        let (ann, sessions) = (current.user_id(), &kit.sessions);
+        match how {
+            0 => drop(sessions.credentials_changed(ann, None).await?),
+            1 => drop(sessions.credentials_changed(ann, Some(&current)).await?),
+            2 => drop(sessions.revoke_all(ann, Revocation::by_administrator("eve")).await?),
+            3 => drop(sessions.revoke_others(&current).await?),
+            _ => drop(sessions.erase_user(ann).await?),
+        }
+        let denied = sessions.authenticate(&another_of_anns()).await.map(drop);
+        assert_eq!(denied, Err(Denied::Invalid), "{how}");
+        assert_eq!(sessions.authenticate(&legacy(&anns())).await.is_ok(), how == 3, "{how}");
+
+        // The others are let in, and so is who signs in again with the old system.
+        kit.clock.advance(Duration::from_secs(2));
+        let now = kit.clock.now().as_seconds();
+        for claims in [
+            json!({ "sub": "bob", "iat": start().as_seconds(), "exp": now + 60 }),
+            json!({ "sub": "ann", "iat": now, "exp": now + 60 }),
+        ] {
+            assert!(sessions.authenticate(&legacy(&claims)).await.is_ok(), "{how}: {claims}");
+        }
+    }
+    Ok(())
+}
+
+/// One session of several says nothing about the others.
+#[tokio::test]
+async fn ending_one_session_leaves_other_tokens_alone() -> TestResult {
+    let kit = kit();
+    let current = kit.sessions.authenticate(&legacy(&anns())).await?;
+    kit.sessions.sign_out(&current).await?;
+    assert!(kit.sessions.authenticate(&another_of_anns()).await.is_ok());
+    assert_eq!(kit.store.calls(StoreMethod::CutOff), 0);
+    Ok(())
+}
+
+/// Nothing of a user who was erased comes back, as long as the window is open.
+#[tokio::test]
+async fn a_revoked_token_of_an_erased_user_stays_out() -> TestResult {
+    let kit = kit();
+    let token = legacy(&anns());
+    let current = kit.sessions.authenticate(&token).await?;
+    kit.sessions.erase_user(current.user_id()).await?;
+    for _ in 0..20 {
+        assert!(kit.sessions.authenticate(&token).await.is_err());
+        kit.sessions.purge().await?;
+        kit.clock.advance(DAY);
+    }
+    assert_eq!(kit.sessions.export_user(current.user_id()).await?["sessions"], json!([]));
+    Ok(())
+}
+
+/// A store that has lost its records does not know what was revoked.
+#[tokio::test]
+async fn a_store_that_has_lost_its_records_adopts_nothing() -> TestResult {
+    let kit = kit();
+    let (revoked, unused) = (legacy(&anns()), another_of_anns());
+    let current = kit.sessions.authenticate(&revoked).await?;
+    kit.sessions.sign_out(&current).await?;
+    kit.clock.advance(DAY);
+
+    let empty = tower_device_sessions::store::FailingStore::new(MemoryStore::new());
+    let lost = Kit::over(empty, kit.clock.clone(), |builder| {
+        builder.token_options(TokenOptions::new().accept_untyped_tokens()).adopt(window())
+    });
+    for token in [&revoked, &unused] {
+        assert_eq!(lost.sessions.authenticate(token).await.map(drop), Err(Denied::Invalid));
+    }
+    assert!(kit.sessions.authenticate(&unused).await.is_ok(), "the store that is still there adopts");
+    Ok(())
+}
+
+/// Nobody knows when its user has last proven anything.
+#[tokio::test]
+async fn an_adopted_session_is_not_recently_authenticated() -> TestResult {
+    let kit = kit();
+    let now = start().as_seconds();
+    let fresh = legacy(&json!({ "sub": "ann", "iat": now, "exp": now + 86_400, "auth_time": now }));
+    let current = kit.sessions.authenticate(&fresh).await?;
+    let denied = current.meets(&Requirement::recent(Duration::from_secs(300)));
+    assert!(matches!(denied, Err(Denied::StepUp(_))), "{denied:?}");
+    let stepped = kit.sessions.reauthenticated(&current, "pwd").await?;
+    let current = kit.sessions.authenticate(stepped.token()).await?;
+    assert_eq!(current.meets(&Requirement::recent(Duration::from_secs(300))), Ok(()));
+
+    // A token that succeeds without an authentication claims none.
+    let adopted = kit.sessions.authenticate(&another_of_anns()).await?;
+    let kept = kit.sessions.credentials_changed(adopted.user_id(), Some(&adopted)).await?.kept.ok_or("nothing kept")?;
+    let claims: Value = kit.sessions.authenticate(kept.token()).await?.claims()?;
+    assert_eq!(claims.get("auth_time"), None);
+    Ok(())
+}
+
+/// A cutoff that could not be put on record is an error, and the sessions on record have ended all the same.
+#[tokio::test]
+async fn a_cutoff_that_fails_is_an_error_and_can_be_repeated() -> TestResult {
+    let kit = kit();
+    let token = legacy(&anns());
+    let current = kit.sessions.authenticate(&token).await?;
+    kit.store.fail(StoreMethod::CutOff, Fault::FailBefore);
+    assert!(kit.sessions.revoke_all(current.user_id(), Revocation::by_application()).await.is_err());
+    assert!(kit.sessions.authenticate(&token).await.is_err());
+    kit.store.heal();
+    kit.sessions.revoke_all(current.user_id(), Revocation::by_application()).await?;
+    assert!(kit.sessions.authenticate(&another_of_anns()).await.is_err());
+    Ok(())
+}
+
+/// After the window nobody asks for a cutoff, and without one there is none.
+#[tokio::test]
+async fn cutoffs_are_kept_only_while_tokens_are_adopted() -> TestResult {
+    let kit = kit();
+    let current = kit.sessions.authenticate(&legacy(&anns())).await?;
+    kit.clock.advance(14 * DAY);
+    kit.sessions.revoke_all(current.user_id(), Revocation::by_application()).await?;
+    let without = Kit::new();
+    without.sessions.revoke_all(current.user_id(), Revocation::by_application()).await?;
+    assert_eq!((kit.store.calls(StoreMethod::CutOff), without.store.calls(StoreMethod::CutOff)), (0, 0));
+    Ok(())
+}
+
 /// Scenario: a deleted row that comes back. The window is shorter than endings are kept.
 #[test]
-fn a_window_longer_than_the_retention_is_refused() {
-    let build = |days: u32| {
-        let clock = tower_device_sessions::clock::ManualClock::at(start());
+fn a_window_that_could_not_be_kept_is_refused() {
+    let build = |until: Timestamp| {
         let keys = KeyRing::hs256(SECRET).expect("a good secret");
-        let builder = SessionManager::builder(MemoryStore::new()).keys(keys).clock(clock);
-        builder.adopt(Adoption::until(start().saturating_add(days * DAY))).build().map(drop).map_err(|e| e.kind())
+        let builder = SessionManager::builder(MemoryStore::new()).keys(keys);
+        builder.adopt(Adoption::between(start(), until)).build().map(drop).map_err(|e| e.kind())
     };
-    assert_eq!(build(30), Ok(()));
-    assert_eq!(build(31), Err(ConfigErrorKind::Setting));
+    assert_eq!(build(start().saturating_add(30 * DAY)), Ok(()));
+    assert_eq!(build(start().saturating_add(31 * DAY)), Err(ConfigErrorKind::Setting), "longer than the retention");
+    assert_eq!(build(start()), Err(ConfigErrorKind::Setting), "closed before it begins");
+}
+
+/// A store says how long it keeps what ended; one that keeps it for less long than tokens are adopted is refused.
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn a_store_that_forgets_earlier_than_the_window_closes_is_refused() -> TestResult {
+    use tower_device_sessions::store::RedisStore;
+
+    let Some(url) = crate::support::servers::redis_url().await else { return Ok(()) };
+    for (days, built) in [(13, false), (14, true)] {
+        let store = RedisStore::connect(&url).await?.retention(days * DAY);
+        let builder = SessionManager::builder(store).keys(KeyRing::hs256(SECRET)?).adopt(window());
+        assert_eq!(builder.build().is_ok(), built, "{days} days");
+    }
+    Ok(())
 }

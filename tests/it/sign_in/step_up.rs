@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use axum::{
     Router,
     body::Body,
-    http::{HeaderValue, Method, Request},
+    http::{HeaderValue, Method, Request, StatusCode},
     response::IntoResponse,
     routing::{get, post},
 };
@@ -127,6 +127,30 @@ async fn a_step_up_moves_the_session_to_a_new_token() -> TestResult {
     let claims: BTreeMap<String, Value> = current(&kit, &stepped).await.claims()?;
     assert_eq!((&claims["tenant"], &claims["acr"], &claims["gen"]), (&"acme".into(), &"aal2".into(), &1.into()));
     assert_eq!(claims["amr"], json!(["otp", "pwd"]));
+    Ok(())
+}
+
+/// S58: a password after a second factor is neither a recent second factor, nor does the token say so.
+#[tokio::test]
+async fn a_level_is_as_recent_as_the_authentication_that_reached_it() -> TestResult {
+    let kit = Kit::new();
+    let app = app(&kit.sessions);
+    let started = kit.sessions.start("ann", ClientInfo::new()).method("pwd").method("otp").assurance_level(2).await?;
+    assert_eq!(send(&app, request(Method::POST, "/strong", started.token())).await.body, "in");
+    kit.clock.advance(10 * MINUTE);
+
+    let weak = kit.sessions.reauthenticated(&current(&kit, &started).await, "pwd").await?;
+    let refused = send(&app, request(Method::POST, "/strong", weak.token())).await;
+    assert_eq!((refused.status, refused.json()["acrValues"].as_str()), (StatusCode::UNAUTHORIZED, Some("aal2")));
+    let claims: BTreeMap<String, Value> = current(&kit, &weak).await.claims()?;
+    assert_eq!(claims["auth_time"], json!(kit.sessions.now().as_seconds()));
+    assert_eq!(claims.get("acr"), None);
+    assert_eq!(current(&kit, &weak).await.meets(&Requirement::at_level(2)), Ok(()), "whenever that was");
+
+    let strong = kit.sessions.reauthenticated(&current(&kit, &weak).await, "otp").assurance_level(2).await?;
+    assert_eq!(send(&app, request(Method::POST, "/strong", strong.token())).await.body, "in");
+    let claims: BTreeMap<String, Value> = current(&kit, &strong).await.claims()?;
+    assert_eq!(claims["acr"], "aal2");
     Ok(())
 }
 

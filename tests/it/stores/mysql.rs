@@ -28,7 +28,8 @@ async fn with_store<T>(url: &str, make: impl AsyncFn() -> MySqlStore, test: impl
 
 async fn drop_tables(url: &str, prefix: &str) {
     let tables: &str =
-        format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}locks, {prefix}migrations").leak();
+        format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}cutoffs, {prefix}locks, {prefix}migrations")
+            .leak();
     let pool = MySqlPool::connect(url).await.unwrap();
     sqlx::raw_sql(tables).execute(&pool).await.unwrap();
     pool.close().await;

@@ -31,7 +31,8 @@ pub(super) async fn with_store<T>(
 }
 
 async fn drop_tables(url: &str, prefix: &str) {
-    let tables: &str = format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}migrations").leak();
+    let tables: &str =
+        format!("DROP TABLE {prefix}sessions, {prefix}devices, {prefix}cutoffs, {prefix}migrations").leak();
     let pool = PgPool::connect(url).await.unwrap();
     sqlx::raw_sql(tables).execute(&pool).await.unwrap();
     pool.close().await;

@@ -1,14 +1,21 @@
--- KEYS: record, open, over, ends.
--- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', how many to evict,
--- their ids and reasons by turns, then the fields of the record.
+-- KEYS: record, open, over, ends, adoption, cutoff.
+-- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', when the token to
+-- adopt was issued or '', how many to evict, their ids and reasons by turns, then the fields of the record.
 --
 -- `view` names the open sessions that the caller has decided over: '*' when they do not matter, '' when it has not seen
 -- them yet. Another view than the present one is answered with the present one, and nothing is changed.
-local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state, evicted = unpack(ARGV, 1, 12)
+local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state = unpack(ARGV, 1, 11)
+local issued_at, evicted = ARGV[12], ARGV[13]
 local keys = {open = KEYS[2], over = KEYS[3], ends = KEYS[4]}
-local fields = 13 + 2 * number(evicted)
+local fields = 14 + 2 * number(evicted)
 
 if call('EXISTS', KEYS[1]) == 1 then return {'present'} end
+
+if issued_at ~= '' then
+  if call('EXISTS', KEYS[5]) == 0 then return {'not begun'} end
+  local issued_until = call('GET', KEYS[6])
+  if issued_until and number(issued_at) <= number(issued_until) then return {'cut off'} end
+end
 
 if view ~= '*' then
   local index = call('ZRANGE', keys.open, 0, -1, 'WITHSCORES')
@@ -29,7 +36,7 @@ if view ~= '*' then
 end
 
 local evictions = {}
-for place = 13, fields - 1, 2 do
+for place = 14, fields - 1, 2 do
   local record = base .. 's:' .. ARGV[place] .. ':' .. user
   local times = deadlines(record)
   if times then

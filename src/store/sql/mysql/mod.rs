@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{bind_session, data_text, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, row_readers},
     detached,
     failure::failure,
     retry::retrying,
@@ -26,11 +27,12 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreErrorKind, StoreFuture,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture,
+        StoreRetention,
     },
 };
 
@@ -81,15 +83,18 @@ impl MySqlStore {
     async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
         let user = session.user_id.as_str();
         let mut lease = self.atomically().await?;
-        let lock = sqlx::query(self.sql.lock_stripe).bind(stripe_of(user));
-        if lock.execute(&mut *lease).await.map_err(failure)?.rows_affected() != 1 {
-            return Err(StoreError::new(StoreErrorKind::Schema, "a row of the table of locks is missing"));
-        }
+        self.lock_user(&mut lease, user).await?;
 
         let exists = sqlx::query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
         if exists.fetch_optional(&mut *lease).await.map_err(failure)?.is_some() {
             lease.finish().await?;
             return Ok(Admitted::Inserted(Vec::new()));
+        }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut lease, &session.user_id, adopting, admission.as_of.now).await?
+        {
+            lease.finish().await?;
+            return Ok(Admitted::NotAdopted(why));
         }
         let cutoff = admission.as_of.idle_cutoff().as_micros();
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
@@ -112,6 +117,15 @@ impl MySqlStore {
         Ok(Admitted::Inserted(evictions))
     }
 
+    /// Keeps the sign-ins of a user apart until the transaction ends.
+    async fn lock_user(&self, connection: &mut MySqlConnection, user: &str) -> Result<(), StoreError> {
+        let lock = sqlx::query(self.sql.lock_stripe).bind(stripe_of(user));
+        if lock.execute(connection).await.map_err(failure)?.rows_affected() != 1 {
+            return Err(StoreError::new(StoreErrorKind::Schema, "a row of the table of locks is missing"));
+        }
+        Ok(())
+    }
+
     async fn put(&self, connection: &mut MySqlConnection, session: &Session) -> Result<(), StoreError> {
         let insert = bind_session!(sqlx::query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
@@ -132,7 +146,7 @@ impl MySqlStore {
 
     async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
         if let Some(next) = rotation.from.checked_add(1) {
-            let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+            let proof = ProofColumns::of(rotation.proof.as_ref())?;
             let at = rotation.as_of.now.as_micros();
             let query = sqlx::query(self.sql.rotate)
                 .bind(i64::from(next))
@@ -141,8 +155,9 @@ impl MySqlStore {
                 .bind(rotation.refuse_older)
                 .bind(i64::from(next))
                 .bind(rotation.proof.as_ref().map(|_| at))
-                .bind(methods)
-                .bind(level)
+                .bind(proof.methods)
+                .bind(proof.level)
+                .bind(proof.levels)
                 .bind(key.user_id.as_str())
                 .bind(*key.id.as_uuid())
                 .bind(i64::from(rotation.from))
@@ -171,6 +186,10 @@ impl MySqlStore {
 impl SessionStore for MySqlStore {
     fn name(&self) -> &'static str {
         "mysql"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -250,6 +269,10 @@ impl SessionStore for MySqlStore {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move { retrying!(self.put_cutoff(user, cutoff)) })
+    }
+
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = || sqlx::query(self.sql.rename).bind(name.map(DeviceName::as_str));
@@ -272,7 +295,9 @@ impl SessionStore for MySqlStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = || sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            retrying!(self.change(query()))
+            let purged = retrying!(self.change(query()))?;
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

@@ -26,10 +26,10 @@ macro_rules! set_ending {
 }
 
 statements! {
-    /// 33 columns, as `bind_session!` binds them.
+    /// 34 columns, as `bind_session!` binds them.
     insert: concat!(
         "INSERT INTO tds_sessions (", inserted_columns!(), ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE user_id = user_id"
+         ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE user_id = user_id"
     ),
 
     /// stripe; written, not only locked, so that a cluster whose nodes share no locks sees the conflict too
@@ -85,20 +85,31 @@ statements! {
          SET ", set_ending!(), " WHERE user_id = ? AND id = UNHEX(listed) AND ended_at IS NULL"
     ),
 
+    /// subject, subject
+    cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN (?, ?)",
+
+    /// subject, issued until, kept until
+    cut_off: "INSERT INTO tds_cutoffs (subject, issued_until, kept_until) VALUES (?, ?, ?) \
+              ON DUPLICATE KEY UPDATE issued_until = GREATEST(issued_until, VALUES(issued_until)), \
+              kept_until = GREATEST(kept_until, VALUES(kept_until))",
+
+    /// kept until before, limit
+    purge_cutoffs: "DELETE FROM tds_cutoffs WHERE kept_until < ? ORDER BY kept_until LIMIT ?",
+
     /// name, user, id
     rename: "UPDATE tds_sessions SET custom_name = ? WHERE user_id = ? AND id = ?",
 
     /// data, user, id
     set_data: "UPDATE tds_sessions SET data = ? WHERE user_id = ? AND id = ? AND ended_at IS NULL",
 
-    /// next generation, at, at, whether to refuse older ones, next generation, time of a proof, methods, level, user, id,
-    /// from, now, idle cutoff
+    /// next generation, at, at, whether to refuse older ones, next generation, time of a proof, methods, level,
+    /// levels, user, id, from, now, idle cutoff
     rotate: concat!(
         "UPDATE tds_sessions SET generation = ?, rotated_at = ?, newest_seen = FALSE, \
          last_active_at = GREATEST(last_active_at, ?), \
          least_generation = CASE WHEN ? THEN ? ELSE least_generation END, \
          authenticated_at = COALESCE(?, authenticated_at), methods = COALESCE(?, methods), \
-         assurance_level = COALESCE(?, assurance_level) \
+         assurance_level = COALESCE(?, assurance_level), levels = COALESCE(?, levels) \
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
 
@@ -196,8 +207,9 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 3] = [
+pub(super) const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("../migrations/mysql/0001_sessions.sql")),
     (2, include_str!("../migrations/mysql/0002_devices.sql")),
     (3, include_str!("../migrations/mysql/0003_upkeep.sql")),
+    (5, include_str!("../migrations/mysql/0005_cutoffs_levels.sql")),
 ];

@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{bind_session, data_text, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, row_readers},
     detached,
     failure::failure,
     retry::retrying,
@@ -26,11 +27,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFuture,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -90,6 +91,12 @@ impl PostgresStore {
             lease.finish().await?;
             return Ok(Admitted::Inserted(Vec::new()));
         }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut lease, &session.user_id, adopting, admission.as_of.now).await?
+        {
+            lease.finish().await?;
+            return Ok(Admitted::NotAdopted(why));
+        }
         let cutoff = admission.as_of.idle_cutoff().as_micros();
         let active = self.query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
@@ -129,7 +136,7 @@ impl PostgresStore {
     }
 
     async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+        let proof = ProofColumns::of(rotation.proof.as_ref())?;
         let query = self
             .query(self.sql.rotate)
             .bind(key.user_id.as_str())
@@ -138,8 +145,9 @@ impl PostgresStore {
             .bind(rotation.as_of.idle_cutoff().as_micros())
             .bind(i64::from(rotation.from))
             .bind(rotation.refuse_older)
-            .bind(methods)
-            .bind(level);
+            .bind(proof.methods)
+            .bind(proof.level)
+            .bind(proof.levels);
         if let Some(row) = self.rows(query).await?.first() {
             return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
         }
@@ -167,6 +175,10 @@ impl PostgresStore {
 impl SessionStore for PostgresStore {
     fn name(&self) -> &'static str {
         "postgres"
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -250,6 +262,10 @@ impl SessionStore for PostgresStore {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(async move { retrying!(self.put_cutoff(user, cutoff)) })
+    }
+
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = || self.query(self.sql.rename).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
@@ -272,7 +288,9 @@ impl SessionStore for PostgresStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = || self.query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            retrying!(self.change(query()))
+            let purged = retrying!(self.change(query()))?;
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

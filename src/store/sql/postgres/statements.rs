@@ -26,10 +26,10 @@ macro_rules! set_ending {
 }
 
 statements! {
-    /// 33 columns, as `bind_session!` binds them.
+    /// 34 columns, as `bind_session!` binds them.
     insert: concat!(
         "INSERT INTO tds_sessions (", inserted_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34) \
          ON CONFLICT (user_id, id) DO NOTHING"
     ),
 
@@ -85,18 +85,31 @@ statements! {
          WHERE s.user_id = $1 AND s.id = ending.id AND s.ended_at IS NULL RETURNING ", is_due!(), ", s.id"
     ),
 
+    /// subject, subject
+    cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN ($1, $2)",
+
+    /// subject, issued until, kept until
+    cut_off: "INSERT INTO tds_cutoffs AS c (subject, issued_until, kept_until) VALUES ($1, $2, $3) \
+              ON CONFLICT (subject) DO UPDATE SET issued_until = GREATEST(c.issued_until, excluded.issued_until), \
+              kept_until = GREATEST(c.kept_until, excluded.kept_until)",
+
+    /// kept until before, limit
+    purge_cutoffs: "DELETE FROM tds_cutoffs WHERE subject IN \
+                    (SELECT subject FROM tds_cutoffs WHERE kept_until < $1 ORDER BY kept_until LIMIT $2)",
+
     /// user, id, name
     rename: "UPDATE tds_sessions SET custom_name = $3 WHERE user_id = $1 AND id = $2",
 
     /// user, id, data
     set_data: "UPDATE tds_sessions SET data = $3 WHERE user_id = $1 AND id = $2 AND ended_at IS NULL",
 
-    /// user, id, at, idle cutoff, from, whether to refuse older ones, methods, level
+    /// user, id, at, idle cutoff, from, whether to refuse older ones, methods, level, levels
     rotate: concat!(
         "UPDATE tds_sessions AS s SET generation = $5 + 1, rotated_at = $3, newest_seen = FALSE, \
          last_active_at = GREATEST(last_active_at, $3), \
          least_generation = CASE WHEN $6 THEN $5 + 1 ELSE least_generation END, \
          methods = COALESCE($7, methods), assurance_level = COALESCE($8, assurance_level), \
+         levels = COALESCE($9, levels), \
          authenticated_at = CASE WHEN $7 IS NULL THEN authenticated_at ELSE $3 END \
          WHERE user_id = $1 AND id = $2 AND generation = $5 AND generation < 4294967295 AND ended_at IS NULL \
          AND NOT ", is_due!(), " RETURNING ", session_columns!()
@@ -196,8 +209,9 @@ statements! {
 }
 
 /// The steps of the schema, in their order, each once and for all: what has been released is never edited.
-pub(super) const MIGRATIONS: [(i64, &str); 3] = [
+pub(super) const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("../migrations/postgres/0001_sessions.sql")),
     (2, include_str!("../migrations/postgres/0002_devices.sql")),
     (3, include_str!("../migrations/postgres/0003_upkeep.sql")),
+    (5, include_str!("../migrations/postgres/0005_cutoffs_levels.sql")),
 ];

@@ -1,4 +1,5 @@
 mod connect;
+mod cutoffs;
 mod devices;
 mod migrate;
 mod statements;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use self::statements::Statements;
 use super::{
-    columns::{bind_session, data_text, proof_columns, row_readers},
+    columns::{ProofColumns, bind_session, data_text, row_readers},
     detached,
     failure::failure,
 };
@@ -20,11 +21,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{ActiveSession, Admission, Eviction},
+    policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFuture,
+        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -81,6 +82,11 @@ impl SqliteStore {
         let exists = sqlx::query(self.sql.exists).bind(user).bind(*session.id.as_uuid());
         if exists.fetch_optional(&mut *transaction).await.map_err(failure)?.is_some() {
             return Ok(Admitted::Inserted(Vec::new()));
+        }
+        if let Some(adopting) = &admission.adopts
+            && let Err(why) = self.adopts(&mut transaction, &session.user_id, adopting, admission.as_of.now).await?
+        {
+            return Ok(Admitted::NotAdopted(why));
         }
         let cutoff = admission.as_of.idle_cutoff().as_micros();
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
@@ -151,6 +157,10 @@ impl SessionStore for SqliteStore {
     /// Usually there is one process. Several of them should ask for [polling](crate::manager::SessionManagerBuilder::polling).
     fn is_shared(&self) -> bool {
         false
+    }
+
+    fn facts(&self) -> StoreFacts {
+        StoreFacts::new().retention(StoreRetention::UntilPurged)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -259,6 +269,10 @@ impl SessionStore for SqliteStore {
         })
     }
 
+    fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
+        Box::pin(self.put_cutoff(user, cutoff))
+    }
+
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.rename).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
@@ -279,7 +293,7 @@ impl SessionStore for SqliteStore {
 
     fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
         Box::pin(async move {
-            let (methods, level) = proof_columns(rotation.proof.as_ref())?;
+            let proof = ProofColumns::of(rotation.proof.as_ref())?;
             let rotated = sqlx::query(self.sql.rotate)
                 .bind(key.user_id.as_str())
                 .bind(*key.id.as_uuid())
@@ -287,8 +301,9 @@ impl SessionStore for SqliteStore {
                 .bind(rotation.as_of.idle_cutoff().as_micros())
                 .bind(i64::from(rotation.from))
                 .bind(rotation.refuse_older)
-                .bind(methods)
-                .bind(level);
+                .bind(proof.methods)
+                .bind(proof.level)
+                .bind(proof.levels);
             let rotated = rotated.fetch_all(&self.writer).await.map_err(failure)?;
             if let Some(row) = rotated.first() {
                 return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
@@ -301,7 +316,9 @@ impl SessionStore for SqliteStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
+            let purged = query.execute(&self.writer).await.map_err(failure)?.rows_affected();
+            self.purge_cutoffs(ended_before, limit).await?;
+            Ok(purged)
         })
     }
 

@@ -6,7 +6,7 @@ use tower_device_sessions::{
     Session, UserId,
     clock::Timestamp,
     policy::Admission,
-    session::{Actor, EndReason, Ending},
+    session::{Actor, AsOf, EndReason, Ending},
     store::SessionStore,
 };
 
@@ -24,7 +24,9 @@ fn counted(server: &RedisServer, name: &str) -> u64 {
 
 async fn insert(store: &impl SessionStore, user: u32, at: u32) -> TestResult {
     let expires_at = NOW.saturating_add(Duration::from_secs(u64::from(at) + 60));
-    store.insert(&Session::new(UserId::from(user), NOW, expires_at), &Admission::new(NOW, Duration::ZERO)).await?;
+    store
+        .insert(&Session::new(UserId::from(user), NOW, expires_at), &Admission::new(AsOf::new(NOW, Duration::ZERO)))
+        .await?;
     Ok(())
 }
 
@@ -79,7 +81,7 @@ async fn a_scan_goes_on_where_its_last_session_was() -> TestResult {
         cursor = page.next;
         let Some(last) = page.sessions.last().filter(|_| cursor.is_some()) else { break };
         let ending = Ending::new(EndReason::SignedOut, Actor::System, NOW);
-        store.end(&last.user_id, last.id, &ending, Duration::ZERO).await?;
+        store.end(&last.key(), &ending, Duration::ZERO).await?;
         ended += 1;
         assert!(ended < 30, "the scan does not end");
     }
