@@ -72,6 +72,14 @@ pub(crate) fn store_timed_out(operation: &'static str) {
     tracing::error!(operation, "the session store did not answer within the deadline");
 }
 
+pub(crate) fn proxy_unlisted(peer: std::net::IpAddr) {
+    tracing::warn!(
+        %peer,
+        "requests seem to come through a proxy, and none is trusted: sessions show its address, not their client's; \
+         name it by SessionManagerBuilder::trusted_proxies"
+    );
+}
+
 pub(crate) fn activity_dropped(sessions: u64) {
     tracing::warn!(sessions, "last activity was dropped: the queue is full");
 }

@@ -25,8 +25,10 @@ use ipnet::{IpNet, Ipv4Net};
 
 mod hop;
 mod place;
+mod unlisted;
 
 pub use self::place::LocationHeaders;
+pub(crate) use self::unlisted::{Header, Unlisted};
 
 /// Says which proxies are trusted to tell the client's address, and in which header they do.
 ///
@@ -120,6 +122,11 @@ impl TrustedProxies {
     pub fn header(mut self, header: ForwardedHeader) -> Self {
         self.header = header;
         self
+    }
+
+    /// Whether no proxy is trusted.
+    pub(crate) fn is_none(&self) -> bool {
+        self.ranges.is_empty()
     }
 
     /// The name of the header to read, in lower case.

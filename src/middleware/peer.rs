@@ -4,7 +4,11 @@ use http::{Extensions, HeaderMap};
 
 #[cfg(feature = "axum")]
 use crate::location::Location;
-use crate::manager::SessionManager;
+use crate::{
+    client_ip::{Header, Unlisted},
+    logging,
+    manager::SessionManager,
+};
 
 /// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
 ///
@@ -18,6 +22,9 @@ pub struct PeerAddress(pub SocketAddr);
 /// The client's address: the peer's, or what a trusted proxy says.
 pub(crate) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let proxies = manager.trusted_proxies();
+    if proxies.is_none() {
+        notice_proxy(headers, extensions);
+    }
     let lines = headers.get_all(proxies.header_name()).iter().map(http::HeaderValue::as_bytes);
     proxies.client_ip(peer(extensions), lines)
 }
@@ -29,6 +36,24 @@ pub(crate) fn location(manager: &SessionManager, headers: &HeaderMap, extensions
         headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>()
     })
 }
+
+/// Says, once, that there seems to be a proxy in front that nobody has named.
+fn notice_proxy(headers: &HeaderMap, extensions: &Extensions) {
+    static UNLISTED: Unlisted = Unlisted::new();
+
+    let header = match FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        true => Header::Present,
+        false => Header::Absent,
+    };
+    if let Some(peer) = peer(extensions)
+        && UNLISTED.shows(peer, header)
+    {
+        logging::proxy_unlisted(peer);
+    }
+}
+
+/// The headers by which proxies tell where a request came from.
+const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 
 fn peer(extensions: &Extensions) -> Option<IpAddr> {
     let told = extensions.get::<PeerAddress>().map(|peer| peer.0.ip());

@@ -214,6 +214,30 @@ async fn websocket_closes_with_4401_and_the_reason() -> TestResult {
     Ok(())
 }
 
+/// The events come as they are sent, and the last one says why there are no more.
+#[tokio::test]
+async fn event_stream_ends_with_the_reason() -> TestResult {
+    let example = Example::start("event_stream", &[]);
+    let token = example.sign_in("ann").await?;
+    let mut stream = TcpStream::connect(&example.address).await?;
+    let head = format!("GET /events HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n\r\n", example.address);
+    stream.write_all(head.as_bytes()).await?;
+    let mut received = String::new();
+    for (awaited, then) in [("event: tick", "/api/logout"), ("event: session-ended\ndata: signed_out", "")] {
+        while !received.contains(awaited) {
+            let mut bytes = [0; 1_024];
+            let count = stream.read(&mut bytes).await?;
+            assert!(count > 0, "{received}");
+            received.push_str(std::str::from_utf8(&bytes[..count])?);
+        }
+        if !then.is_empty() {
+            assert_eq!(example.call("POST", then, &token).await?.0, 204);
+        }
+    }
+    assert_eq!(example.call("GET", "/events", &token).await?.0, 401);
+    Ok(())
+}
+
 /// S25: both ways in, with tokens that this crate has neither issued nor verified.
 #[tokio::test]
 async fn bring_your_own_jwt_ends_sessions_of_tokens_it_did_not_issue() -> TestResult {

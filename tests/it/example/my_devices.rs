@@ -191,6 +191,15 @@ fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     }
 }
 
+/// Where the proxy was forgotten, every session would show its address: the log says so.
+#[test]
+fn a_proxy_that_nobody_has_named_is_in_the_log() {
+    let server = Server::start(&[]);
+    server.sign_in("demo@example.com", CHROME, &[("x-forwarded-for", "198.51.100.7")]);
+    let line = server.logged("none is trusted");
+    assert!(line.contains("WARN") && line.contains("127.0.0.1") && !line.contains("198.51.100.7"), "{line}");
+}
+
 /// R20: the process is killed, and not asked to stop; no revocation is lost, and nobody is signed out.
 #[cfg(feature = "sqlite")]
 #[test]

@@ -3,6 +3,7 @@
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod proxies;
 mod secrets;
 mod settings;
 mod tidy;
