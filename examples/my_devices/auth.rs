@@ -1,5 +1,7 @@
 //! Signing in and out, confirming who one is, and changing the password.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{State, rejection::JsonRejection},
@@ -11,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tower_device_sessions::{ClientInfo, CurrentSession, Error, RecentAuth, SessionManager, SignedOut};
 
-use crate::{App, problem, settings::SecondFactor};
+use crate::{App, busy, otp::Refused, passwords::Busy, problem, retry_after, settings::SecondFactor};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -36,14 +38,19 @@ async fn login(
     let Ok(Json(Login { email, password })) = form else {
         return Ok(malformed("Send a JSON object with email and password"));
     };
-    let Some(account) = app.accounts.check(&email, password).await else {
-        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong email or password"));
+    let account = match app.accounts.check(&email, password).await {
+        Ok(Some(account)) => account,
+        Ok(None) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong email or password")),
+        Err(Busy) => return Ok(busy()),
     };
     // On a device that the user trusts one factor will do.
     let trusted = app.sessions.is_trusted(&account.id.try_into()?, &client).await?;
     if app.second_factor == SecondFactor::Otp && !trusted {
-        let body = Json(json!({ "otpToken": app.otp.send(account) }));
-        return Ok((StatusCode::ACCEPTED, NO_STORE, body).into_response());
+        let token = match app.otp.send(account) {
+            Ok(token) => token,
+            Err(pause) => return Ok(too_many_attempts(pause)),
+        };
+        return Ok((StatusCode::ACCEPTED, NO_STORE, Json(json!({ "otpToken": token }))).into_response());
     }
     Ok(app.sessions.start(account.id, client).method("pwd").await?.into_response())
 }
@@ -64,8 +71,10 @@ async fn otp(
     let Ok(Json(Code { otp_token, code })) = form else {
         return Ok(malformed("Send a JSON object with otpToken and code"));
     };
-    let Some(account) = app.otp.check(&otp_token, &code) else {
-        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_code", "Wrong or expired code"));
+    let account = match app.otp.check(&otp_token, &code) {
+        Ok(account) => account,
+        Err(Refused::Wrong) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_code", "Wrong or expired code")),
+        Err(Refused::Paused(pause)) => return Ok(too_many_attempts(pause)),
     };
     let started = app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2);
     Ok(started.await?.into_response())
@@ -89,8 +98,10 @@ async fn reauthenticate(
     let Ok(Json(Confirmation { password })) = form else {
         return Ok(malformed("Send a JSON object with password"));
     };
-    if !app.accounts.confirm(session.user_id().as_str(), password).await {
-        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password"));
+    match app.accounts.confirm(session.user_id().as_str(), password).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password")),
+        Err(Busy) => return Ok(busy()),
     }
     Ok(app.sessions.reauthenticated(&session, "pwd").await?.into_response())
 }
@@ -114,10 +125,14 @@ async fn password(
         return Ok(problem(StatusCode::BAD_REQUEST, "weak_password", "A password has at least 8 characters"));
     }
     let user = session.user_id();
-    if !app.accounts.confirm(user.as_str(), current).await {
-        return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password"));
+    match app.accounts.confirm(user.as_str(), current).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong password")),
+        Err(Busy) => return Ok(busy()),
     }
-    app.accounts.change(user.as_str(), new).await;
+    if let Err(Busy) = app.accounts.change(user.as_str(), new).await {
+        return Ok(busy());
+    }
     let changed = app.sessions.credentials_changed(user, Some(&session)).await?;
     Ok(match changed.kept {
         Some(kept) => kept.into_response(),
@@ -127,6 +142,11 @@ async fn password(
 
 fn malformed(error: &str) -> Response {
     problem(StatusCode::BAD_REQUEST, "invalid_body", error)
+}
+
+fn too_many_attempts(pause: Duration) -> Response {
+    let error = "Too many wrong codes for this account. Try again later";
+    (retry_after(pause), problem(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", error)).into_response()
 }
 
 const NO_STORE: [(&str, &str); 1] = [("cache-control", "no-store")];

@@ -10,6 +10,7 @@ use crate::settings::{one_of, text};
 pub struct Limits {
     /// 0: as many as they like.
     max_sessions: u32,
+    /// Not the newcomer by default: whoever knew the password could keep the owner out by signing in often enough.
     over: OverLimit,
     same_device: SameDevice,
 }
@@ -21,7 +22,7 @@ impl Limits {
             max_sessions: max_sessions.parse().map_err(|_| {
                 format!("MAX_SESSIONS: {max_sessions:?} is not a number of sessions, or 0 for no limit")
             })?,
-            over: one_of("OVER_LIMIT", OVER_LIMITS)?.unwrap_or(OverLimit::RejectNew),
+            over: one_of("OVER_LIMIT", OVER_LIMITS)?.unwrap_or(OverLimit::RevokeOldest),
             same_device: one_of("SAME_DEVICE", SAME_DEVICES)?.unwrap_or(SameDevice::Keep),
         })
     }

@@ -18,16 +18,18 @@ mod limits;
 mod otp;
 #[cfg_attr(not(feature = "pages"), path = "without_pages.rs")]
 mod pages;
+mod passwords;
+mod serve;
 mod sessions;
 mod settings;
 mod stores;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    http::{StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get},
 };
@@ -100,11 +102,10 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
 
     let listener = tokio::net::TcpListener::bind(settings.address).await?;
     eprintln!("my_devices: listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(told_to_stop())
-        .await?;
+    let limits = serve::Limits { request: settings.request_timeout, farewell: Duration::from_secs(5) };
+    serve::serve(listener, router, limits, told_to_stop()).await;
 
-    let report = sessions.shutdown(Duration::from_secs(5)).await;
+    let report = sessions.shutdown(Duration::from_secs(3)).await;
     eprintln!("my_devices: stopped; {} sessions' last activity was not written", report.unwritten);
     Ok(())
 }
@@ -139,3 +140,15 @@ fn problem(status: StatusCode, code: &str, error: &str) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
 }
+
+/// For what cannot be done at the moment.
+fn busy() -> Response {
+    let error = "Too much is going on at the moment. Try again";
+    (retry_after(A_MOMENT), problem(StatusCode::SERVICE_UNAVAILABLE, "busy", error)).into_response()
+}
+
+fn retry_after(pause: Duration) -> [(HeaderName, String); 1] {
+    [(header::RETRY_AFTER, pause.as_secs().max(1).to_string())]
+}
+
+const A_MOMENT: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,14 @@ use crate::accounts::Account;
 /// Sign-ins that wait for their code.
 #[derive(Default)]
 pub struct Otp {
-    waiting: Mutex<HashMap<String, Waiting>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: HashMap<String, Waiting>,
+    /// By the account's id, and not by the token: whoever knows the password has as many tokens as they like.
+    failures: HashMap<&'static str, Failures>,
 }
 
 struct Waiting {
@@ -23,10 +30,28 @@ struct Waiting {
     attempts_left: u32,
 }
 
+/// How often in a row a code of one account was wrong. The right one clears it.
+struct Failures {
+    count: u32,
+    pause_until: Instant,
+}
+
+/// Why a code does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Wrong,
+    /// There were too many wrong ones for this account. None is looked at before this time has passed.
+    Paused(Duration),
+}
+
 impl Otp {
-    /// Sends a code for `account` to the log, where a real application would send it to the user's phone. Answers the token
-    /// that the code has to come back with.
-    pub fn send(&self, account: Account) -> String {
+    /// Sends a code for `account` to the log, where a real application would send it to the user's phone. Returns the
+    /// token that the code has to come back with, or how long the account has to wait for its next code.
+    pub fn send(&self, account: Account) -> Result<String, Duration> {
+        let mut state = self.state();
+        if let Some(pause) = state.pause_of(account) {
+            return Err(pause);
+        }
         let mut random = [0; 24];
         OsRng.fill_bytes(&mut random);
         let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -34,26 +59,68 @@ impl Otp {
         eprintln!("my_devices: the one-time code for {} is {code}", account.email);
 
         let waiting = Waiting { account, code, until: Instant::now() + LIFETIME, attempts_left: ATTEMPTS };
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, waiting| Instant::now() < waiting.until);
-        all.insert(token.clone(), waiting);
-        token
+        state.waiting.retain(|_, waiting| Instant::now() < waiting.until);
+        state.waiting.insert(token.clone(), waiting);
+        Ok(token)
     }
 
     /// The account whose code this is. A code is good once, for five minutes and five attempts.
-    pub fn check(&self, token: &str, code: &str) -> Option<Account> {
-        let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = all.get_mut(token)?;
+    pub fn check(&self, token: &str, code: &str) -> Result<Account, Refused> {
+        let mut state = self.state();
+        let account = state.waiting.get(token).ok_or(Refused::Wrong)?.account;
+        // Not even the right code is looked at meanwhile, or the pause would slow nobody down who guesses.
+        if let Some(pause) = state.pause_of(account) {
+            return Err(Refused::Paused(pause));
+        }
+        if state.take(token, code) {
+            state.failures.remove(account.id);
+            return Ok(account);
+        }
+        state.note_failure(account);
+        Err(Refused::Wrong)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether this is the code that was sent with `token`. It is used up if it is, and after its last attempt.
+    fn take(&mut self, token: &str, code: &str) -> bool {
+        let Some(waiting) = self.waiting.get_mut(token) else { return false };
         waiting.attempts_left -= 1;
         let is_good = Instant::now() < waiting.until && waiting.code == code;
-        if !is_good && waiting.attempts_left > 0 {
-            return None;
+        if is_good || waiting.attempts_left == 0 {
+            self.waiting.remove(token);
         }
-        let used_up = all.remove(token)?;
-        is_good.then_some(used_up.account)
+        is_good
+    }
+
+    fn pause_of(&self, account: Account) -> Option<Duration> {
+        let failures = self.failures.get(account.id)?;
+        let left = failures.pause_until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Every fifth failure in a row brings a pause, twice as long as the one before. So the hundred that NIST SP 800-63B-4
+    /// allows are not reached in a year, and the owner is kept out no longer than a guesser makes it.
+    fn note_failure(&mut self, account: Account) {
+        let now = Instant::now();
+        let failures = self.failures.entry(account.id).or_insert(Failures { count: 0, pause_until: now });
+        failures.count += 1;
+        if failures.count.is_multiple_of(ATTEMPTS) {
+            let doublings = failures.count / ATTEMPTS - 1;
+            failures.pause_until = now + FIRST_PAUSE * 2_u32.pow(doublings.min(MOST_DOUBLINGS));
+        }
     }
 }
 
 const LIFETIME: Duration = Duration::from_secs(300);
 
 const ATTEMPTS: u32 = 5;
+
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Two years.
+const MOST_DOUBLINGS: u32 = 20;

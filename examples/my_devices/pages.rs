@@ -1,5 +1,7 @@
 //! What a browser sees: the "My devices" page at `/`, and the forms by which one comes there.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{
     Form, Router,
@@ -14,7 +16,7 @@ use tower_device_sessions::{
     pages::{EnglishTexts, SignInHint},
 };
 
-use crate::{App, accounts::Account, settings::SecondFactor};
+use crate::{A_MOMENT, App, accounts::Account, otp::Refused, passwords::Busy, retry_after, settings::SecondFactor};
 
 /// The page brings its own `SessionLayer`; the forms need one.
 pub fn routes(sessions: &SessionManager) -> Router<App> {
@@ -83,19 +85,27 @@ async fn sign_in(
     let Ok(Form(SignInForm { email, password })) = form else {
         return SignInPage::default().answer(StatusCode::BAD_REQUEST);
     };
-    let Some(account) = app.accounts.check(&email, password).await else {
-        let problem = Some("That is not the right email and password.");
-        return SignInPage { problem, email: &email, ..SignInPage::default() }.answer(StatusCode::UNAUTHORIZED);
+    let account = match app.accounts.check(&email, password).await {
+        Ok(Some(account)) => account,
+        Ok(None) => {
+            let problem = Some("That is not the right email and password.");
+            return SignInPage { problem, email: &email, ..SignInPage::default() }.answer(StatusCode::UNAUTHORIZED);
+        }
+        Err(Busy) => {
+            let problem = Some("Too many people are signing in at the moment. Please try again.");
+            let page = SignInPage { problem, email: &email, ..SignInPage::default() };
+            return (retry_after(A_MOMENT), page.answer(StatusCode::SERVICE_UNAVAILABLE)).into_response();
+        }
     };
     // Whoever is signed in already has only confirmed that it is them.
     if let Some(session) = session.filter(|session| session.user_id().as_str() == account.id) {
         return started(app.sessions.reauthenticated(&session, "pwd").await);
     }
     match needs_code(&app, account, &client).await {
-        Ok(true) => {
-            let token = app.otp.send(account);
-            SignInPage { otp_token: Some(&token), ..SignInPage::default() }.answer(StatusCode::OK)
-        }
+        Ok(true) => match app.otp.send(account) {
+            Ok(token) => SignInPage { otp_token: Some(&token), ..SignInPage::default() }.answer(StatusCode::OK),
+            Err(pause) => too_many_attempts(pause),
+        },
         Ok(false) => started(app.sessions.start(account.id, client).method("pwd").await),
         Err(error) => started(Err(error)),
     }
@@ -119,10 +129,14 @@ async fn code(State(app): State<App>, client: ClientInfo, form: Result<Form<Code
     let Ok(Form(CodeForm { token, code })) = form else {
         return SignInPage::default().answer(StatusCode::BAD_REQUEST);
     };
-    let Some(account) = app.otp.check(&token, code.trim()) else {
-        let problem = Some("That is not the code, or no longer. Try again, or sign in anew.");
-        return SignInPage { problem, otp_token: Some(&token), ..SignInPage::default() }
-            .answer(StatusCode::UNAUTHORIZED);
+    let account = match app.otp.check(&token, code.trim()) {
+        Ok(account) => account,
+        Err(Refused::Wrong) => {
+            let problem = Some("That is not the code, or no longer. Try again, or sign in again.");
+            return SignInPage { problem, otp_token: Some(&token), ..SignInPage::default() }
+                .answer(StatusCode::UNAUTHORIZED);
+        }
+        Err(Refused::Paused(pause)) => return too_many_attempts(pause),
     };
     started(app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2).await)
 }
@@ -136,6 +150,12 @@ fn started(outcome: Result<StartedSession, Error>) -> Response {
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "You cannot be signed in at the moment. Please try again."),
     };
     SignInPage { problem: Some(problem), ..SignInPage::default() }.answer(status)
+}
+
+fn too_many_attempts(pause: Duration) -> Response {
+    let problem = Some("There were too many wrong codes for this account. Please try again later.");
+    let page = SignInPage { problem, ..SignInPage::default() };
+    (retry_after(pause), page.answer(StatusCode::TOO_MANY_REQUESTS)).into_response()
 }
 
 /// Some browsers keep no `Secure` cookie of a plain HTTP server, even on localhost. Here it shows.

@@ -6,6 +6,7 @@
 //! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `redis://` or `memory:` | `sqlite://my_devices.db` |
 //! | `BUS` | how several processes hear of each other: `postgres`, `redis`, `poll`, `none` | what fits the store |
 //! | `REDIS_URL` | the server of `BUS=redis` beside another store | `DATABASE_URL`, if that is one |
+//! | `REQUEST_TIMEOUT` | how long the head of a request may take to arrive, and then its body and the answer | 10 s |
 //! | `SESSION_SECRET` | the key that signs tokens, at least 32 bytes | a development key, with a warning |
 //! | `ABSOLUTE_TIMEOUT` | how long a session lives | 30 days |
 //! | `IDLE_TIMEOUT` | how long it may rest | 7 days |
@@ -18,7 +19,7 @@
 //! | `REFRESH_GRACE` | how long a used refresh token is answered with the same successor | 30 s |
 //! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
 //! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
-//! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `reject` |
+//! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
 //! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
@@ -33,6 +34,7 @@ use crate::{admin::AdminToken, limits::Limits, stores::Shared};
 
 pub struct Settings {
     pub address: SocketAddr,
+    pub request_timeout: Duration,
     pub shared: Shared,
     pub secret: Vec<u8>,
     pub absolute_timeout: Option<Duration>,
@@ -77,6 +79,7 @@ impl Settings {
         let proxies = text("TRUSTED_PROXIES")?.unwrap_or_default();
         Ok(Self {
             address: address.parse().map_err(|_| format!("ADDR: {address:?} is not an address like 127.0.0.1:3000"))?,
+            request_timeout: request_timeout()?,
             shared: Shared::from_env("sqlite://my_devices.db")?,
             secret: secret()?,
             absolute_timeout: duration("ABSOLUTE_TIMEOUT")?,
@@ -93,6 +96,13 @@ impl Settings {
             limits: Limits::from_env()?,
             admin: AdminToken::from_env()?,
         })
+    }
+}
+
+fn request_timeout() -> Result<Duration, String> {
+    match duration("REQUEST_TIMEOUT")? {
+        Some(Duration::ZERO) => Err("REQUEST_TIMEOUT: within no time no request arrives".to_owned()),
+        timeout => Ok(timeout.unwrap_or(Duration::from_secs(10))),
     }
 }
 

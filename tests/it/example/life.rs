@@ -170,7 +170,7 @@ fn the_second_factor_comes_before_the_session() {
     let first = server.logged("one-time code for demo@example.com");
     let first = first.rsplit(' ').next().expect("a code");
     assert!(first.len() == 6 && first.bytes().all(|byte| byte.is_ascii_digit()), "{first}");
-    assert_eq!(complete(&token, first).0, 401);
+    assert_eq!(complete(&token, first).0, 401, "the token is used up");
 
     let server = Server::start(&[("OTP", "on")]);
     let (_, body) = server.call("POST", "/api/auth/login", &[("user-agent", CHROME)], Some(&form()));

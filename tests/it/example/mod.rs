@@ -2,6 +2,7 @@
 
 mod examples;
 mod life;
+mod load;
 mod my_account;
 pub mod my_devices;
 mod readme;

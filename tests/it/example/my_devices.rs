@@ -102,6 +102,25 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Tells the server to stop, as a process manager does, and waits for it.
+    #[cfg(unix)]
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        // The shell has a `kill` of its own; the program of that name is not on every machine.
+        let kill = format!("kill -TERM {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        self.child.wait().expect("a child of ours")
+    }
+
+    /// The most memory that the process has taken so far, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -235,6 +254,7 @@ fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
         ("CACHE_TTL", "2m", "time to live"),
         ("ACTIVITY_INTERVAL", "30d", "activity interval"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "TRUSTED_PROXIES"),
+        ("REQUEST_TIMEOUT", "0", "REQUEST_TIMEOUT"),
         ("MAX_SESSIONS", "-1", "MAX_SESSIONS"),
         ("MAX_SESSIONS", "many", "MAX_SESSIONS"),
         ("OVER_LIMIT", "newest", "OVER_LIMIT"),
@@ -285,10 +305,7 @@ fn sigterm_writes_the_activity_and_ends_the_server() -> TestResult {
             break;
         }
     }
-    // The shell has a `kill` of its own; the program of that name is not on every machine.
-    let kill = format!("kill -TERM {}", server.child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status()?.success());
-    assert!(server.child.wait()?.success());
+    assert!(server.terminate().success());
 
     let server = Server::start(&variables);
     let (_, list) = server.with_token("GET", "/api/sessions", &started);
