@@ -183,12 +183,27 @@ pub struct Admission {
     pub same_device: SameDevice,
     /// The limits on the user's active sessions, the newcomer included.
     pub limits: Vec<SessionLimit>,
+    /// How many of the user's sessions whose ending is on record are kept, the newest activity first. Of the next
+    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE) those go that had ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago.
+    pub keep_ended: u32,
 }
 
 impl Admission {
     /// An admission at `now` that asks for nothing.
     pub fn new(now: Timestamp, idle_allowance: Duration) -> Self {
-        Self { now, idle_allowance, supersedes: None, same_device: SameDevice::Keep, limits: Vec::new() }
+        let (same_device, limits) = (SameDevice::Keep, Vec::new());
+        Self { now, idle_allowance, supersedes: None, same_device, limits, keep_ended: u32::MAX }
+    }
+
+    /// How many records of ended sessions go at most with one sign-in.
+    pub const TRIMMED_AT_ONCE: u32 = 100;
+
+    /// How long ago a session must have ended for its record to go: by then every node has heard of it.
+    pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);
+
+    /// The moment before which a session must have ended for its record to go, if records of ended sessions are bounded.
+    pub fn trims_before(&self) -> Option<Timestamp> {
+        (self.keep_ended < u32::MAX).then(|| self.now.saturating_sub(Self::TRIMMED_AFTER))
     }
 
     /// Whether the user's other sessions do not matter, so that a plain insert does.

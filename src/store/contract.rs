@@ -41,6 +41,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.now`. Evicted
     /// sessions end at `admission.now`, by the system. A record that is there already, as when an insert is repeated, is
     /// left as it is, ended or not, and nothing makes room for it.
+    ///
+    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as the
+    /// admission says. A store that keeps them all is still right.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this user and id.

@@ -81,6 +81,7 @@ impl SessionStore for MemoryStore {
                 records.end(&session.user_id, eviction.id, &ending, admission.idle_allowance);
             }
             records.insert(session.clone());
+            records.trim(&session.user_id, admission);
             Ok(Admitted::Inserted(evictions))
         })
     }

@@ -67,6 +67,7 @@ impl RedisStore {
         let lifetime = ends_at.duration_since(admission.now).saturating_add(self.kept_for());
         let state = if session.ended.is_some() { "over" } else { "open" };
 
+        let before = admission.trims_before();
         let mut call = Call::new(&INSERT, [keys.record(session.id), keys.open(), keys.over(), keys.ends()])
             .arg(keys.base)
             .arg(session.user_id.as_str())
@@ -79,6 +80,9 @@ impl RedisStore {
             .number(session.last_active_at.as_micros())
             .number(ends_at.as_micros())
             .arg(state)
+            .arg(before.map(|_| admission.keep_ended.to_string()).unwrap_or_default())
+            .arg(before.map(|before| before.as_micros().to_string()).unwrap_or_default())
+            .number(i64::from(Admission::TRIMMED_AT_ONCE))
             .arg(evictions.len().to_string());
         for eviction in evictions {
             call = call.arg(eviction.id.to_string()).arg(eviction.reason.as_str());

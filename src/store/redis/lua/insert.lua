@@ -1,12 +1,14 @@
 -- KEYS: record, open, over, ends.
--- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', how many to evict,
+-- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', how many ended sessions
+-- are kept or '' for all, before when the others must have ended to go, how many of those to look at, how many to evict,
 -- their ids and reasons by turns, then the fields of the record.
 --
 -- `view` names the open sessions that the caller has decided over: '*' when they do not matter, '' when it has not seen
 -- them yet. Another view than the present one is answered with the present one, and nothing is changed.
-local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state, evicted = unpack(ARGV, 1, 12)
+local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state = unpack(ARGV, 1, 11)
+local keep_ended, ended_before, most, evicted = unpack(ARGV, 12, 15)
 local keys = {open = KEYS[2], over = KEYS[3], ends = KEYS[4]}
-local fields = 13 + 2 * number(evicted)
+local fields = 16 + 2 * number(evicted)
 
 if call('EXISTS', KEYS[1]) == 1 then return {'present'} end
 
@@ -28,8 +30,18 @@ if view ~= '*' then
   end
 end
 
+-- The records of ended sessions that go.
+local trimmed = {}
+if keep_ended ~= '' then
+  local first = number(keep_ended)
+  for _, other in ipairs(call('ZREVRANGE', keys.over, first, first + number(most) - 1)) do
+    local ended_at = tonumber(call('HGET', base .. 's:' .. other .. ':' .. user, 'ended_at') or '')
+    if not ended_at or ended_at < number(ended_before) then trimmed[#trimmed + 1] = other end
+  end
+end
+
 local evictions = {}
-for place = 13, fields - 1, 2 do
+for place = 16, fields - 1, 2 do
   local record = base .. 's:' .. ARGV[place] .. ':' .. user
   local times = deadlines(record)
   if times then
@@ -47,4 +59,9 @@ call('ZADD', keys[state], last_active_at, id)
 call('ZADD', keys.ends, ends_at, id .. user)
 outlive(keys[state], lifetime)
 outlive(keys.ends, lifetime)
+for _, other in ipairs(trimmed) do
+  call('UNLINK', base .. 's:' .. other .. ':' .. user)
+  call('ZREM', keys.over, other)
+  call('ZREM', keys.ends, other .. user)
+end
 return {'inserted'}
