@@ -178,13 +178,27 @@ pub struct Admission {
     pub limits: Vec<SessionLimit>,
     /// Set when the newcomer is a token from before this crate came.
     pub adopts: Option<Adopting>,
+    /// How many of the user's sessions whose ending is on record are kept, the newest activity first. Of the next
+    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE) those go that had ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago.
+    pub keep_ended: u32,
 }
 
 impl Admission {
     /// An admission at this moment that asks for nothing.
     pub fn new(as_of: AsOf) -> Self {
         let (same_device, limits) = (SameDevice::Keep, Vec::new());
-        Self { as_of, supersedes: None, same_device, limits, adopts: None }
+        Self { as_of, supersedes: None, same_device, limits, adopts: None, keep_ended: u32::MAX }
+    }
+
+    /// How many records of ended sessions go at most with one sign-in.
+    pub const TRIMMED_AT_ONCE: u32 = 100;
+
+    /// How long ago a session must have ended for its record to go: by then every node has heard of it.
+    pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);
+
+    /// The moment before which a session must have ended for its record to go, if records of ended sessions are bounded.
+    pub fn trims_before(&self) -> Option<Timestamp> {
+        (self.keep_ended < u32::MAX).then(|| self.as_of.now.saturating_sub(Self::TRIMMED_AFTER))
     }
 
     /// Whether nothing has to hold and nothing has to give way, so that a plain insert does.

@@ -59,6 +59,7 @@ use crate::{
 /// | [`retention`](Self::retention) | 30 days |
 /// | [`address_retention`](Self::address_retention) | as long as the session is kept |
 /// | [`purge_interval`](Self::purge_interval) | 1 hour |
+/// | [`max_ended`](Self::max_ended) | the newest 200 of each user |
 /// | [`max_devices`](Self::max_devices) | 100 of each user |
 /// | [`device_retention`](Self::device_retention) | 400 days |
 /// | [`endings`](Self::endings) | told |

@@ -15,11 +15,13 @@ pub(crate) struct Limits {
     same_device: SameDevice,
     /// How many devices of a user are known.
     pub(super) devices: u32,
+    /// How many ended sessions of a user are kept.
+    ended: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { of_everybody: Vec::new(), of_each: None, same_device: SameDevice::default(), devices: 100 }
+        Self { of_everybody: Vec::new(), of_each: None, same_device: SameDevice::default(), devices: 100, ended: 200 }
     }
 }
 
@@ -63,6 +65,14 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// How many of a user's sessions are kept that have ended on record, within their
+    /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 100 of the others, once they had
+    /// ended ten minutes ago. Default: 200.
+    pub fn max_ended(mut self, sessions: u32) -> Self {
+        self.limits.ended = sessions;
+        self
+    }
+
     /// What becomes of a user's other sessions on the device of a new one. Default: they stay.
     ///
     /// It takes a device id in the [`ClientInfo`](crate::ClientInfo). The session that the client itself held ends in either
@@ -88,6 +98,7 @@ impl Limits {
     /// What a sign-in of this user has to keep to.
     pub(super) fn apply_to(&self, admission: &mut Admission, user: &UserId) {
         admission.same_device = self.same_device;
+        admission.keep_ended = self.ended;
         admission.limits = match &self.of_each {
             Some(OfEach(limits)) => limits(user),
             None => self.of_everybody.clone(),

@@ -50,6 +50,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked first, with the user's
     /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
     /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
+    ///
+    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as the
+    /// admission says. A store that keeps them all is still right.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this key.

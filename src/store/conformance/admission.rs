@@ -94,6 +94,40 @@ pub(super) async fn sessions_on_the_same_device_are_replaced(store: Store) -> Ve
     Ok(())
 }
 
+pub(super) async fn ended_sessions_beyond_the_bound_go(store: Store) -> Verdict {
+    let ended = |age: Duration, ended_at| {
+        let ending = Ending::new(EndReason::SignedOut, Actor::Application, ended_at);
+        Session { ended: Some(ending), ..session_of(UserId::from(1), age) }
+    };
+    // The newest activity first; the third has ended too lately to go.
+    let mut all: Vec<Session> = (1..=6_u32).map(|n| ended(n * HOUR, ago(HOUR / 2))).collect();
+    all[2] = ended(3 * HOUR, ago(MINUTE));
+    let (active, theirs) = (session(1), Session { user_id: 2.into(), ..ended(9 * HOUR, ago(HOUR)) });
+    insert_all(&store, all.iter().chain([&active, &theirs])).await?;
+
+    let keeping = |keep_ended, limits| Admission { keep_ended, limits, ..plain() };
+    let limit = SessionLimit::new(100, OverLimit::RevokeOldest);
+    for (keep, limits, left) in [
+        (6, Vec::new(), vec![0, 1, 2, 3, 4, 5]),
+        (4, Vec::new(), vec![0, 1, 2, 3]),
+        (2, vec![limit], vec![0, 1, 2]),
+        (0, vec![limit], vec![2]),
+    ] {
+        let admitted = store.insert(&session(1), &keeping(keep, limits)).await?;
+        ensure_eq!(admitted, Admitted::Inserted(Vec::new()), "the answer");
+        for (place, session) in all.iter().enumerate() {
+            let expected = left.contains(&place).then(|| session.clone());
+            ensure_eq!(store.find(&session.key()).await?, expected, "session {place} where {keep} are kept");
+        }
+    }
+    let changes = store.ended_between(ago(100 * HOUR), NOW, 100).await?;
+    ensure_eq!(changes.len(), 2, "how many endings are reported");
+    for left in [&all[2], &active, &theirs] {
+        ensure_unchanged(&store, left).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn the_oldest_gives_way(store: Store) -> Verdict {
     evicts(store, OverLimit::RevokeOldest, [2, 0]).await
 }

@@ -200,6 +200,7 @@ macro_rules! __conformance_cases {
             the_superseded_session_is_replaced: "the session the client held ends as replaced, by the system, at that moment",
             a_session_that_ended_is_not_superseded: "only sessions that are active at that moment make room",
             sessions_on_the_same_device_are_replaced: "the user's other sessions on the same device end, no others",
+            ended_sessions_beyond_the_bound_go: "of ended sessions the newest stay, and of the others those that ended long enough ago go",
             the_oldest_gives_way: "under revoke-oldest the sessions that started first are evicted",
             the_least_recent_gives_way: "under revoke-least-recent those that rested longest are evicted",
             a_refused_sign_in_changes_nothing: "under reject-new a refusal leaves no trace",

@@ -94,6 +94,7 @@ impl SessionStore for MemoryStore {
                 );
             }
             records.insert(session.clone());
+            records.trim(&session.user_id, admission);
             Ok(Admitted::Inserted(evictions))
         })
     }

@@ -9,9 +9,9 @@ use crate::{
     clock::Timestamp,
     device::{DeviceUpkeep, KnownDevice},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{Adopting, NotAdopted, TokenCutoff},
+    policy::{Admission, Adopting, NotAdopted, TokenCutoff},
     session::{AsOf, Ending, Session},
-    store::{DevicesSwept, EndOutcome},
+    store::{DevicesSwept, EndOutcome, ListPosition},
 };
 
 /// All that the store knows.
@@ -77,6 +77,21 @@ impl Records {
         }
         self.devices.retain(|_, devices| !devices.is_empty());
         swept
+    }
+
+    /// Deletes records of ended sessions beyond those that are kept.
+    pub(super) fn trim(&mut self, user: &UserId, admission: &Admission) {
+        let Some(before) = admission.trims_before() else { return };
+        let mut ended: Vec<_> =
+            self.of(user).filter_map(|session| Some((session, session.ended.as_ref()?.at))).collect();
+        ended.sort_unstable_by_key(|(session, _)| std::cmp::Reverse(ListPosition::of(session)));
+        let keep = usize::try_from(admission.keep_ended).unwrap_or(usize::MAX);
+        let beyond = ended.into_iter().skip(keep).take(Admission::TRIMMED_AT_ONCE as usize);
+        let gone: Vec<_> = beyond.filter(|(_, at)| *at < before).map(|(session, at)| (at, session.id)).collect();
+        for (at, id) in gone {
+            self.by_end.remove(&(at, SessionKey::new(user.clone(), id)));
+            self.users.entry(user.clone()).or_default().remove(&id);
+        }
     }
 
     pub(super) fn insert(&mut self, session: Session) {

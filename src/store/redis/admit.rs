@@ -76,6 +76,7 @@ impl RedisStore {
         let lifetime = ends_at.duration_since(admission.as_of.now).saturating_add(self.kept_for());
         let state = if session.ended.is_some() { "over" } else { "open" };
 
+        let before = admission.trims_before();
         let adoption = self.keys.adoption(shard_of(&session.user_id));
         let keys_of_call = [keys.record(session.id), keys.open(), keys.over(), keys.ends(), adoption, keys.cutoff()];
         let mut call = Call::new(&INSERT, keys_of_call)
@@ -91,6 +92,9 @@ impl RedisStore {
             .number(ends_at.as_micros())
             .arg(state)
             .arg(admission.adopts.map(|adopting| adopting.issued_at.as_micros().to_string()).unwrap_or_default())
+            .arg(before.map(|_| admission.keep_ended.to_string()).unwrap_or_default())
+            .arg(before.map(|before| before.as_micros().to_string()).unwrap_or_default())
+            .number(i64::from(Admission::TRIMMED_AT_ONCE))
             .arg(evictions.len().to_string());
         for eviction in evictions {
             call = call.arg(eviction.id.to_string()).arg(eviction.reason.as_str());

@@ -4,6 +4,8 @@
 mod embedded;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod one_user;
 #[cfg(all(unix, feature = "postgres"))]
 mod pgbouncer;
 #[cfg(feature = "postgres")]

@@ -1,13 +1,14 @@
 -- KEYS: record, open, over, ends, adoption, cutoff.
 -- ARGV: base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, 'open' or 'over', when the token to
--- adopt was issued or '', how many to evict, their ids and reasons by turns, then the fields of the record.
+-- adopt was issued or '', how many ended sessions are kept or '' for all, before when the others must have ended to go, how
+-- many of those to look at, how many to evict, their ids and reasons by turns, then the fields of the record.
 --
 -- `view` names the open sessions that the caller has decided over: '*' when they do not matter, '' when it has not seen
 -- them yet. Another view than the present one is answered with the present one, and nothing is changed.
 local base, user, id, view, now, cutoff, keep, lifetime, last_active_at, ends_at, state = unpack(ARGV, 1, 11)
-local issued_at, evicted = ARGV[12], ARGV[13]
+local issued_at, keep_ended, ended_before, most, evicted = unpack(ARGV, 12, 16)
 local keys = {open = KEYS[2], over = KEYS[3], ends = KEYS[4]}
-local fields = 14 + 2 * number(evicted)
+local fields = 17 + 2 * number(evicted)
 
 if call('EXISTS', KEYS[1]) == 1 then return {'present'} end
 
@@ -35,8 +36,18 @@ if view ~= '*' then
   end
 end
 
+-- The records of ended sessions that go.
+local trimmed = {}
+if keep_ended ~= '' then
+  local first = number(keep_ended)
+  for _, other in ipairs(call('ZREVRANGE', keys.over, first, first + number(most) - 1)) do
+    local ended_at = tonumber(call('HGET', base .. 's:' .. other .. ':' .. user, 'ended_at') or '')
+    if not ended_at or ended_at < number(ended_before) then trimmed[#trimmed + 1] = other end
+  end
+end
+
 local evictions = {}
-for place = 14, fields - 1, 2 do
+for place = 17, fields - 1, 2 do
   local record = base .. 's:' .. ARGV[place] .. ':' .. user
   local times = deadlines(record)
   if times then
@@ -54,4 +65,9 @@ call('ZADD', keys[state], last_active_at, id)
 call('ZADD', keys.ends, ends_at, id .. user)
 outlive(keys[state], lifetime)
 outlive(keys.ends, lifetime)
+for _, other in ipairs(trimmed) do
+  call('UNLINK', base .. 's:' .. other .. ':' .. user)
+  call('ZREM', keys.over, other)
+  call('ZREM', keys.ends, other .. user)
+end
 return {'inserted'}

@@ -132,6 +132,19 @@ impl MySqlStore {
         Ok(())
     }
 
+    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
+    async fn trim(&self, user: &UserId, admission: &Admission) {
+        if let Some(before) = admission.trims_before() {
+            let query = sqlx::query(self.sql.trim)
+                .bind(user.as_str())
+                .bind(user.as_str())
+                .bind(i64::from(Admission::TRIMMED_AT_ONCE))
+                .bind(i64::from(admission.keep_ended))
+                .bind(before.as_micros());
+            let _ = self.change(query).await;
+        }
+    }
+
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let rows: Vec<_> = chunk
             .iter()
@@ -198,15 +211,18 @@ impl SessionStore for MySqlStore {
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
-        if !admission.is_unconditional() {
-            return Box::pin(async move { retrying!(self.admit(session, admission)) });
-        }
         Box::pin(async move {
-            retrying!(async {
-                let mut lease = self.connection().await?;
-                self.put(&mut lease, session).await
-            })?;
-            Ok(Admitted::Inserted(Vec::new()))
+            let admitted = if admission.is_unconditional() {
+                retrying!(async {
+                    let mut lease = self.connection().await?;
+                    self.put(&mut lease, session).await
+                })?;
+                Admitted::Inserted(Vec::new())
+            } else {
+                retrying!(self.admit(session, admission))?
+            };
+            self.trim(&session.user_id, admission).await;
+            Ok(admitted)
         })
     }
 
@@ -224,16 +240,17 @@ impl SessionStore for MySqlStore {
             let after = query
                 .after
                 .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
+            let place = |statement: Query<'a, MySql, MySqlArguments>| {
+                let at = after.last_active_at.as_micros();
+                let statement = statement.bind(query.state != SessionState::Active).bind(query.except.map(Uuid::from));
+                statement.bind(at).bind(at).bind(*after.id.as_uuid()).bind(i64::from(query.limit))
+            };
             let rows = sqlx::query(self.sql.list)
                 .bind(user.as_str())
                 .bind(query.as_of.now.as_micros())
                 .bind(query.as_of.idle_cutoff().as_micros())
-                .bind(query.state != SessionState::Ended)
-                .bind(query.state != SessionState::Active)
-                .bind(query.except.map(Uuid::from))
-                .bind(after.last_active_at.as_micros())
-                .bind(*after.id.as_uuid())
-                .bind(i64::from(query.limit));
+                .bind(query.state != SessionState::Ended);
+            let rows = place(place(rows).bind(user.as_str())).bind(i64::from(query.limit));
             let mut lease = self.connection().await?;
             let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;
             rows.iter().map(|row| read_session(row, user)).collect()

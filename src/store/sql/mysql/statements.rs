@@ -40,18 +40,23 @@ statements! {
 
     /// user, now, idle cutoff; none of them can end before the transaction does
     active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
-             WHERE user_id = ? AND ended_at IS NULL AND expires_at > ? AND last_active_at > ? - idle_timeout \
+             WHERE user_id = ? AND rested_at IS NULL AND expires_at > ? AND last_active_at > ? - idle_timeout \
              ORDER BY id FOR UPDATE",
 
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND id = ?"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
+    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after activity,
+    /// after id, limit; user, whether to show others, except, after activity, after activity, after id, limit; limit
     list: concat!(
-        "SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? \
-         AND (ended_at IS NULL AND expires_at > ? AND last_active_at > ? - idle_timeout) IN (?, NOT ?) \
-         AND NOT (id <=> ?) AND (last_active_at, id) < (?, ?) \
-         ORDER BY last_active_at DESC, id DESC LIMIT ?"
+        "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NULL \
+         AND (expires_at > ? AND last_active_at > ? - idle_timeout) IN (?, NOT ?) \
+         AND NOT (id <=> ?) AND last_active_at <= ? AND (last_active_at < ? OR id < ?) \
+         ORDER BY last_active_at DESC, id DESC LIMIT ?) \
+         UNION ALL \
+         (SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL AND ? \
+         AND NOT (id <=> ?) AND rested_at <= ? AND (rested_at < ? OR id < ?) \
+         ORDER BY rested_at DESC, id DESC LIMIT ?)) AS s ORDER BY last_active_at DESC, id DESC LIMIT ?"
     ),
 
     /// the touches as a JSON array of [user, id, at, ip, generation]; visits, and so locks, the rows in its order. The
@@ -75,7 +80,7 @@ statements! {
 
     /// now, idle cutoff, user, except, device, device
     to_end: concat!(
-        "SELECT ", is_due!(), ", id FROM tds_sessions WHERE user_id = ? AND NOT (id <=> ?) AND ended_at IS NULL \
+        "SELECT ", is_due!(), ", id FROM tds_sessions WHERE user_id = ? AND NOT (id <=> ?) AND rested_at IS NULL \
          AND (? IS NULL OR device_id = ?) ORDER BY id FOR UPDATE"
     ),
 
@@ -112,6 +117,11 @@ statements! {
          assurance_level = COALESCE(?, assurance_level), levels = COALESCE(?, levels) \
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
+
+    /// user, user, the most to look at, how many are kept, ended before
+    trim: "DELETE FROM tds_sessions WHERE user_id = ? AND id IN (SELECT id FROM (\
+               SELECT id, ended_at FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
+               ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond WHERE ended_at < ?)",
 
     /// ended before, limit
     purge: "DELETE FROM tds_sessions WHERE ends_at < ? ORDER BY ends_at LIMIT ?",

@@ -124,6 +124,19 @@ impl PostgresStore {
         Ok(())
     }
 
+    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
+    async fn trim(&self, user: &UserId, admission: &Admission) {
+        if let Some(before) = admission.trims_before() {
+            let query = self
+                .query(self.sql.trim)
+                .bind(user.as_str())
+                .bind(i64::from(admission.keep_ended))
+                .bind(before.as_micros())
+                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
+            let _ = self.change(query).await;
+        }
+    }
+
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let query = self
             .query(self.sql.touch)
@@ -187,16 +200,19 @@ impl SessionStore for PostgresStore {
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
-        if !admission.is_unconditional() {
-            return Box::pin(async move { retrying!(self.admit(session, admission)) });
-        }
         Box::pin(async move {
-            retrying!(async {
-                let mut lease = self.writing().await?;
-                self.put(&mut lease, session).await?;
-                lease.finish().await
-            })?;
-            Ok(Admitted::Inserted(Vec::new()))
+            let admitted = if admission.is_unconditional() {
+                retrying!(async {
+                    let mut lease = self.writing().await?;
+                    self.put(&mut lease, session).await?;
+                    lease.finish().await
+                })?;
+                Admitted::Inserted(Vec::new())
+            } else {
+                retrying!(self.admit(session, admission))?
+            };
+            self.trim(&session.user_id, admission).await;
+            Ok(admitted)
         })
     }
 

@@ -41,7 +41,7 @@ statements! {
 
     /// user, now, idle cutoff; none of them can end before the transaction does
     active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
-             WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_active_at > $3 - idle_timeout \
+             WHERE user_id = $1 AND rested_at IS NULL AND expires_at > $2 AND last_active_at > $3 - idle_timeout \
              ORDER BY id FOR NO KEY UPDATE",
 
     /// user, id
@@ -49,9 +49,12 @@ statements! {
 
     /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
     list: concat!(
-        "SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 \
-         AND (ended_at IS NULL AND expires_at > $2 AND last_active_at > $3 - idle_timeout) IN ($4, NOT $5) \
-         AND id IS DISTINCT FROM $6 AND (last_active_at, id) < ($7, $8) \
+        "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 AND rested_at IS NULL \
+         AND (expires_at > $2 AND last_active_at > $3 - idle_timeout) IN ($4, NOT $5) \
+         AND id IS DISTINCT FROM $6 AND (last_active_at, id) < ($7, $8) ORDER BY last_active_at DESC, id DESC LIMIT $9) \
+         UNION ALL \
+         (SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 AND rested_at IS NOT NULL \
+         AND $5 AND id IS DISTINCT FROM $6 AND (rested_at, id) < ($7, $8) ORDER BY rested_at DESC, id DESC LIMIT $9)) AS s \
          ORDER BY last_active_at DESC, id DESC LIMIT $9"
     ),
 
@@ -79,7 +82,7 @@ statements! {
     /// user, except, at, idle cutoff, reason, actor, device
     end_all: concat!(
         "WITH ending AS (\
-            SELECT id FROM tds_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL \
+            SELECT id FROM tds_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND rested_at IS NULL \
             AND ($7::uuid IS NULL OR device_id = $7) ORDER BY id FOR NO KEY UPDATE) \
          UPDATE tds_sessions AS s SET ", set_ending!(), " FROM ending \
          WHERE s.user_id = $1 AND s.id = ending.id AND s.ended_at IS NULL RETURNING ", is_due!(), ", s.id"
@@ -114,6 +117,11 @@ statements! {
          WHERE user_id = $1 AND id = $2 AND generation = $5 AND generation < 4294967295 AND ended_at IS NULL \
          AND NOT ", is_due!(), " RETURNING ", session_columns!()
     ),
+
+    /// user, how many are kept, ended before, the most to look at
+    trim: "DELETE FROM tds_sessions WHERE user_id = $1 AND id IN (SELECT id FROM (\
+               SELECT id, ended_at FROM tds_sessions WHERE user_id = $1 AND rested_at IS NOT NULL \
+               ORDER BY rested_at DESC, id DESC LIMIT $4 OFFSET $2) AS beyond WHERE ended_at < $3)",
 
     /// ended before, limit; what another purge has in hand is left to it
     purge: "WITH due AS (SELECT user_id, id FROM tds_sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2 \

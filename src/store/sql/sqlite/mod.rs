@@ -135,6 +135,18 @@ impl SqliteStore {
         Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
     }
 
+    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
+    async fn trim(&self, user: &UserId, admission: &Admission) {
+        if let Some(before) = admission.trims_before() {
+            let query = sqlx::query(self.sql.trim)
+                .bind(user.as_str())
+                .bind(i64::from(admission.keep_ended))
+                .bind(before.as_micros())
+                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
+            let _ = query.execute(&self.writer).await;
+        }
+    }
+
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let rows: Vec<_> = chunk
             .iter()
@@ -173,11 +185,17 @@ impl SessionStore for SqliteStore {
             return Box::pin(async move {
                 let mut connection = self.writer.acquire().await.map_err(failure)?;
                 self.put(&mut connection, session).await?;
+                drop(connection);
+                self.trim(&session.user_id, admission).await;
                 Ok(Admitted::Inserted(Vec::new()))
             });
         }
         let (store, session, admission) = (self.clone(), session.clone(), admission.clone());
-        Box::pin(detached(async move { store.admit(&session, &admission).await }))
+        Box::pin(detached(async move {
+            let admitted = store.admit(&session, &admission).await?;
+            store.trim(&session.user_id, &admission).await;
+            Ok(admitted)
+        }))
     }
 
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
@@ -406,15 +424,18 @@ mod tests {
         store.migrate().await.unwrap();
         let sql = &store.sql;
         let one = "SEARCH tds_sessions USING PRIMARY KEY (user_id=? AND id=?)";
-        let of_a_user = "SEARCH tds_sessions USING PRIMARY KEY (user_id=?)";
-        for (statement, expected) in
-            [(sql.find, one), (sql.ending, one), (sql.list, of_a_user), (sql.active, of_a_user)]
-        {
-            let plan = plan(&store, statement).await;
-            let reads: Vec<_> = plan.iter().filter(|step| !step.starts_with("USE TEMP B-TREE FOR ORDER BY")).collect();
-            assert_eq!(reads, [expected], "{statement}");
+        let open = "SEARCH tds_sessions USING INDEX tds_sessions_rested_at (user_id=? AND rested_at=?)";
+        for (statement, expected) in [(sql.find, one), (sql.ending, one), (sql.active, open), (sql.end_all, open)] {
+            assert_eq!(plan(&store, statement).await, [expected], "{statement}");
         }
-        for statement in [sql.end, sql.end_all, sql.rename, sql.set_data, sql.rotate] {
+        let over = "USING INDEX tds_sessions_rested_at (user_id=? AND rested_at";
+        for statement in [sql.list, sql.trim] {
+            let plan = plan(&store, statement).await;
+            let reads = plan.iter().filter(|step| step.contains("tds_sessions") && !step.contains(one));
+            assert!(plan.iter().any(|step| step.contains(over)), "{plan:?}");
+            assert!(reads.clone().all(|step| step.contains("rested_at") || step.contains("id=?)")), "{plan:?}");
+        }
+        for statement in [sql.end, sql.rename, sql.set_data, sql.rotate] {
             let plan = plan(&store, statement).await;
             assert!(plan.iter().all(|step| step.contains("USING PRIMARY KEY (user_id=?")), "{statement}: {plan:?}");
         }

@@ -1,4 +1,5 @@
-//! What is said to SQLite.
+//! What is said to SQLite. Without statistics it would read all of a user's rows rather than those the index tells apart, so
+//! the index is named.
 
 use crate::store::sql::{
     columns::{inserted_columns, session_columns},
@@ -36,17 +37,22 @@ statements! {
     exists: "SELECT 1 FROM tds_sessions WHERE user_id = ?1 AND id = ?2",
 
     /// user, now, idle cutoff
-    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
-             WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 AND last_active_at > ?3 - idle_timeout",
+    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+             WHERE user_id = ?1 AND rested_at IS NULL AND expires_at > ?2 AND last_active_at > ?3 - idle_timeout",
 
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ?1 AND id = ?2"),
 
     /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
     list: concat!(
-        "SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ?1 \
-         AND (ended_at IS NULL AND expires_at > ?2 AND last_active_at > ?3 - idle_timeout) IN (?4, NOT ?5) \
-         AND id IS NOT ?6 AND (last_active_at, id) < (?7, ?8) \
+        "SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+         WHERE user_id = ?1 AND rested_at IS NULL \
+         AND (expires_at > ?2 AND last_active_at > ?3 - idle_timeout) IN (?4, NOT ?5) \
+         AND id IS NOT ?6 AND (last_active_at, id) < (?7, ?8) ORDER BY last_active_at DESC, id DESC LIMIT ?9) \
+         UNION ALL \
+         SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+         WHERE user_id = ?1 AND rested_at IS NOT NULL \
+         AND ?5 AND id IS NOT ?6 AND (rested_at, id) < (?7, ?8) ORDER BY rested_at DESC, id DESC LIMIT ?9) \
          ORDER BY last_active_at DESC, id DESC LIMIT ?9"
     ),
 
@@ -70,7 +76,9 @@ statements! {
 
     /// user, except, at, idle cutoff, reason, actor, device
     end_all: concat!(
-        "UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ?1 AND id IS NOT ?2 AND ended_at IS NULL \
+        "UPDATE tds_sessions INDEXED BY tds_sessions_rested_at SET ", set_ending!(), " WHERE user_id = ?1 \
+         AND id IS NOT ?2 AND rested_at IS NULL \
+         AND ended_at IS NULL \
          AND (?7 IS NULL OR device_id = ?7) RETURNING ", is_due!(), ", id"
     ),
 
@@ -103,6 +111,12 @@ statements! {
          WHERE user_id = ?1 AND id = ?2 AND generation = ?5 AND generation < 4294967295 AND ended_at IS NULL \
          AND NOT ", is_due!(), " RETURNING ", session_columns!()
     ),
+
+    /// user, how many are kept, ended before, the most to look at
+    trim: "DELETE FROM tds_sessions WHERE user_id = ?1 AND id IN (SELECT id FROM (\
+               SELECT id, ended_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+               WHERE user_id = ?1 AND rested_at IS NOT NULL \
+               ORDER BY rested_at DESC, id DESC LIMIT ?4 OFFSET ?2) WHERE ended_at < ?3)",
 
     /// ended before, limit
     purge: "DELETE FROM tds_sessions WHERE (user_id, id) IN \

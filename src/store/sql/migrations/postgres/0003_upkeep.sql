@@ -8,3 +8,10 @@ ALTER TABLE tds_devices
 UPDATE tds_devices SET trusted_until = NULL WHERE trusted_until IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS tds_devices_due_at ON tds_devices (due_at);
+
+-- When a session was last active that has ended; nothing while it is open, so that activity leaves the index alone. It tells a
+-- user's open sessions from the others, and holds those in the order of the list.
+
+ALTER TABLE tds_sessions ADD COLUMN IF NOT EXISTS rested_at BIGINT
+    GENERATED ALWAYS AS (CASE WHEN ended_at IS NULL THEN NULL ELSE last_active_at END) STORED;
+CREATE INDEX IF NOT EXISTS tds_sessions_rested_at ON tds_sessions (user_id, rested_at, id);
