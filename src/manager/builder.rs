@@ -60,6 +60,7 @@ use crate::{
 /// | [`purge_interval`](Self::purge_interval) | 1 hour |
 /// | [`endings`](Self::endings) | told |
 /// | [`bus`](Self::bus), [`polling`](Self::polling) or [`without_bus`](Self::without_bus) | a store that processes share is polled twice a second |
+/// | [`bus_keys`](Self::bus_keys) | messages between nodes are not sealed |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
 /// | [`locate`](Self::locate) | nobody knows places |
 /// | [`describe_devices`](Self::describe_devices) | the built-in tables |
@@ -90,11 +91,12 @@ pub struct SessionManagerBuilder {
     pub(super) purge_interval: Duration,
     endings: Endings,
     pub(super) hearing: Hearing,
+    pub(super) bus_keys: Option<KeyRing>,
     trusted_proxies: TrustedProxies,
     locate: Option<Arc<dyn Locate>>,
     describes: Option<Arc<dyn DescribeDevice>>,
-    clock: Arc<dyn Clock>,
-    listeners: Listeners,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) listeners: Listeners,
 }
 
 /// What proves a token.
@@ -130,6 +132,7 @@ impl SessionManagerBuilder {
             purge_interval: Duration::from_secs(3_600),
             endings: Endings::Told,
             hearing: Hearing::default(),
+            bus_keys: None,
             trusted_proxies: TrustedProxies::none(),
             locate: None,
             describes: None,
@@ -290,6 +293,7 @@ impl SessionManagerBuilder {
         if let Some(adoption) = &self.adoption {
             adoption.check(self.retention, self.store.facts().retention)?;
         }
+        let nodes = self.nodes(&self.store, timings.cache_ttl)?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -305,7 +309,6 @@ impl SessionManagerBuilder {
             Some(describes) => Arc::new(DescribingStore::new(self.store, Arc::clone(describes))),
             None => self.store,
         };
-        let nodes = self.hearing.resolve(&store, &self.clock, &self.listeners, timings.cache_ttl);
         let inner = Inner {
             store,
             clock: SteadyClock::new(self.clock),

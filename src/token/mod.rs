@@ -20,6 +20,7 @@ mod keys;
 mod options;
 mod refresh;
 mod rejection;
+mod seal;
 mod verify;
 
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use self::{
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},
     refresh::{RefreshToken, RefreshTokens},
+    seal::Seals,
     verify::{TokenVerifier, claims_of},
 };

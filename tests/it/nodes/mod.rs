@@ -4,4 +4,6 @@ mod bus;
 mod hearing;
 #[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
 mod outages;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod realms;
 mod telling;
