@@ -27,6 +27,7 @@ pub struct RevocationMessage {
     cause: Cause,
     affected: Affected,
     origin: Option<Origin>,
+    seal: Option<Box<str>>,
 }
 
 /// Who has sent a message, and when.
@@ -64,6 +65,9 @@ impl RevocationMessage {
     /// The most sessions that a message names; one about more is about all sessions of the user.
     pub const MOST_SESSIONS: usize = 100;
 
+    /// The most bytes that a seal has.
+    pub const LONGEST_SEAL: usize = 64;
+
     /// These sessions of a user have ended.
     pub fn ended(user_id: UserId, sessions: impl IntoIterator<Item = SessionId>) -> Self {
         Self::new(user_id, Cause::Ended, some_or_all(sessions))
@@ -85,7 +89,7 @@ impl RevocationMessage {
     }
 
     fn new(user_id: UserId, cause: Cause, affected: Affected) -> Self {
-        Self { user_id, cause, affected, origin: None }
+        Self { user_id, cause, affected, origin: None, seal: None }
     }
 
     /// Says who has sent it, and when.
@@ -98,6 +102,19 @@ impl RevocationMessage {
     /// Who has sent it, and when, if it says so.
     pub fn origin(&self) -> Option<Origin> {
         self.origin
+    }
+
+    /// Puts a seal on it: something about [`encode`](Self::encode) without one that only some can know, of at most
+    /// [`LONGEST_SEAL`](Self::LONGEST_SEAL) bytes.
+    #[must_use]
+    pub fn sealed(mut self, seal: impl Into<Box<str>>) -> Self {
+        self.seal = Some(seal.into());
+        self
+    }
+
+    /// The message without its seal, and the seal, if it has one.
+    pub fn unsealed(&self) -> (Self, Option<&str>) {
+        (Self { seal: None, ..self.clone() }, self.seal.as_deref())
     }
 
     /// Whose sessions.
@@ -130,7 +147,8 @@ impl RevocationMessage {
             Affected::AllBut(keep) => (None, *keep),
         };
         let origin = self.origin.map(|origin| (origin.node, origin.at.as_micros()));
-        let form = Form { version: VERSION, cause: self.cause, user: self.user_id.clone(), sessions, keep, origin };
+        let (user, seal) = (self.user_id.clone(), self.seal.clone());
+        let form = Form { version: VERSION, cause: self.cause, user, sessions, keep, origin, seal };
         // Text, numbers and lists of them: there is nothing that JSON could refuse. Were there, the receivers would take
         // the empty message for a gap.
         serde_json::to_string(&form).unwrap_or_default()
@@ -149,11 +167,12 @@ impl RevocationMessage {
             (None, keep) => Affected::AllBut(keep),
             _ => return Err(Undecodable(())),
         };
-        if form.version != VERSION {
+        let is_too_long = form.seal.as_ref().is_some_and(|seal| seal.len() > Self::LONGEST_SEAL);
+        if form.version != VERSION || is_too_long {
             return Err(Undecodable(()));
         }
         let origin = form.origin.map(|(node, at)| Origin { node, at: Timestamp::from_micros(at) });
-        Ok(Self { user_id: form.user, cause: form.cause, affected, origin })
+        Ok(Self { user_id: form.user, cause: form.cause, affected, origin, seal: form.seal })
     }
 }
 
@@ -185,6 +204,8 @@ struct Form {
     keep: Option<SessionId>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     origin: Option<(u64, i64)>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    seal: Option<Box<str>>,
 }
 
 fn some_or_all(sessions: impl IntoIterator<Item = SessionId>) -> Affected {
@@ -215,9 +236,16 @@ mod tests {
             (user.clone(), sessions).prop_map(|(user, sessions)| RevocationMessage::changed(user, sessions)),
             (user, proptest::option::of(session)).prop_map(|(user, keep)| RevocationMessage::all_ended(user, keep)),
         ];
-        (message, sent).prop_map(|(message, sent)| match sent {
-            Some((node, at)) => message.sent(node, Timestamp::from_micros(at)),
-            None => message,
+        let seal = proptest::option::of("[A-Za-z0-9_-]{43}");
+        (message, sent, seal).prop_map(|(message, sent, seal)| {
+            let message = match sent {
+                Some((node, at)) => message.sent(node, Timestamp::from_micros(at)),
+                None => message,
+            };
+            match seal {
+                Some(seal) => message.sealed(seal),
+                None => message,
+            }
         })
     }
 
@@ -266,6 +294,7 @@ mod tests {
             text.replace("0000-", "000A-"),
             text.replace("]}", "],\"k\":\"00000000-0000-0000-0000-000000000000\"}"),
             text.replace("]}", "],\"region\":\"eu\"}"),
+            text.replace("]}", &format!("],\"m\":\"{}\"}}", "A".repeat(65))),
             format!("{text} {text}"),
             String::new(),
         ] {

@@ -8,8 +8,12 @@
 //! 3. A subscriber that may have missed something is told so, by a [gap](BusEvent::Gap): it forgets all it has cached. A
 //!    lost connection is a gap, and so is every connection that is made, since nobody knows what was said before it;
 //!    a subscriber that was too slow is, and so is a message that cannot be read, as one of a newer version may be.
-//! 4. Subscriptions reconnect by themselves, for ever, waiting longer each time up to a few seconds.
-//! 5. What happens is counted: see [`BusHealth`].
+//!    A manager forgets at most every ten seconds for messages of the last kind, however many there are.
+//! 4. Applications that share a server do not hear each other: a manager's channel is named after its [`Realm`].
+//! 5. Anyone who may publish on a channel can make nodes look again, and nothing else. With
+//!    [`bus_keys`](crate::manager::SessionManagerBuilder::bus_keys) only those that have the secret can.
+//! 6. Subscriptions reconnect by themselves, for ever, waiting longer each time up to a few seconds.
+//! 7. What happens is counted: see [`BusHealth`].
 //!
 //! | bus | carried by | needs |
 //! | --- | --- | --- |
@@ -24,6 +28,7 @@ mod message;
 mod polling;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod realm;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod reconnect;
 #[cfg(feature = "redis")]
@@ -40,11 +45,12 @@ pub use self::{
     local::LocalBus,
     message::{Affected, Cause, Origin, RevocationMessage, Undecodable},
     polling::{PollEndings, PollingBus},
+    realm::Realm,
     subscription::{BusEvent, GapReason, Subscription},
     tally::BusHealth,
 };
 
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, sync::Arc};
 
 /// The future of a method of a bus.
 pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -56,6 +62,14 @@ pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `redis`.
     fn name(&self) -> &'static str;
+
+    /// The same bus for the nodes of one realm, which hear no others. A manager asks for it when it is built.
+    ///
+    /// Default: `None`, for a bus that keeps to its nodes in another way.
+    fn in_realm(&self, realm: &Realm) -> Option<Arc<dyn RevocationBus>> {
+        let _ = realm;
+        None
+    }
 
     /// Tells all subscribers, on all nodes, this one included.
     ///

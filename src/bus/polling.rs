@@ -59,6 +59,8 @@ pub struct PollingBus {
 }
 
 impl PollingBus {
+    pub(crate) const NAME: &'static str = "polling";
+
     /// The longest interval.
     pub const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -103,7 +105,7 @@ impl PollingBus {
 
 impl RevocationBus for PollingBus {
     fn name(&self) -> &'static str {
-        "polling"
+        Self::NAME
     }
 
     /// There is nothing to send: what the others look for is in the store.

@@ -7,7 +7,7 @@ use sqlx::{
 use tokio::time;
 
 use super::{
-    BusError, BusErrorKind, BusFuture, BusHealth, RevocationBus, RevocationMessage, Subscription,
+    BusError, BusErrorKind, BusFuture, BusHealth, Realm, RevocationBus, RevocationMessage, Subscription,
     reconnect::{Link, Lost, listen},
     tally::Tally,
 };
@@ -25,7 +25,7 @@ use super::{
 ///
 /// | setting | default |
 /// | --- | --- |
-/// | [`channel`](Self::channel) | `tds_revocations` |
+/// | [`channel`](Self::channel) | one for each [realm](crate::bus::Realm) |
 /// | [`keep_alive`](Self::keep_alive) | 10 s |
 ///
 /// # Examples
@@ -43,6 +43,8 @@ pub struct PostgresBus {
     options: PgConnectOptions,
     publisher: PgPool,
     channel: Arc<str>,
+    /// Whether the application has chosen the channel.
+    is_named: bool,
     keep_alive: Duration,
     tally: Arc<Tally>,
 }
@@ -69,10 +71,12 @@ impl PostgresBus {
     }
 
     fn new(options: PgConnectOptions, publisher: PgPool) -> Self {
-        Self { options, publisher, channel: CHANNEL.into(), keep_alive: KEEP_ALIVE, tally: Arc::default() }
+        let (channel, tally) = (CHANNEL.into(), Arc::default());
+        Self { options, publisher, channel, is_named: false, keep_alive: KEEP_ALIVE, tally }
     }
 
-    /// The name of the channel. Default: `tds_revocations`.
+    /// The name of the channel, for nodes of several realms that are to hear each other. Default: a manager names it
+    /// `tds_revocations_` and after its [realm](crate::bus::Realm); a bus without a manager is on `tds_revocations`.
     ///
     /// # Errors
     ///
@@ -85,6 +89,7 @@ impl PostgresBus {
             return Err(BusError::new(BusErrorKind::Location, rule));
         }
         self.channel = channel.into();
+        self.is_named = true;
         Ok(self)
     }
 
@@ -117,6 +122,11 @@ impl PostgresBus {
 impl RevocationBus for PostgresBus {
     fn name(&self) -> &'static str {
         "postgres"
+    }
+
+    fn in_realm(&self, realm: &Realm) -> Option<Arc<dyn RevocationBus>> {
+        let scoped = || Self { channel: format!("{CHANNEL}_{realm}").into(), is_named: true, ..self.clone() };
+        if self.is_named { None } else { Some(Arc::new(scoped())) }
     }
 
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {

@@ -8,7 +8,7 @@ use redis::{
 use tokio::time;
 
 use super::{
-    BusError, BusErrorKind, BusFuture, BusHealth, RevocationBus, RevocationMessage, Subscription,
+    BusError, BusErrorKind, BusFuture, BusHealth, Realm, RevocationBus, RevocationMessage, Subscription,
     reconnect::{Link, Lost, listen},
     tally::Tally,
 };
@@ -23,7 +23,7 @@ use super::{
 ///
 /// | setting | default |
 /// | --- | --- |
-/// | [`channel`](Self::channel) | `tds:revocations` |
+/// | [`channel`](Self::channel) | one for each [realm](crate::bus::Realm) and database number |
 /// | [`keep_alive`](Self::keep_alive) | 10 s |
 ///
 /// # Examples
@@ -40,6 +40,8 @@ use super::{
 pub struct RedisBus {
     nodes: Arc<[Node]>,
     channel: Arc<str>,
+    /// Whether the application has chosen the channel.
+    is_named: bool,
     keep_alive: Duration,
     tally: Arc<Tally>,
 }
@@ -108,10 +110,13 @@ impl RedisBus {
             Ok(Node { client, publisher })
         };
         let nodes: Vec<Node> = clients.into_iter().map(node).collect::<Result<_, RedisError>>().map_err(location)?;
-        Ok(Self { nodes: nodes.into(), channel: CHANNEL.into(), keep_alive: KEEP_ALIVE, tally: Arc::default() })
+        let (channel, tally) = (CHANNEL.into(), Arc::default());
+        Ok(Self { nodes: nodes.into(), channel, is_named: false, keep_alive: KEEP_ALIVE, tally })
     }
 
-    /// The name of the channel. Default: `tds:revocations`.
+    /// The name of the channel, for nodes of several realms, or database numbers, that are to hear each other. Default: a
+    /// manager names it `tds:revocations:` and after the database number and its [realm](crate::bus::Realm); a bus without a
+    /// manager is on `tds:revocations`.
     ///
     /// # Errors
     ///
@@ -121,6 +126,7 @@ impl RedisBus {
             return Err(BusError::new(BusErrorKind::Location, "a channel is 1 to 128 visible ASCII characters"));
         }
         self.channel = channel.into();
+        self.is_named = true;
         Ok(self)
     }
 
@@ -151,6 +157,15 @@ impl RedisBus {
 impl RevocationBus for RedisBus {
     fn name(&self) -> &'static str {
         "redis"
+    }
+
+    /// Channels know no database numbers, so the name has it.
+    fn in_realm(&self, realm: &Realm) -> Option<Arc<dyn RevocationBus>> {
+        if self.is_named {
+            return None;
+        }
+        let database = self.nodes.first().map_or(0, |node| node.client.get_connection_info().redis_settings().db());
+        Some(Arc::new(Self { channel: format!("{CHANNEL}:{database}:{realm}").into(), is_named: true, ..self.clone() }))
     }
 
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {

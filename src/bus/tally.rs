@@ -103,7 +103,10 @@ impl Ear {
     pub(super) fn gap(&self, reason: GapReason) -> BusEvent {
         if reason != GapReason::Connected {
             self.tally.gaps.fetch_add(1, Ordering::Relaxed);
-            logging::bus_gap(self.bus, reason.as_str());
+            // Anybody may say what cannot be read, as often as they like: it is logged when something comes of it.
+            if reason != GapReason::Undecodable {
+                logging::bus_gap(self.bus, reason.as_str());
+            }
         }
         BusEvent::Gap(reason)
     }

@@ -64,6 +64,7 @@ use crate::{
 /// | [`device_retention`](Self::device_retention) | 400 days |
 /// | [`endings`](Self::endings) | told |
 /// | [`bus`](Self::bus), [`polling`](Self::polling) or [`without_bus`](Self::without_bus) | a store that processes share is polled twice a second |
+/// | [`bus_keys`](Self::bus_keys) | messages between nodes are not sealed |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
 /// | [`locate`](Self::locate) | nobody knows places |
 /// | [`describe_devices`](Self::describe_devices) | the built-in tables |
@@ -95,11 +96,12 @@ pub struct SessionManagerBuilder {
     pub(super) device_retention: Duration,
     endings: Endings,
     pub(super) hearing: Hearing,
+    pub(super) bus_keys: Option<KeyRing>,
     trusted_proxies: TrustedProxies,
     locate: Option<Arc<dyn Locate>>,
     describes: Option<Arc<dyn DescribeDevice>>,
-    clock: Arc<dyn Clock>,
-    listeners: Listeners,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) listeners: Listeners,
 }
 
 /// What proves a token.
@@ -136,6 +138,7 @@ impl SessionManagerBuilder {
             device_retention: DEVICE_LIFETIME,
             endings: Endings::Told,
             hearing: Hearing::default(),
+            bus_keys: None,
             trusted_proxies: TrustedProxies::none(),
             locate: None,
             describes: None,
@@ -296,6 +299,7 @@ impl SessionManagerBuilder {
         if let Some(adoption) = &self.adoption {
             adoption.check(self.retention, self.store.facts().retention)?;
         }
+        let nodes = self.nodes(&self.store, timings.cache_ttl)?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -311,7 +315,6 @@ impl SessionManagerBuilder {
             Some(describes) => Arc::new(DescribingStore::new(self.store, Arc::clone(describes))),
             None => self.store,
         };
-        let nodes = self.hearing.resolve(&store, &self.clock, &self.listeners, timings.cache_ttl);
         // Requests that wait come first, so that the others have half of the places at most.
         let ahead_of_time = self.concurrent_loads.div_ceil(2);
         let inner = Inner {

@@ -50,6 +50,7 @@ mod refresh;
 mod refusals;
 mod reload;
 mod revoke;
+mod spacing;
 mod start;
 mod started;
 mod step_up;

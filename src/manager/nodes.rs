@@ -6,7 +6,8 @@
 //! 3. Telling them never fails the change. It takes a second at most; once it has failed, changes do not wait for it at all
 //!    until it succeeds again.
 //! 4. A message voids what is cached of the sessions, as an ending on this node would, so it beats a read that is under way.
-//! 5. A gap raises the epoch: everything is read anew, and all sessions that are waited for are looked at.
+//! 5. A gap raises the epoch: everything is read anew, and all sessions that are waited for are looked at. So does a message
+//!    that cannot be read, or lacks the seal that is asked for, but not more often than once in a while.
 
 use std::{
     fmt,
@@ -22,16 +23,18 @@ use tokio::{sync::watch, time};
 
 use crate::{
     bus::{
-        Affected, BusError, BusEvent, BusFuture, BusHealth, GapReason, PollEndings, PollingBus, RevocationBus,
+        Affected, BusError, BusEvent, BusFuture, BusHealth, GapReason, PollEndings, PollingBus, Realm, RevocationBus,
         RevocationMessage,
     },
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
+    error::ConfigError,
     event::{Listeners, SessionEvent},
     id::{SessionId, UserId},
     logging,
-    manager::{Inner, SessionManagerBuilder},
+    manager::{Inner, SessionManagerBuilder, builder::invalid, spacing::Spacing},
     session::EndedSession,
     store::SessionStore,
+    token::{KeyRing, Seals},
 };
 
 /// How other nodes are heard, as it was asked for.
@@ -56,6 +59,8 @@ pub(crate) struct Nodes {
     epoch_bumps: AtomicU64,
     listeners: Listeners,
     cache_ttl: Duration,
+    /// Tells the messages of our own nodes from those of anybody else who may publish.
+    seals: Option<Seals>,
 }
 
 /// # Other nodes
@@ -65,8 +70,20 @@ pub(crate) struct Nodes {
 impl SessionManagerBuilder {
     /// The bus between nodes. Default: a store that other processes may use too is [polled](Self::polling) twice a second;
     /// one in memory, and a SQLite file, need nothing as long as there is one process.
+    ///
+    /// Nodes hear each other when their stores have the same prefix, and their tokens the same issuer and audience; others
+    /// that use the same server do not. A channel that the application names itself is shared by all that name it.
     pub fn bus(mut self, bus: impl RevocationBus) -> Self {
         self.hearing = Hearing::Bus(Arc::new(bus));
+        self
+    }
+
+    /// Has messages between nodes sealed, by secrets that only the nodes know: an HS256 ring, which may be that of the tokens.
+    /// Default: not sealed; anyone who may publish on the channel can make nodes read sessions again, and nothing worse.
+    ///
+    /// A message without a good seal counts as one that cannot be read. So give the keys to all nodes at about the same time.
+    pub fn bus_keys(mut self, keys: KeyRing) -> Self {
+        self.bus_keys = Some(keys);
         self
     }
 
@@ -87,30 +104,46 @@ impl SessionManagerBuilder {
     }
 }
 
-impl Hearing {
-    pub(super) fn resolve(
-        self,
+impl SessionManagerBuilder {
+    /// The way to the other nodes, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Keys for messages where there are none, or that are no secrets.
+    pub(super) fn nodes(
+        &self,
         store: &Arc<dyn SessionStore>,
-        clock: &Arc<dyn Clock>,
-        listeners: &Listeners,
         cache_ttl: Duration,
-    ) -> Option<Arc<Nodes>> {
-        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::clone(clock));
-        let bus: Arc<dyn RevocationBus> = match self {
-            Self::Bus(bus) => bus,
-            Self::Polling(interval) => Arc::new(polling().interval(interval)),
-            Self::AsTheStoreNeeds if store.is_shared() => Arc::new(polling()),
-            Self::AsTheStoreNeeds | Self::None => return None,
+    ) -> Result<Option<Arc<Nodes>>, ConfigError> {
+        let [issuer, audience] = self.token_options.names();
+        let realm = Realm::new(&store.facts().prefix, issuer, audience);
+        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::clone(&self.clock));
+        let bus: Option<Arc<dyn RevocationBus>> = match &self.hearing {
+            Hearing::Bus(bus) => Some(bus.in_realm(&realm).unwrap_or_else(|| Arc::clone(bus))),
+            Hearing::Polling(interval) => Some(Arc::new(polling().interval(*interval))),
+            Hearing::AsTheStoreNeeds if store.is_shared() => Some(Arc::new(polling())),
+            Hearing::AsTheStoreNeeds | Hearing::None => None,
         };
-        Some(Arc::new(Nodes {
+        let seals = match &self.bus_keys {
+            Some(_) if bus.as_ref().is_none_or(|bus| bus.name() == PollingBus::NAME) => {
+                return Err(invalid(
+                    "there are keys for messages between nodes, and no bus that sends any: call `bus`",
+                ));
+            }
+            Some(keys) => Some(Seals::new(keys.clone(), &self.token_options, realm.as_str())?),
+            None => None,
+        };
+        let nodes = |bus| Nodes {
             bus,
             id: RandomState::new().hash_one(0),
             is_listening: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
             epoch_bumps: AtomicU64::new(0),
-            listeners: listeners.clone(),
+            listeners: self.listeners.clone(),
             cache_ttl,
-        }))
+            seals,
+        };
+        Ok(bus.map(nodes).map(Arc::new))
     }
 }
 
@@ -130,6 +163,24 @@ impl Nodes {
 
     pub(super) fn epoch_bumps(&self) -> u64 {
         self.epoch_bumps.load(Ordering::Relaxed)
+    }
+
+    /// Puts our seal on a message, where there is one.
+    fn seal(&self, message: RevocationMessage) -> RevocationMessage {
+        let seal = self.seals.as_ref().and_then(|seals| seals.seal(&message.encode()));
+        match seal {
+            Some(seal) => message.sealed(seal),
+            None => message,
+        }
+    }
+
+    /// Whether a message comes from one of our nodes, as far as anybody can tell.
+    fn trusts(&self, message: &RevocationMessage) -> bool {
+        let Some(seals) = &self.seals else {
+            return true;
+        };
+        let (message, seal) = message.unsealed();
+        seal.is_some_and(|seal| seals.is_sealed(&message.encode(), seal))
     }
 
     async fn publish(&self, message: &RevocationMessage) {
@@ -182,7 +233,7 @@ impl Inner {
         let Some(nodes) = &self.nodes else {
             return;
         };
-        let message = message().sent(nodes.id, self.clock.now());
+        let message = nodes.seal(message().sent(nodes.id, self.clock.now()));
         if nodes.is_failing.load(Ordering::Relaxed) {
             // A thousand revocations must not wait a second each for a bus that is known to be dead.
             let nodes = Arc::clone(nodes);
@@ -192,23 +243,36 @@ impl Inner {
         nodes.publish(&message).await;
     }
 
-    fn hear(&self, nodes: &Nodes, event: &BusEvent) {
+    fn hear(&self, nodes: &Nodes, event: &BusEvent, spacing: &mut Spacing) {
         match event {
-            BusEvent::Message(message) => self.hear_message(nodes, message),
+            BusEvent::Message(message) if nodes.trusts(message) => self.hear_message(nodes, message),
+            BusEvent::Message(_) | BusEvent::Gap(GapReason::Undecodable) => {
+                if spacing.allows() {
+                    self.hear_gap(nodes, GapReason::Undecodable);
+                }
+            }
             BusEvent::Gap(reason) => {
-                nodes.epoch_bumps.fetch_add(1, Ordering::Relaxed);
-                self.metrics.epoch_bumped();
-                // A bus may be connected again, or have been lost again, by the time we hear of it.
-                self.metrics.bus_connected(nodes.bus.is_connected());
-                self.cache.flush();
-                self.watchers.doubt_everything();
-                let (bus, reason) = (nodes.bus_name(), *reason);
-                self.listeners.tell(&match reason {
-                    GapReason::Connected => SessionEvent::OtherNodesHeard { bus },
-                    _ => SessionEvent::OtherNodesMissed { bus, reason: reason.as_str() },
-                });
+                spacing.done();
+                self.hear_gap(nodes, *reason);
             }
         }
+    }
+
+    fn hear_gap(&self, nodes: &Nodes, reason: GapReason) {
+        nodes.epoch_bumps.fetch_add(1, Ordering::Relaxed);
+        self.metrics.epoch_bumped();
+        // A bus may be connected again, or have been lost again, by the time we hear of it.
+        self.metrics.bus_connected(nodes.bus.is_connected());
+        self.cache.flush();
+        self.watchers.doubt_everything();
+        let bus = nodes.bus_name();
+        if reason == GapReason::Undecodable {
+            logging::bus_gap(bus, reason.as_str());
+        }
+        self.listeners.tell(&match reason {
+            GapReason::Connected => SessionEvent::OtherNodesHeard { bus },
+            _ => SessionEvent::OtherNodesMissed { bus, reason: reason.as_str() },
+        });
     }
 
     fn hear_message(&self, nodes: &Nodes, message: &RevocationMessage) {
@@ -245,15 +309,20 @@ pub(super) async fn hear_other_nodes(inner: Weak<Inner>, mut stop: watch::Receiv
     };
     let mut subscription = nodes.bus.subscribe();
     let _listening = Listening::begin(&nodes, &inner);
+    let mut spacing = Spacing::default();
     loop {
         let event = tokio::select! {
-            event = subscription.next() => event,
+            event = subscription.next() => Some(event),
+            () = spacing.due() => None,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        inner.hear(&nodes, &event);
+        match event {
+            Some(event) => inner.hear(&nodes, &event, &mut spacing),
+            None => inner.hear_gap(&nodes, GapReason::Undecodable),
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Admitted {
 pub struct StoreFacts {
     /// How long it keeps ended sessions and cutoffs. Default: unknown.
     pub retention: StoreRetention,
+    /// What the names of its tables or keys begin with. Default: nothing.
+    pub prefix: Box<str>,
 }
 
 impl StoreFacts {
@@ -38,6 +40,14 @@ impl StoreFacts {
     #[must_use]
     pub fn retention(mut self, retention: StoreRetention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each other.
+    /// Default: nothing.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.prefix = prefix.into();
         self
     }
 }

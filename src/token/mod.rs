@@ -20,6 +20,7 @@ mod keys;
 mod options;
 mod refresh;
 mod rejection;
+mod seal;
 mod verified;
 mod verify;
 
@@ -37,5 +38,6 @@ pub use self::{
 pub(crate) use self::{
     issue::{NewToken, TokenIssuer},
     refresh::{RefreshToken, RefreshTokenId, RefreshTokens},
+    seal::Seals,
     verify::{TokenVerifier, claims_of},
 };

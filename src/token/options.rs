@@ -116,6 +116,11 @@ impl TokenOptions {
         self
     }
 
+    /// Who issues the tokens, and for whom.
+    pub(crate) fn names(&self) -> [Option<&str>; 2] {
+        [self.issuer.as_deref(), self.audience.as_deref()]
+    }
+
     /// What the input of a MAC begins with: what it is for, and for whom.
     pub(super) fn label_for(&self, purpose: &[u8]) -> Box<[u8]> {
         let mut label = purpose.to_vec();

@@ -48,6 +48,10 @@ impl Keys {
         Err(StoreError::new(StoreErrorKind::Location, rule))
     }
 
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The keys of one user.
     pub(super) fn of<'u>(&self, user: &'u UserId) -> UserKeys<'u> {
         UserKeys { base: self.base(shard_of(user)), user: user.as_str() }

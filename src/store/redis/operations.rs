@@ -32,7 +32,7 @@ impl SessionStore for RedisStore {
     }
 
     fn facts(&self) -> StoreFacts {
-        StoreFacts::new().retention(StoreRetention::AtLeast(self.retention))
+        StoreFacts::new().retention(StoreRetention::AtLeast(self.retention)).prefix(self.keys.prefix())
     }
 
     /// There is no schema to create.

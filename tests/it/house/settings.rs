@@ -27,7 +27,11 @@ fn policy(absolute: Duration, idle: Duration) -> SessionPolicy {
 /// S54 and the builder's table of defaults: one row for each reason to refuse.
 #[test]
 fn every_setting_that_could_not_work_is_refused() {
-    let rows: [(Setting, &str); 17] = [
+    let rows: [(Setting, &str); 18] = [
+        (
+            |b| b.bus_keys(KeyRing::hs256(SECRET).expect("a good secret")),
+            "there are keys for messages between nodes, and no bus that sends any: call `bus`",
+        ),
         (|b| b.policy(policy(Duration::ZERO, DAY)), "the absolute timeout is zero"),
         (|b| b.policy(policy(SessionPolicy::LONGEST + SECOND, DAY)), "the absolute timeout is longer than 400 days"),
         (|b| b.policy(policy(DAY, Duration::ZERO)), "the idle timeout is zero"),

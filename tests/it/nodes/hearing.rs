@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
-    ClientInfo, SessionId,
-    bus::{Affected, BusEvent, Cause, GapReason, LocalBus, RevocationBus, RevocationMessage},
+    ClientInfo, KeyRing, SessionId,
+    bus::{Affected, BusEvent, Cause, GapReason, LocalBus, RevocationBus, RevocationMessage, Subscription},
     device::DeviceName,
     event::SessionEvent,
     manager::{RefreshPolicy, Revocation},
@@ -14,7 +14,7 @@ use tower_device_sessions::{
 };
 
 use super::script::Script;
-use crate::support::{Kit, TestResult};
+use crate::support::{Kit, SECRET, TestResult};
 
 /// Another node over the kit's store, with this bus.
 pub(super) fn node(kit: &Kit, bus: impl RevocationBus) -> Kit {
@@ -115,6 +115,63 @@ async fn a_gap_voids_all_that_was_read_before_it() -> TestResult {
             ),
         }
     }
+    Ok(())
+}
+
+/// Anyone who may publish can say what nobody understands: it is heeded at once, and then once in a while.
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_voids_everything_only_once_in_a_while() -> TestResult {
+    let here = Kit::new();
+    let bus = Script::new();
+    let there = node(&here, bus.clone());
+    let ann = here.sign_in("ann").await;
+    there.sessions.authenticate(ann.token()).await?;
+    let bumps = || there.sessions.health().bus.map(|bus| bus.epoch_bumps);
+    for _ in 0..100 {
+        bus.say(BusEvent::Gap(GapReason::Undecodable)).await;
+    }
+    assert_eq!((bumps(), there.events.take().len()), (Some(1), 1));
+    here.sessions.revoke_all(&ann.session().user_id, Revocation::by_application()).await?;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!((bumps(), there.events.take().len()), (Some(2), 1), "what was put off is not forgotten");
+    assert!(there.sessions.authenticate(ann.token()).await.is_err());
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(bumps(), Some(2));
+    Ok(())
+}
+
+/// With keys for messages, only those that have them are heard.
+#[tokio::test]
+async fn a_message_without_a_good_seal_is_not_believed() -> TestResult {
+    let (bus, other_bus) = (Script::new(), Script::new());
+    let keys = |secret: &str| KeyRing::hs256(secret).expect("a good secret");
+    let here = Kit::with(|builder| builder.bus(bus.clone()).bus_keys(keys(SECRET)));
+    let there = Kit::over(here.store.clone(), here.clock.clone(), |builder| {
+        builder.bus(other_bus.clone()).bus_keys(keys(SECRET))
+    });
+    let (ann, bob) = (here.sign_in("ann").await, here.sign_in("bob").await);
+    for started in [&ann, &bob] {
+        there.sessions.authenticate(started.token()).await?;
+    }
+    here.sessions.revoke_all(&ann.session().user_id, Revocation::by_application()).await?;
+    let sealed = bus.told().pop().ok_or("nothing was told")?;
+    let (bare, seal) = sealed.unsealed();
+    let seal = seal.ok_or("no seal")?;
+
+    let about_bob = RevocationMessage::all_ended(bob.session().user_id.clone(), None);
+    for forged in [bare.clone(), about_bob.clone(), about_bob.sealed(seal), bare.sealed("AAAA")] {
+        other_bus.say(BusEvent::Message(forged)).await;
+    }
+    let bumps = || there.sessions.health().bus.map(|bus| bus.epoch_bumps);
+    assert_eq!(bumps(), Some(1), "all of them together are one doubt");
+
+    // Bob is cached again; what is sealed is heard, and is about ann only.
+    there.sessions.authenticate(bob.token()).await?;
+    let reads = here.store.calls(StoreMethod::Find);
+    other_bus.say(BusEvent::Message(sealed)).await;
+    assert!(there.sessions.authenticate(bob.token()).await.is_ok());
+    assert_eq!((bumps(), here.store.calls(StoreMethod::Find)), (Some(1), reads));
+    assert!(there.sessions.authenticate(ann.token()).await.is_err());
     Ok(())
 }
 

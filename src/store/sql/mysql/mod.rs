@@ -202,7 +202,7 @@ impl SessionStore for MySqlStore {
     }
 
     fn facts(&self) -> StoreFacts {
-        StoreFacts::new().retention(StoreRetention::UntilPurged)
+        StoreFacts::new().retention(StoreRetention::UntilPurged).prefix(&*self.prefix)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {

@@ -191,7 +191,7 @@ impl SessionStore for PostgresStore {
     }
 
     fn facts(&self) -> StoreFacts {
-        StoreFacts::new().retention(StoreRetention::UntilPurged)
+        StoreFacts::new().retention(StoreRetention::UntilPurged).prefix(&*self.prefix)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {

@@ -172,7 +172,7 @@ impl SessionStore for SqliteStore {
     }
 
     fn facts(&self) -> StoreFacts {
-        StoreFacts::new().retention(StoreRetention::UntilPurged)
+        StoreFacts::new().retention(StoreRetention::UntilPurged).prefix(&*self.prefix)
     }
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
