@@ -20,6 +20,10 @@ pub enum DeviceKind {
     Headset,
     /// A watch.
     Watch,
+    /// A car's own screen.
+    Car,
+    /// A speaker that is spoken to, with or without a screen.
+    Speaker,
     /// A crawler or another automaton.
     Bot,
     /// A command-line program or a program without a person in front of it.
@@ -33,7 +37,7 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Desktop,
         Self::Mobile,
         Self::Tablet,
@@ -41,6 +45,8 @@ impl DeviceKind {
         Self::Console,
         Self::Headset,
         Self::Watch,
+        Self::Car,
+        Self::Speaker,
         Self::Bot,
         Self::Cli,
         Self::App,
@@ -57,6 +63,8 @@ impl DeviceKind {
             Self::Console => "console",
             Self::Headset => "headset",
             Self::Watch => "watch",
+            Self::Car => "car",
+            Self::Speaker => "speaker",
             Self::Bot => "bot",
             Self::Cli => "cli",
             Self::App => "app",

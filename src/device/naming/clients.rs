@@ -9,11 +9,16 @@ use super::{
 
 /// Finds a product, in any case.
 pub(super) fn find(product: &str) -> Option<(Rank, &'static str)> {
-    // The build number is part of the word in "musical_ly_2022803030" and "trill_340503".
-    let stem = product.trim_end_matches(|c: char| c.is_ascii_digit());
-    let product = stem.strip_suffix('_').unwrap_or(product);
-    // The longest key has 35 bytes; a longer product is none of them.
-    if product.is_empty() || product.len() > 40 {
+    search(product).or_else(|| {
+        // A number is part of the word in "musical_ly_2022803030", "trill_340503" and "python-httpx2".
+        let stem = product.trim_end_matches(|c: char| c.is_ascii_digit());
+        let stem = stem.strip_suffix('_').unwrap_or(stem);
+        (stem.len() < product.len() && stem.len() >= SHORTEST_STEM).then(|| search(stem))?
+    })
+}
+
+fn search(product: &str) -> Option<(Rank, &'static str)> {
+    if product.is_empty() || product.len() > LONGEST_KEY {
         return None;
     }
     [APPS, BROWSERS, TOOLS, BOTS]
@@ -22,35 +27,13 @@ pub(super) fn find(product: &str) -> Option<(Rank, &'static str)> {
         .map(|(_, rank, name)| (*rank, *name))
 }
 
-/// Reads the name of a bot from the way bots are named: the word up to "bot", "crawler" or "spider".
-///
-/// The word must end there, so that neither "Robotics" nor "bottle" is a bot; nor is a phone by Cubot.
-pub(super) fn bot(text: &str) -> Option<&str> {
-    let bytes = text.as_bytes();
-    for (at, byte) in bytes.iter().enumerate() {
-        let suffix = match byte | 0x20 {
-            b'b' => "bot",
-            b'c' => "crawler",
-            b's' => "spider",
-            _ => continue,
-        };
-        let end = at + suffix.len();
-        let found = bytes.get(at..end).is_some_and(|word| word.eq_ignore_ascii_case(suffix.as_bytes()));
-        if !found || bytes.get(end).is_some_and(u8::is_ascii_alphabetic) {
-            continue;
-        }
-        let is_cubot =
-            at.checked_sub(2).and_then(|start| bytes.get(start..at)).is_some_and(|b| b.eq_ignore_ascii_case(b"cu"));
-        if !is_cubot {
-            return text.get(..end);
-        }
-    }
-    None
-}
+const LONGEST_KEY: usize = 40;
+/// "go2" and "hey2" are names of their own.
+const SHORTEST_STEM: usize = 5;
 
 #[cfg(test)]
 mod tests {
-    use super::{bot, find};
+    use super::find;
     use crate::device::naming::{
         apps::APPS,
         browsers::BROWSERS,
@@ -62,7 +45,7 @@ mod tests {
     fn tables_are_in_byte_order_and_lower_case() {
         for table in [APPS, BROWSERS, TOOLS, BOTS] {
             assert!(table.is_sorted_by(|a, b| a.0 < b.0));
-            assert!(table.iter().all(|row| row.0.to_lowercase() == row.0 && row.0.len() <= 40));
+            assert!(table.iter().all(|row| row.0.to_lowercase() == row.0 && row.0.len() <= super::LONGEST_KEY));
         }
     }
 
@@ -77,35 +60,19 @@ mod tests {
 
     #[test]
     fn products_are_found_in_any_case() {
-        let cases: [(&str, Option<(Rank, &str)>); 7] = [
+        let cases: [(&str, Option<(Rank, &str)>); 9] = [
             ("Edg", Some((Base, "Edge"))),
             ("samsungbrowser", Some((Browser, "Samsung Internet"))),
             ("CURL", Some((Library, "curl"))),
             ("musical_ly_2022803030", Some((App, "TikTok"))),
             ("trill_340503", Some((App, "TikTok"))),
+            ("python-httpx2", Some((Library, "python-httpx"))),
+            ("hey2", None),
             ("Unheard", None),
             ("", None),
         ];
         for (product, expected) in cases {
             assert_eq!(find(product), expected, "{product}");
-        }
-    }
-
-    #[test]
-    fn bots_are_told_by_their_shape() {
-        for (text, expected) in [
-            ("Googlebot", Some("Googlebot")),
-            ("Googlebot-Image", Some("Googlebot")),
-            ("bingbot/2.0", Some("bingbot")),
-            ("Baiduspider-render", Some("Baiduspider")),
-            ("SomeCrawler/1", Some("SomeCrawler")),
-            ("Robotics", None),
-            ("CUBOT X50", None),
-            ("bottle", None),
-            ("bo", None),
-            ("", None),
-        ] {
-            assert_eq!(bot(text), expected, "{text}");
         }
     }
 }

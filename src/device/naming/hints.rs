@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::{
     browsers::brand,
     clean::cut,
+    facts::Product,
     platforms::{System, platform},
     rank::Rank,
 };
@@ -123,6 +124,8 @@ impl ClientHints {
 pub(super) struct Said<'h> {
     /// The most specific brand that the table knows.
     pub(super) brand: Option<(Rank, &'static str, &'h str)>,
+    /// A brand that no table knows, and that is not GREASE: the last in the alphabet, whatever their order.
+    pub(super) own_brand: Option<Product<'h>>,
     pub(super) system: Option<System>,
     pub(super) system_version: Option<Cow<'h, str>>,
     pub(super) model: Option<Cow<'h, str>>,
@@ -143,6 +146,11 @@ impl<'h> Said<'h> {
         };
         for member in lists.into_iter().flatten().flat_map(Members) {
             let Some((rank, name)) = brand(member.text) else {
+                let is_next =
+                    said.own_brand.is_none_or(|best| (best.name, best.version) < (member.text, member.version));
+                if is_next && !is_grease(member.text) {
+                    said.own_brand = Some(Product { name: member.text, version: member.version });
+                }
                 continue;
             };
             let found = (rank, name, member.version);
@@ -160,11 +168,18 @@ fn place<'h>((rank, name, version): (Rank, &'static str, &'h str)) -> (Rank, boo
     (rank, name != "Chromium", name, version)
 }
 
+/// Says whether a brand is one that browsers make up: "Not A Brand", with marks that change between its letters.
+fn is_grease(brand: &str) -> bool {
+    let letters = brand.bytes().filter(u8::is_ascii_alphabetic).map(|byte| byte.to_ascii_lowercase());
+    letters.eq(b"notabrand".iter().copied()) || !brand.is_ascii() || brand.contains(['"', '\\', '<', '>'])
+}
+
 fn kind(form_factors: &str) -> Option<DeviceKind> {
     let known = [
         ("XR", DeviceKind::Headset),
         ("Watch", DeviceKind::Watch),
         ("TV", DeviceKind::Tv),
+        ("Automotive", DeviceKind::Car),
         ("Tablet", DeviceKind::Tablet),
         ("EInk", DeviceKind::Tablet),
         ("Mobile", DeviceKind::Mobile),

@@ -1,6 +1,5 @@
-//! Which system a word of the User-Agent or of the hints stands for, and what that system runs on.
+//! Which systems there are, and what each of them runs on.
 
-use super::rank::lookup;
 use crate::device::DeviceKind;
 
 /// The systems, the less specific before the more specific: of several that a User-Agent names, the greatest is meant.
@@ -32,9 +31,13 @@ pub(super) enum System {
     FireTablet,
     FireTv,
     Chromecast,
+    Fuchsia,
+    Echo,
     Roku,
     Quest,
     Pico,
+    Sonos,
+    Tesla,
     SteamDeck,
     Xbox,
     PlayStation,
@@ -64,11 +67,12 @@ impl System {
             Self::AppleWatch => Some("watchOS"),
             Self::AppleTv => Some("tvOS"),
             Self::VisionOs => Some("visionOS"),
-            Self::FireTablet | Self::FireTv => Some("Fire OS"),
+            Self::FireTablet | Self::FireTv | Self::Echo => Some("Fire OS"),
             Self::Roku => Some("Roku OS"),
             Self::Quest => Some("Horizon OS"),
             Self::SteamDeck => Some("SteamOS"),
-            Self::HomePod | Self::Chromecast | Self::PlayStation | Self::Nintendo => None,
+            Self::Fuchsia => Some("Fuchsia"),
+            Self::HomePod | Self::Chromecast | Self::Sonos | Self::Tesla | Self::PlayStation | Self::Nintendo => None,
         }
     }
 
@@ -85,6 +89,10 @@ impl System {
             Self::FireTablet => Some("Fire tablet"),
             Self::FireTv => Some("Fire TV"),
             Self::Chromecast => Some("Chromecast"),
+            Self::Fuchsia => Some("Nest Hub"),
+            Self::Echo => Some("Echo"),
+            Self::Sonos => Some("Sonos"),
+            Self::Tesla => Some("Tesla"),
             Self::Roku => Some("Roku"),
             Self::Quest => Some("Meta Quest"),
             Self::Pico => Some("Pico"),
@@ -109,7 +117,9 @@ impl System {
             Self::AppleWatch => DeviceKind::Watch,
             Self::Quest | Self::Pico | Self::VisionOs => DeviceKind::Headset,
             Self::SteamDeck | Self::Xbox | Self::PlayStation | Self::Nintendo => DeviceKind::Console,
-            Self::Tizen | Self::HomePod => DeviceKind::Unknown,
+            Self::HomePod | Self::Echo | Self::Sonos | Self::Fuchsia => DeviceKind::Speaker,
+            Self::Tesla => DeviceKind::Car,
+            Self::Tizen => DeviceKind::Unknown,
         }
     }
 
@@ -126,7 +136,13 @@ impl System {
         let runs_on_linux = |system| {
             matches!(
                 system,
-                Self::ChromeOs | Self::Android | Self::Chromecast | Self::Tizen | Self::WebOs | Self::Vidaa
+                Self::ChromeOs
+                    | Self::Android
+                    | Self::Chromecast
+                    | Self::Tizen
+                    | Self::WebOs
+                    | Self::Vidaa
+                    | Self::Tesla
             ) || Self::Android.is_under(system)
         };
         self == hint
@@ -140,50 +156,15 @@ impl System {
         self == Self::Android
             && matches!(
                 system,
-                Self::HarmonyOs | Self::FireTablet | Self::FireTv | Self::Chromecast | Self::Quest | Self::Pico
+                Self::HarmonyOs
+                    | Self::FireTablet
+                    | Self::FireTv
+                    | Self::Chromecast
+                    | Self::Echo
+                    | Self::Quest
+                    | Self::Pico
             )
     }
-}
-
-/// What one part of a comment says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sign {
-    /// The system; what follows the word is its version.
-    Is(System),
-    /// A system whose version is somewhere in the part, as in `CPU iPhone OS 17_5 like Mac OS X`.
-    Apple,
-    Nintendo,
-    PlayStation,
-    Windows,
-    /// A television, by a maker when the word tells one.
-    Television(Option<&'static str>),
-    /// A maker, which matters on televisions only.
-    Maker(&'static str),
-    Phone,
-    Tablet,
-    Headset,
-    /// Amazon's system without Android; its model follows.
-    AmazonTv,
-    Computer,
-    Architecture,
-    WebView,
-    Steam,
-    OperaMini,
-    InternetExplorer,
-    /// The next product is the client's true name.
-    Compatible,
-    /// Nothing; and it is no model either.
-    Nothing,
-}
-
-/// Reads the first word of a part, or a product outside of comments, in any case.
-pub(super) fn sign(word: &str) -> Option<Sign> {
-    let find = |word| lookup(SIGNS, word, |row| row.0).map(|(_, sign)| *sign);
-    // A model's number is joined to the word in "iPhone14,5".
-    find(word).or_else(|| {
-        let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        (stem.len() >= 3 && stem.len() < word.len()).then(|| find(stem))?
-    })
 }
 
 /// Reads the `Sec-CH-UA-Platform` hint.
@@ -226,106 +207,3 @@ pub(super) fn windows_from_nt(version: &str) -> Option<&'static str> {
         _ => None,
     }
 }
-
-/// The words, in lower case and byte order.
-const SIGNS: &[(&str, Sign)] = &[
-    ("andr0id", Sign::Is(System::Android)),
-    ("android", Sign::Is(System::Android)),
-    ("apple", Sign::Apple),
-    ("appletv", Sign::Is(System::AppleTv)),
-    ("aquos", Sign::Television(Some("Sharp TV"))),
-    ("arch", Sign::Is(System::Linux)),
-    ("arm_64", Sign::Nothing),
-    ("bravia", Sign::Television(Some("Sony TV"))),
-    ("centos", Sign::Is(System::Linux)),
-    ("chromecast", Sign::Is(System::Chromecast)),
-    ("cobalt", Sign::Television(None)),
-    ("compatible", Sign::Compatible),
-    ("cpu", Sign::Apple),
-    ("crkey", Sign::Is(System::Chromecast)),
-    ("cros", Sign::Is(System::ChromeOs)),
-    ("darwin", Sign::Is(System::MacOs)),
-    ("debian", Sign::Is(System::Linux)),
-    ("fedora", Sign::Is(System::Linux)),
-    ("freebsd", Sign::Is(System::FreeBsd)),
-    ("googletv", Sign::Television(Some("Google TV"))),
-    ("harmonyos", Sign::Is(System::HarmonyOs)),
-    ("hbbtv", Sign::Television(None)),
-    ("hisense", Sign::Maker("Hisense TV")),
-    ("hmscore", Sign::Nothing),
-    ("homepod", Sign::Is(System::HomePod)),
-    ("intel", Sign::Apple),
-    ("ios", Sign::Is(System::Iphone)),
-    ("ipad", Sign::Is(System::Ipad)),
-    ("ipados", Sign::Is(System::Ipad)),
-    ("iphone", Sign::Is(System::Iphone)),
-    ("ipod", Sign::Is(System::Ipod)),
-    ("k", Sign::Nothing),
-    ("kaios", Sign::Is(System::KaiOs)),
-    ("kepler", Sign::AmazonTv),
-    ("khtml", Sign::Nothing),
-    ("lg", Sign::Maker("LG TV")),
-    ("lge", Sign::Maker("LG TV")),
-    ("linux", Sign::Is(System::Linux)),
-    ("linux-gnu", Sign::Is(System::Linux)),
-    ("mac", Sign::Apple),
-    ("macintosh", Sign::Is(System::MacOs)),
-    ("macos", Sign::Is(System::MacOs)),
-    ("microsoft", Sign::Windows),
-    ("mobile", Sign::Phone),
-    ("msie", Sign::InternetExplorer),
-    ("netbsd", Sign::Is(System::NetBsd)),
-    ("netcast", Sign::Television(Some("LG TV"))),
-    ("nintendo", Sign::Nintendo),
-    ("openbsd", Sign::Is(System::OpenBsd)),
-    ("openharmony", Sign::Is(System::HarmonyOs)),
-    ("opera", Sign::OperaMini),
-    ("os", Sign::Apple),
-    ("osx", Sign::Is(System::MacOs)),
-    ("panasonic", Sign::Maker("Panasonic TV")),
-    ("pc", Sign::Computer),
-    ("philips", Sign::Maker("Philips TV")),
-    ("phone", Sign::Phone),
-    ("pico", Sign::Is(System::Pico)),
-    ("playstation", Sign::PlayStation),
-    ("quest", Sign::Is(System::Quest)),
-    ("realitydevice", Sign::Is(System::VisionOs)),
-    ("roku", Sign::Is(System::Roku)),
-    ("samsung", Sign::Maker("Samsung TV")),
-    ("sharp", Sign::Maker("Sharp TV")),
-    ("smart-tv", Sign::Television(None)),
-    ("smart_tv", Sign::Television(None)),
-    ("smartcast", Sign::Television(Some("Vizio TV"))),
-    ("smarttv", Sign::Television(None)),
-    ("sony", Sign::Maker("Sony TV")),
-    ("steam", Sign::Steam),
-    ("steamdeck", Sign::Is(System::SteamDeck)),
-    ("steamos", Sign::Is(System::SteamDeck)),
-    ("tablet", Sign::Tablet),
-    ("tcl", Sign::Maker("TCL TV")),
-    ("tizen", Sign::Is(System::Tizen)),
-    ("toshiba", Sign::Maker("Toshiba TV")),
-    ("trident", Sign::InternetExplorer),
-    ("tv", Sign::Television(None)),
-    ("tvos", Sign::Is(System::AppleTv)),
-    ("u", Sign::Nothing),
-    ("ubuntu", Sign::Is(System::Linux)),
-    ("valve", Sign::Steam),
-    ("vidaa", Sign::Is(System::Vidaa)),
-    ("viera", Sign::Television(Some("Panasonic TV"))),
-    ("visionos", Sign::Is(System::VisionOs)),
-    ("vizio", Sign::Television(Some("Vizio TV"))),
-    ("vr", Sign::Headset),
-    ("watch", Sign::Is(System::AppleWatch)),
-    ("watchos", Sign::Is(System::AppleWatch)),
-    ("web0s", Sign::Is(System::WebOs)),
-    ("webos", Sign::Is(System::WebOs)),
-    ("win32", Sign::Windows),
-    ("win64", Sign::Windows),
-    ("windows", Sign::Windows),
-    ("wv", Sign::WebView),
-    ("x11", Sign::Nothing),
-    ("x86_64", Sign::Architecture),
-    ("xbox", Sign::Is(System::Xbox)),
-    ("xros", Sign::Is(System::VisionOs)),
-];

@@ -33,5 +33,11 @@ pub(super) fn lookup<'t, T>(table: &'t [T], word: &str, key: impl Fn(&T) -> &'st
 }
 
 fn compare_in_lower_case(key: &str, word: &str) -> Ordering {
-    key.bytes().cmp(word.bytes().map(|byte| byte.to_ascii_lowercase()))
+    for (key, word) in key.bytes().zip(word.bytes()) {
+        match key.cmp(&word.to_ascii_lowercase()) {
+            Ordering::Equal => {}
+            unequal => return unequal,
+        }
+    }
+    key.len().cmp(&word.len())
 }

@@ -53,8 +53,9 @@ fn the_most_specific_known_brand_wins() {
         (r#""Opera";v="110", "Opera GX";v="110", "Chromium";v="126""#, "Opera GX on Windows"),
         (r#""Microsoft Edge WebView2";v="126", "Microsoft Edge";v="126""#, "App on Windows"),
         (r#""DuckDuckGo";v="126", "Microsoft Edge WebView2";v="126""#, "DuckDuckGo on Windows"),
-        (r#""Never Heard Of";v="1", "Google Chrome";v="126""#, "Chrome on Windows"),
-        (r#""Never Heard Of";v="1""#, "Chrome on Windows"),
+        (r#""Never Heard Of";v="1", "Google Chrome";v="126""#, "Never Heard Of on Windows"),
+        (r#""Never Heard Of";v="1", "Brave";v="126""#, "Brave on Windows"),
+        (r#""Not(A:Brand";v="99", "Google Chrome";v="126""#, "Chrome on Windows"),
         (r#""<script>";v="1", "Chromium";v="126""#, "Chromium on Windows"),
         ("", "Chrome on Windows"),
         ("garbage, \"unclosed", "Chrome on Windows"),
@@ -132,7 +133,8 @@ fn frozen_numbers_are_never_given() {
 fn models_are_names_and_never_codes() {
     for (model, expected) in [
         ("Pixel 8 Pro", "Chrome on Pixel 8 Pro"),
-        ("SM-S928B", "Chrome on Android"),
+        ("SM-S928B", "Chrome on Samsung phone"),
+        ("XYZ-1000", "Chrome on Android"),
         ("K", "Chrome on Android"),
         ("", "Chrome on Android"),
         (r#"moto \"g\" power"#, "Chrome on moto g power"),
@@ -175,7 +177,7 @@ fn names_from_the_user_agent_are_cleaned() {
 
 #[test]
 fn a_product_that_nothing_vouches_for_is_unknown() {
-    for user_agent in ["Unheard/1.0", "Mozilla/5.0", "hello world", "\0", "/", "((((", "))))", ";;;;", "[[]]"] {
+    for user_agent in ["Unheard", "Mozilla/5.0", "hello world", "\0", "/", "((((", "))))", ";;;;", "[[]]"] {
         assert_eq!(name(user_agent, ""), "Unknown device", "{user_agent:?}");
     }
 }

@@ -50,22 +50,21 @@ impl<'a> Tokens<'a> {
     fn part(&mut self) -> Option<Token<'a>> {
         let bytes = self.rest.as_bytes();
         let mut end = bytes.len();
-        for (at, byte) in bytes.iter().enumerate() {
+        for at in memchr::memchr3_iter(b'(', b')', b';', bytes) {
+            let byte = bytes.get(at).copied().unwrap_or_default();
             match byte {
                 b'(' => self.depth = self.depth.saturating_add(1),
                 b')' => self.depth -= 1,
-                b';' => {}
-                _ => continue,
+                _ => {}
             }
             // A semicolon divides at any depth; a parenthesis inside a part, as in "moto g(60)", belongs to the part.
-            if *byte == b';' || self.depth == 0 {
+            if byte == b';' || self.depth == 0 {
                 end = at;
                 break;
             }
         }
-        let first = std::mem::replace(&mut self.first, false);
         let text = self.take(end).trim_ascii();
-        (!text.is_empty()).then_some(Token::Part { text, first })
+        (!text.is_empty()).then(|| Token::Part { text, first: std::mem::replace(&mut self.first, false) })
     }
 }
 
@@ -84,7 +83,9 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 fn is_separator(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'[' | b']' | b';' | b',')
+    // Most bytes are letters, digits and dots.
+    !matches!(byte, b'-'..=b':' | b'A'..=b'Z' | b'a'..=b'z')
+        && (byte.is_ascii_whitespace() || matches!(byte, b'(' | b')' | b'[' | b']' | b';' | b','))
 }
 
 #[cfg(test)]

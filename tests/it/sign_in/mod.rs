@@ -7,6 +7,7 @@ mod devices;
 pub mod limits;
 #[cfg(feature = "geoip")]
 mod mmdb;
+mod name_figures;
 mod naming;
 mod places;
 mod step_up;

@@ -3,13 +3,14 @@
 //! One walk over the [`Tokens`] notes the products and the parts of comments that the tables know, and keeps
 //! the few unknown ones that may be an app's own name.
 
+mod comments;
+mod products;
 mod signs;
 
 use super::{
-    browsers::is_ios_only,
     clean,
-    clients::{bot, find},
-    platforms::{Sign, System, sign},
+    machines::may_hold_address,
+    platforms::System,
     rank::Rank,
     tokens::{Token, Tokens},
 };
@@ -36,10 +37,14 @@ pub(super) struct Facts<'a> {
     pub(super) claim: Option<Claim<'a>>,
     /// A bot that no table knows, by its own name.
     pub(super) bot: Option<Product<'a>>,
+    /// What is called after a machine's work; apps are, too.
+    pub(super) worker: Option<Product<'a>>,
     /// What stands before the first slash of a User-Agent that does not begin with `Mozilla/`.
     pub(super) leading: Option<Product<'a>>,
     /// The first unknown product of one that does.
     pub(super) unknown: Option<Product<'a>>,
+    /// An unknown product whose name ends in `Browser`.
+    pub(super) browser: Option<Product<'a>>,
     pub(super) is_mozilla: bool,
     /// `Chrome/` is there, under any name: the client may send hints.
     pub(super) is_chromium: bool,
@@ -55,9 +60,11 @@ pub(super) struct Facts<'a> {
     /// A processor's name stands alone in a comment, as Apple's network stack writes it on a Mac only.
     pub(super) has_architecture: bool,
     pub(super) has_gx: bool,
-    /// A comment holds an address; with a plus in front it is the address of a page about a crawler.
-    pub(super) has_url: bool,
-    pub(super) has_crawler_url: bool,
+    /// It holds an address: of a page, or of a mailbox. With a plus in front it is the address of a page about a crawler.
+    pub(super) has_address: bool,
+    pub(super) has_crawler_address: bool,
+    /// A comment begins with `compatible` and a product that no table knows.
+    pub(super) is_compatible: bool,
     /// The product `Version/`: Safari's own version.
     pub(super) version: Option<&'a str>,
     pub(super) system: Option<System>,
@@ -69,17 +76,46 @@ pub(super) struct Facts<'a> {
     pub(super) is_computer: bool,
     pub(super) is_headset: bool,
     pub(super) is_television: bool,
+    pub(super) is_watch: bool,
+    /// The maker of a television or the name of a console, by a word of its own.
     pub(super) maker: Option<&'static str>,
     /// iPhone and iPad only, whatever the comment says.
     pub(super) is_ios_only: bool,
+    may_hold_address: bool,
     expects_model: bool,
     expects_client: bool,
+    /// The word before was "like": what follows is somebody else.
+    likes: Likes,
+    comment: Comment,
     last_part: &'a str,
+}
+
+/// How far a sentence such as "like iPhone OS 7_0_3 Mac OS X" has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Likes {
+    #[default]
+    No,
+    /// The next word is the one that is liked, whatever it is.
+    Next,
+    /// Words without a version still belong to it.
+    Words,
+}
+
+/// Which comment the walk is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Comment {
+    #[default]
+    None,
+    /// The first one, which tells the system.
+    First,
+    /// The one that all browsers have behind their engine.
+    Engine,
+    Later,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn read(user_agent: &'a str) -> Self {
-        let mut facts = Self::default();
+        let mut facts = Self { may_hold_address: may_hold_address(user_agent), ..Self::default() };
         let mut is_first = true;
         for token in Tokens::new(user_agent) {
             match token {
@@ -100,143 +136,6 @@ impl<'a> Facts<'a> {
             facts.loose_system(user_agent);
         }
         facts
-    }
-
-    fn product(&mut self, name: &'a str, version: &'a str, is_first: bool) {
-        match canonical(name) {
-            "Mozilla" => self.is_mozilla |= is_first,
-            "AppleWebKit" => self.has_webkit = true,
-            "Gecko" => self.has_gecko = true,
-            "KHTML" | "like" | "Presto" | "NetType" | "Language" | "Build" => {}
-            "Chrome" => {
-                self.is_chromium = true;
-                self.claim(Rank::Engine, "Chrome", version);
-            }
-            "Safari" => {
-                self.has_safari = true;
-                if is_first {
-                    self.claim(Rank::Engine, "Safari", "");
-                }
-            }
-            "Version" => self.version = (!version.is_empty()).then_some(version),
-            "Mobile" => {
-                self.is_phone = true;
-                // Chrome writes the bare word; only Apple writes a build behind it.
-                self.is_ios_only |= !version.is_empty() && !self.is_chromium;
-            }
-            "Electron" => self.has_electron = true,
-            // Amazon's programs write "os/linux#6.5.0".
-            "os" => {
-                let system = version.split('#').next().unwrap_or_default();
-                if let Some(sign) = sign(system) {
-                    self.sign(sign, system, "");
-                }
-            }
-            "Darwin" if !version.is_empty() => self.has_apple_stack = true,
-            _ => self.other_product(name, version, is_first),
-        }
-    }
-
-    fn other_product(&mut self, name: &'a str, version: &'a str, is_first: bool) {
-        self.is_chromium |= name.ends_with("Chrome") && !version.is_empty();
-        self.has_apple_stack |= name == "CFNetwork";
-        self.has_android_stack |= name == "okhttp" || name == "Dalvik";
-        self.is_ios_only |= is_ios_only(name) || is_ios_only(version);
-        if matches!(name, "FBDV" | "model") && version.starts_with("iPad") {
-            self.system(System::Ipad, "");
-        }
-        if let Some((rank, client)) = find(name) {
-            return self.known_product(rank, client, name, version, is_first);
-        }
-        if let Some(name) = bot(name) {
-            self.bot.get_or_insert(Product { name, version });
-            return;
-        }
-        // "Microsoft" alone is a maker of apps; only in a comment does it begin the name of a system.
-        if let Some(sign) = sign(name).filter(|_| name != "Microsoft") {
-            return self.sign(sign, name, version);
-        }
-        // "Telegram-Android/10.14" is an app and a system in one word.
-        if let Some((stem, suffix)) = name.rsplit_once('-')
-            && let Some(Sign::Is(system)) = sign(suffix)
-        {
-            self.system(system, "");
-            if let Some((rank, client)) = find(stem) {
-                return self.claim(rank, client, version);
-            }
-            if is_first {
-                self.leading = Some(Product { name: stem, version });
-                return;
-            }
-        }
-        let product = Product { name, version };
-        if is_first {
-            self.leading = Some(product);
-        } else if self.is_mozilla && version.starts_with(|c: char| c.is_ascii_digit()) {
-            self.unknown.get_or_insert(product);
-        }
-    }
-
-    fn known_product(&mut self, rank: Rank, client: &'static str, name: &str, version: &'a str, is_first: bool) {
-        // Programs are also words of plain language; in the middle of a text only `name/version` means one.
-        if rank <= Rank::Library && version.is_empty() && !is_first {
-            return;
-        }
-        let is_messenger = client == "Facebook" && (version.contains("Messenger") || version.contains("Orca"));
-        let client = if is_messenger { "Messenger" } else { client };
-        // "XiaoMi/MiuiBrowser/14.5" has its version at the end.
-        let version = version.rsplit('/').next().unwrap_or(version);
-        match name {
-            "OculusBrowser" => self.system(System::Quest, ""),
-            "PicoBrowser" => self.system(System::Pico, ""),
-            "NintendoBrowser" => self.system(System::Nintendo, ""),
-            _ => {}
-        }
-        self.claim(rank, client, version);
-    }
-
-    fn part(&mut self, text: &'a str, first: bool) {
-        if first {
-            self.expects_model = false;
-            self.expects_client = false;
-        }
-        if text.starts_with("+http") || text.starts_with("+mailto") || text.starts_with("http") {
-            self.has_url = true;
-            self.has_crawler_url |= text.starts_with('+');
-            // "FlipboardProxy/1.2; +http://…": whose page it is stands right before it.
-            let (name, version) = self.last_part.split_once('/').unwrap_or((self.last_part, ""));
-            if !name.is_empty() {
-                self.unknown.get_or_insert(Product { name, version });
-            }
-            return;
-        }
-        self.last_part = if first || !text.contains(' ') { text } else { "" };
-        self.has_gx |= text.starts_with("Edition") && text.to_ascii_uppercase().contains("GX");
-        let end = text.bytes().position(|byte| matches!(byte, b' ' | b'/' | b',' | b':' | b'@')).unwrap_or(text.len());
-        let (word, rest) = text.split_at(end);
-        if self.expects_client && !first {
-            self.expects_client = false;
-            if let Some((rank, client)) = find(word) {
-                return self.claim(rank, client, rest.trim_start_matches('/'));
-            }
-            self.unknown.get_or_insert(Product { name: word, version: rest.trim_start_matches('/') });
-        }
-        if let Some(name) = bot(text) {
-            let version = text.get(name.len()..).unwrap_or_default();
-            let version = version.trim_start_matches('/');
-            if let Some((rank, client)) = find(word) {
-                return self.claim(rank, client, version);
-            }
-            self.bot.get_or_insert(Product { name, version });
-            return;
-        }
-        match sign(word) {
-            Some(sign) => self.sign(sign, text, rest.trim_start_matches([' ', '/'])),
-            None if word == "Ecosia" => self.claim(Rank::Browser, "Ecosia", ""),
-            None if self.expects_model => self.android_model(text),
-            None => {}
-        }
-        self.is_television |= text.ends_with("TV");
     }
 
     fn claim(&mut self, rank: Rank, name: &'static str, version: &'a str) {
@@ -270,15 +169,6 @@ impl<'a> Facts<'a> {
             }
         }
     }
-}
-
-/// Undoes the lower case into which some proxies put a User-Agent, for the products that every browser has.
-fn canonical(name: &str) -> &str {
-    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return name;
-    }
-    let engine = ["Mozilla", "AppleWebKit", "Gecko", "Chrome", "Safari", "Version", "Mobile"];
-    engine.into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(name)
 }
 
 /// Reads the number of a version out of a part, with dots and without the places that are zero.

@@ -1,18 +1,19 @@
 //! What the known words of a comment say, and which model an Android comment has.
 
-use super::Facts;
-use crate::device::naming::{
-    platforms::{Sign, System},
-    rank::Rank,
-};
+use super::{Facts, comments::before};
+use crate::device::naming::{platforms::System, rank::Rank, words::Sign};
 
 impl<'a> Facts<'a> {
     pub(super) fn sign(&mut self, sign: Sign, text: &'a str, rest: &'a str) {
         match sign {
+            // A phone may be called "Quest 506".
+            Sign::Is(System::Quest) if !is_quest(text) => self.android_model(text),
             Sign::Is(system) => {
                 self.system(system, rest);
-                self.expects_model |= system == System::Android;
+                self.expects_model |= matches!(system, System::Android | System::Tizen);
                 self.is_television |= rest.starts_with("SmartTV");
+                // Before LG's televisions, webOS ran on Palm's phones.
+                self.is_phone |= system == System::WebOs && rest.starts_with(['1', '2']);
                 if matches!(system, System::Quest | System::Pico) {
                     self.model = self.model.or(text.split(" OS").next());
                 }
@@ -22,33 +23,38 @@ impl<'a> Facts<'a> {
             Sign::Windows if text.starts_with("Microsoft") && !rest.starts_with("Windows") => {}
             Sign::Windows => {
                 let version = rest.strip_prefix("NT").unwrap_or_default();
+                self.is_phone |= rest.starts_with("CE");
                 self.system(System::Windows, version.trim_start());
             }
             Sign::PlayStation => {
                 self.system(System::PlayStation, "");
-                self.maker = playstation(rest).or(self.maker);
+                self.maker = playstation(text, rest).or(self.maker);
             }
-            Sign::Nintendo => {
+            Sign::Nintendo if text.contains("Nintendo") => {
                 self.system(System::Nintendo, "");
-                self.maker = nintendo(rest).or(self.maker);
+                self.maker = nintendo(text).or(self.maker);
             }
             Sign::Television(maker) => {
                 self.is_television = true;
                 self.maker = self.maker.or(maker);
             }
-            Sign::Maker(maker) => {
-                self.maker = self.maker.or(Some(maker));
-                if self.expects_model {
-                    self.android_model(text);
-                }
-            }
             Sign::Phone => {
                 self.is_phone = true;
                 self.is_headset |= rest == "VR";
             }
+            Sign::OldPhone => self.is_phone = true,
             Sign::Tablet => self.is_tablet = true,
             Sign::Headset => self.is_headset = true,
-            Sign::AmazonTv => self.expects_model = true,
+            Sign::Watch => self.is_watch = true,
+            Sign::Mac => {
+                self.system(System::MacOs, "");
+                self.is_computer = true;
+            }
+            Sign::Model if text.starts_with("Cloud") => {
+                self.expects_model = rest.starts_with("Phone");
+                self.is_phone |= self.expects_model;
+            }
+            Sign::Model => self.expects_model = true,
             Sign::Computer => self.is_computer = true,
             Sign::Architecture => self.has_architecture = true,
             Sign::WebView => self.has_web_view = true,
@@ -58,9 +64,10 @@ impl<'a> Facts<'a> {
                 self.is_phone = true;
                 self.claim(Rank::Browser, "Opera Mini", rest.trim_start_matches("Mini/"));
             }
+            Sign::OperaMini => self.is_television |= rest.starts_with("TV"),
             Sign::InternetExplorer => self.claim(Rank::Engine, "Internet Explorer", rest),
             Sign::Compatible => self.expects_client = true,
-            Sign::OperaMini | Sign::Nothing => {}
+            Sign::Nintendo | Sign::Nothing => {}
         }
     }
 
@@ -106,39 +113,38 @@ impl<'a> Facts<'a> {
         if self.model.is_some() {
             return;
         }
-        let model = text.split(" Build/").next().unwrap_or(text);
-        let model = model.split(" MIUI/").next().unwrap_or(model);
+        let model = before(before(text, " Build/"), " MIUI/");
         self.model = Some(model);
-        let upper = model.to_ascii_uppercase();
-        if model.starts_with("AFT") {
+        let begins = |prefix: &str| model.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let is_capital = !model.bytes().any(|byte| byte.is_ascii_lowercase());
+        // Amazon's system is in cars, too.
+        if begins("AFTLBT") || begins("AFTLFT") {
+        } else if model.starts_with("AFT") {
             self.system(System::FireTv, "");
-        } else if model.starts_with("KF") && model.len() <= 7 && model == upper {
+        } else if model.starts_with("AEO") && is_capital {
+            self.system(System::Echo, "");
+        } else if model.starts_with("KF") && model.len() <= 7 && is_capital {
             self.system(System::FireTablet, "");
-        } else if model.starts_with("Quest ") || model.starts_with("Oculus") {
+        } else if is_quest(model) || model.starts_with("Oculus") || model == "Standalone HMD" {
             self.system(System::Quest, "");
-        } else if upper.starts_with("PICO ") {
+        } else if begins("PICO ") {
             self.system(System::Pico, "");
-        } else if upper.starts_with("CHROMECAST") {
+        } else if begins("CHROMECAST") {
             self.system(System::Chromecast, "");
-        } else if upper.starts_with("BRAVIA") {
+        } else if begins("GOOGLE TV") || begins("GOOGLETV") {
             self.is_television = true;
-            self.maker = Some("Sony TV");
-        } else if upper.starts_with("GOOGLE TV") || upper.starts_with("GOOGLETV") {
-            self.is_television = true;
-            self.maker = Some("Google TV");
-        } else if is_television(&upper) {
-            self.is_television = true;
+            self.maker = Some("Google");
         }
     }
 }
 
-fn is_television(model: &str) -> bool {
-    let is_word = model.split([' ', '-', '_']).any(|word| word.ends_with("TV"));
-    is_word || model.starts_with("MITV") || model.starts_with("MIBOX")
+fn is_quest(model: &str) -> bool {
+    matches!(model, "Quest" | "Quest 2" | "Quest 3" | "Quest 3S" | "Quest Pro")
 }
 
-fn playstation(rest: &str) -> Option<&'static str> {
+fn playstation(text: &str, rest: &str) -> Option<&'static str> {
     let known = [("5", "PlayStation 5"), ("4", "PlayStation 4"), ("3", "PlayStation 3"), ("Vita", "PlayStation Vita")];
+    let rest = if text == "PS3" { "3" } else { rest };
     known.iter().find(|(word, _)| rest.starts_with(word)).map(|(_, name)| *name)
 }
 
