@@ -191,7 +191,7 @@ impl Admission {
     }
 
     /// How many records of ended sessions go at most with one sign-in.
-    pub const TRIMMED_AT_ONCE: u32 = 100;
+    pub const TRIMMED_AT_ONCE: u32 = 20;
 
     /// How long ago a session must have ended for its record to go: by then every node has heard of it.
     pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);

@@ -66,7 +66,7 @@ impl SessionManagerBuilder {
     }
 
     /// How many of a user's sessions are kept that have ended on record, within their
-    /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 100 of the others, once they had
+    /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 20 of the others, once they had
     /// ended ten minutes ago. Default: 200.
     pub fn max_ended(mut self, sessions: u32) -> Self {
         self.limits.ended = sessions;

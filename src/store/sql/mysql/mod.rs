@@ -132,17 +132,24 @@ impl MySqlStore {
         Ok(())
     }
 
-    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) {
-        if let Some(before) = admission.trims_before() {
-            let query = sqlx::query(self.sql.trim)
-                .bind(user.as_str())
-                .bind(user.as_str())
-                .bind(i64::from(Admission::TRIMMED_AT_ONCE))
-                .bind(i64::from(admission.keep_ended))
-                .bind(before.as_micros());
-            let _ = self.change(query).await;
+    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
+    async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
+        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
+            return Ok(());
+        };
+        let query = sqlx::query(self.sql.beyond)
+            .bind(user.as_str())
+            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
+            .bind(i64::from(admission.keep_ended))
+            .bind(before);
+        // One transaction waits for the disk once.
+        let mut lease = self.atomically().await?;
+        for row in query.fetch_all(&mut *lease).await.map_err(failure)? {
+            let id: Uuid = row.try_get(0).map_err(failure)?;
+            let query = sqlx::query(self.sql.trim).bind(user.as_str()).bind(id).bind(before);
+            query.execute(&mut *lease).await.map_err(failure)?;
         }
+        lease.finish().await
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -221,7 +228,7 @@ impl SessionStore for MySqlStore {
             } else {
                 retrying!(self.admit(session, admission))?
             };
-            self.trim(&session.user_id, admission).await;
+            let _ = self.trim(&session.user_id, admission).await;
             Ok(admitted)
         })
     }

@@ -118,10 +118,13 @@ statements! {
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
 
-    /// user, user, the most to look at, how many are kept, ended before
-    trim: "DELETE FROM tds_sessions WHERE user_id = ? AND id IN (SELECT id FROM (\
-               SELECT id, ended_at FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
-               ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond WHERE ended_at < ?)",
+    /// user, the most to look at, how many are kept, ended before; on its own, since a deletion by a query would read all rows
+    /// of the user
+    beyond: "SELECT id FROM (SELECT id, ended_at FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
+             ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond WHERE ended_at < ?",
+
+    /// user, id, ended before
+    trim: "DELETE FROM tds_sessions WHERE user_id = ? AND id = ? AND ended_at < ?",
 
     /// ended before, limit
     purge: "DELETE FROM tds_sessions WHERE ends_at < ? ORDER BY ends_at LIMIT ?",
