@@ -21,6 +21,7 @@ use crate::{
         nodes::Hearing,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refusals::Refusals,
+        store_time::StoreTime,
         tokens::Origins,
         watch::Watchers,
     },
@@ -231,7 +232,9 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How often records past their retention are deleted. Default: 1 hour.
+    /// How often records past their retention are deleted. The first two rounds after a start delete nothing, and a round that would
+    /// delete more than half of all sessions asks instead, by [`RetentionPaused`](crate::event::SessionEvent::RetentionPaused); a process that lives
+    /// for less than three rounds calls [`purge`](SessionManager::purge). Default: 1 hour.
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.purge_interval = interval;
         self
@@ -306,12 +309,14 @@ impl SessionManagerBuilder {
             Some(describes) => Arc::new(DescribingStore::new(self.store, Arc::clone(describes))),
             None => self.store,
         };
-        let nodes = self.hearing.resolve(&store, &self.clock, &self.listeners, timings.cache_ttl);
+        let clock = SteadyClock::new(self.clock);
+        let store_time = StoreTime::new(clock.ticks());
+        let nodes = self.hearing.resolve(&store, &clock, &self.listeners, timings.cache_ttl);
         // Requests that wait come first, so that the others have half of the places at most.
         let ahead_of_time = self.concurrent_loads.div_ceil(2);
         let inner = Inner {
             store,
-            clock: SteadyClock::new(self.clock),
+            clock,
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
@@ -333,6 +338,7 @@ impl SessionManagerBuilder {
             locate: self.locate,
             describes: self.describes,
             timings,
+            store_time,
             endings: self.endings,
             watchers: Arc::new(Watchers::new(ahead_of_time)),
             nodes,

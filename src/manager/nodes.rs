@@ -25,7 +25,7 @@ use crate::{
         Affected, BusError, BusEvent, BusFuture, BusHealth, EndedSession, GapReason, PollEndings, PollingBus,
         RevocationBus, RevocationMessage,
     },
-    clock::{Clock, Timestamp},
+    clock::{SteadyClock, Timestamp},
     event::{Listeners, SessionEvent},
     id::{SessionId, UserId},
     logging,
@@ -90,11 +90,11 @@ impl Hearing {
     pub(super) fn resolve(
         self,
         store: &Arc<dyn SessionStore>,
-        clock: &Arc<dyn Clock>,
+        clock: &SteadyClock,
         listeners: &Listeners,
         cache_ttl: Duration,
     ) -> Option<Arc<Nodes>> {
-        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::clone(clock));
+        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::new(clock.clone()));
         let bus: Arc<dyn RevocationBus> = match self {
             Self::Bus(bus) => bus,
             Self::Polling(interval) => Arc::new(polling().interval(interval)),
@@ -229,6 +229,7 @@ impl Inner {
             }
         }
         if let Some(origin) = origin {
+            self.clock.bear_out(origin.at);
             self.metrics.revocation_heard(self.clock.now().duration_since(origin.at));
         }
     }
