@@ -14,6 +14,9 @@ pub enum Denied {
     Invalid,
     /// Its access token is one of ours and has run out. As far as is known its session goes on: the client may refresh.
     TokenExpired,
+    /// Its token is one of ours, and was issued in the future, as this node's clock has it: the clocks of two nodes disagree, or this
+    /// one's was set back. The credential may be as good as ever.
+    IssuedInFuture,
     /// Its token is one of ours, and the session has ended.
     Ended(Ending),
     /// A cookie authenticates it, and another site has caused it, or may have.
@@ -31,6 +34,7 @@ impl fmt::Display for Denied {
             Self::Malformed => f.write_str("malformed or ambiguous credentials"),
             Self::Invalid => f.write_str("invalid token"),
             Self::TokenExpired => f.write_str("expired token"),
+            Self::IssuedInFuture => f.write_str("token issued in the future"),
             Self::Ended(ending) => write!(f, "ended session: {}", ending.reason),
             Self::Forged(why) => write!(f, "possibly forged request: {why}"),
             Self::StepUp(_) => f.write_str("the user has to authenticate again"),

@@ -90,7 +90,10 @@ impl From<StoreError> for Error {
 
 impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
-        let kind = if denied == Denied::Unavailable { ErrorKind::Unavailable } else { ErrorKind::Denied };
+        let kind = match denied {
+            Denied::Unavailable | Denied::IssuedInFuture => ErrorKind::Unavailable,
+            _ => ErrorKind::Denied,
+        };
         Self::with_source(kind, denied)
     }
 }

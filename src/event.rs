@@ -152,6 +152,14 @@ pub enum SessionEvent {
         /// The name of the bus.
         bus: &'static str,
     },
+    /// More than half of all sessions on record are past their retention. None of them was deleted in this round: a clock that
+    /// is wrong looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
+    RetentionPaused {
+        /// How many would be deleted.
+        due: u64,
+        /// How many would be left.
+        kept: u64,
+    },
     /// A limit on the number of sessions refused a sign-in.
     LimitReached {
         /// Who wanted to sign in.

@@ -10,7 +10,7 @@ use std::{
     sync::LazyLock,
 };
 
-use crate::id::SessionId;
+use crate::{clock::Direction, id::SessionId};
 
 static CORRELATION: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
@@ -92,8 +92,16 @@ pub(crate) fn purged(sessions: u64) {
     tracing::debug!(sessions, "ended sessions were deleted");
 }
 
-pub(crate) fn clock_jumped(by: std::time::Duration) {
-    tracing::warn!(?by, "the wall clock jumped ahead; nothing is deleted until the two clocks agree again");
+pub(crate) fn clock_set(direction: Direction, by: std::time::Duration) {
+    tracing::warn!(?direction, ?by, "the wall clock was set, and is followed");
+}
+
+pub(crate) fn retention_paused(due: u64, kept: u64) {
+    tracing::error!(
+        due,
+        kept,
+        "more than half of all sessions are past their retention, so none was deleted: if the clock is right, call purge()"
+    );
 }
 
 pub(crate) fn bus_connected(bus: &'static str) {

@@ -9,9 +9,11 @@ use std::{
 use tokio::{sync::watch, task::JoinHandle, time};
 
 use crate::{
-    clock::Timestamp,
     logging,
-    manager::{Inner, SessionManager, next_round::next_round, nodes::hear_other_nodes, watch::watch_sessions},
+    manager::{
+        Inner, SessionManager, cleaner::delete_old_records, next_round::next_round, nodes::hear_other_nodes,
+        watch::watch_sessions,
+    },
 };
 
 /// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes and looking at the
@@ -51,21 +53,6 @@ impl SessionManager {
         // Whether the deadline cut it short shows in what is left.
         let _ = ended.await;
         ShutdownReport { unwritten: inner.activity.len(), dropped: inner.activity.dropped() }
-    }
-
-    /// Deletes ended records that are past their retention now, instead of at the next interval, and forgets addresses that
-    /// are past theirs, and devices that are not needed any longer. Answers how many sessions were deleted.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What was
-    /// deleted until then stays deleted.
-    pub async fn purge(&self) -> Result<u64, crate::error::Error> {
-        let now = self.inner.clock.now();
-        let purged = self.inner.purge(now).await?;
-        self.inner.purge_devices(now).await?;
-        self.inner.forget_addresses(now, None).await?;
-        Ok(purged)
     }
 }
 
@@ -136,59 +123,6 @@ async fn write_activity(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
         inner.flush_activity().await;
     }
 }
-
-async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
-    let Some((interval, began)) = inner.upgrade().map(|inner| (inner.timings.purge_interval, inner.both_clocks()))
-    else {
-        return;
-    };
-    let mut forgotten = None;
-    while next_round(interval, &mut stop).await {
-        let Some(inner) = inner.upgrade() else {
-            return;
-        };
-        // R11: a clock that has jumped ahead must not delete what a corrected clock would keep.
-        let now = inner.both_clocks();
-        let ahead = now.0.duration_since(began.0).saturating_sub(now.1.saturating_sub(began.1));
-        if ahead > TOLERATED_JUMP {
-            logging::clock_jumped(ahead);
-            continue;
-        }
-        // An error is on the log already, and the next round tries again.
-        let _ = inner.purge(now.0).await;
-        let _ = inner.purge_devices(now.0).await;
-        if let Ok(until) = inner.forget_addresses(now.0, forgotten).await {
-            forgotten = until;
-        }
-    }
-}
-
-impl Inner {
-    async fn purge(&self, now: Timestamp) -> Result<u64, crate::error::Error> {
-        let before = now.saturating_sub(self.timings.retention);
-        let mut purged = 0;
-        loop {
-            let deleted = self.within_deadline("purge", self.store.purge(before, PURGE_BATCH)).await?;
-            purged += deleted;
-            if deleted < u64::from(PURGE_BATCH) {
-                logging::purged(purged);
-                return Ok(purged);
-            }
-            // Others wait for the same rows and the same disk.
-            time::sleep(BETWEEN_BATCHES).await;
-        }
-    }
-
-    fn both_clocks(&self) -> (Timestamp, Duration) {
-        (self.clock.now(), Duration::from_nanos(self.clock.ticks()))
-    }
-}
-
-const PURGE_BATCH: u32 = 1_000;
-
-const BETWEEN_BATCHES: Duration = Duration::from_millis(20);
-
-const TOLERATED_JUMP: Duration = Duration::from_secs(3_600);
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 

@@ -21,6 +21,7 @@ use crate::{
         nodes::Hearing,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refusals::Refusals,
+        store_time::StoreTime,
         tokens::Origins,
         watch::Watchers,
     },
@@ -239,7 +240,9 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How often records past their retention are deleted. Default: 1 hour.
+    /// How often records past their retention are deleted. The first two rounds after a start delete nothing, and a round that would
+    /// delete more than half of all sessions asks instead, by [`RetentionPaused`](crate::event::SessionEvent::RetentionPaused); a process that lives
+    /// for less than three rounds calls [`purge`](SessionManager::purge). Default: 1 hour.
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.purge_interval = interval;
         self
@@ -299,7 +302,9 @@ impl SessionManagerBuilder {
         if let Some(adoption) = &self.adoption {
             adoption.check(self.retention, self.store.facts().retention)?;
         }
-        let nodes = self.nodes(&self.store, timings.cache_ttl)?;
+        let clock = SteadyClock::new(Arc::clone(&self.clock));
+        let store_time = StoreTime::new(clock.ticks());
+        let nodes = self.nodes(&self.store, &clock, timings.cache_ttl)?;
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -319,7 +324,7 @@ impl SessionManagerBuilder {
         let ahead_of_time = self.concurrent_loads.div_ceil(2);
         let inner = Inner {
             store,
-            clock: SteadyClock::new(self.clock),
+            clock,
             cache: Cache::new(self.cache_capacity, CACHE_FORGETS_AFTER),
             refusals: Refusals::new(),
             loads: Semaphore::new(self.concurrent_loads),
@@ -341,6 +346,7 @@ impl SessionManagerBuilder {
             locate: self.locate,
             describes: self.describes,
             timings,
+            store_time,
             endings: self.endings,
             watchers: Arc::new(Watchers::new(ahead_of_time)),
             nodes,

@@ -24,6 +24,7 @@ impl Inner {
         match (why, self.endings) {
             // A verifier of the application's own does not say whose token it is.
             (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
+            (TokenRejection::IssuedInFuture, _) => Denied::IssuedInFuture,
             _ => Denied::Invalid,
         }
     }

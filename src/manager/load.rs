@@ -66,6 +66,7 @@ impl Inner {
         match self.within_deadline("find", self.find_in_turn(user, id)).await {
             Ok(Some(mut session)) => {
                 self.metrics.loaded(Loaded::Found);
+                self.clock.bear_out(session.last_active_at);
                 if session.user_id == *user {
                     // One copy of the id serves the record, its entries and the cache.
                     session.user_id = user.clone();

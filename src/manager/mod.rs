@@ -17,7 +17,8 @@
 //! - `watch`: long-lived connections hear of the end of their session.
 //! - `health`: how all of it is doing.
 //! - `flush`: activity is written, in chunks that the store is done with soon.
-//! - `background`: activity is written and ended records are deleted in time, and all of it shuts down in order.
+//! - `cleaner`: ended records are deleted in time, and by no wrong clock; `store_time` is what the store says to that.
+//! - `background`: the tasks that do so, and all of it shuts down in order.
 //!
 //! # Cancellation
 //!
@@ -29,10 +30,12 @@ mod adopt;
 mod authenticate;
 mod background;
 mod builder;
+mod cleaner;
 mod clients;
 mod csrf_token;
 mod current;
 mod devices;
+mod ends;
 mod expired;
 mod export;
 mod flush;
@@ -54,6 +57,7 @@ mod spacing;
 mod start;
 mod started;
 mod step_up;
+mod store_time;
 mod timings;
 mod tokens;
 mod touch;
@@ -100,7 +104,8 @@ use crate::{
     logging,
     manager::{
         background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, timings::Timings, watch::Watchers,
+        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, store_time::StoreTime, timings::Timings,
+        watch::Watchers,
     },
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
@@ -166,6 +171,7 @@ pub(crate) struct Inner {
     locate: Option<Arc<dyn Locate>>,
     describes: Option<Arc<dyn DescribeDevice>>,
     timings: Timings,
+    store_time: StoreTime,
     endings: Endings,
     watchers: Arc<Watchers>,
     nodes: Option<Arc<Nodes>>,
@@ -208,7 +214,7 @@ impl SessionManager {
         &self.inner.trusted_proxies
     }
 
-    /// The present, as the manager's clock has it.
+    /// The present, as the manager goes by it: the wall clock, without jumps ahead that have not lasted for a minute.
     pub fn now(&self) -> Timestamp {
         self.inner.clock.now()
     }

@@ -26,7 +26,7 @@ use crate::{
         Affected, BusError, BusEvent, BusFuture, BusHealth, GapReason, PollEndings, PollingBus, Realm, RevocationBus,
         RevocationMessage,
     },
-    clock::Timestamp,
+    clock::{SteadyClock, Timestamp},
     error::ConfigError,
     event::{Listeners, SessionEvent},
     id::{SessionId, UserId},
@@ -113,11 +113,12 @@ impl SessionManagerBuilder {
     pub(super) fn nodes(
         &self,
         store: &Arc<dyn SessionStore>,
+        clock: &SteadyClock,
         cache_ttl: Duration,
     ) -> Result<Option<Arc<Nodes>>, ConfigError> {
         let [issuer, audience] = self.token_options.names();
         let realm = Realm::new(&store.facts().prefix, issuer, audience);
-        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::clone(&self.clock));
+        let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::new(clock.clone()));
         let bus: Option<Arc<dyn RevocationBus>> = match &self.hearing {
             Hearing::Bus(bus) => Some(bus.in_realm(&realm).unwrap_or_else(|| Arc::clone(bus))),
             Hearing::Polling(interval) => Some(Arc::new(polling().interval(*interval))),
@@ -294,6 +295,7 @@ impl Inner {
             }
         }
         if let Some(origin) = origin {
+            self.clock.bear_out(origin.at);
             self.metrics.revocation_heard(self.clock.now().duration_since(origin.at));
         }
     }

@@ -19,6 +19,7 @@
 //! | `device_sessions_connections_waiting` | gauge | | connections that wait for the end of their session |
 //! | `device_sessions_bus_connected` | gauge | | 1 while other nodes can be heard, 0 while not |
 //! | `device_sessions_epoch_bumps_total` | counter | | how often everything cached was given up because other nodes may not have been heard |
+//! | `device_sessions_retention_paused_total` | counter | | rounds in which nothing was deleted because it would have been most of all sessions |
 //!
 //! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and `unavailable`; the reasons
 //! are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
@@ -61,7 +62,7 @@ impl From<&Denied> for Outcome {
             Denied::Ended(_) => Self::Ended,
             Denied::Forged(_) => Self::Forged,
             Denied::StepUp(_) => Self::StepUp,
-            Denied::Unavailable => Self::Unavailable,
+            Denied::Unavailable | Denied::IssuedInFuture => Self::Unavailable,
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     connections_waiting: Gauge,
     bus_connected: Gauge,
     epoch_bumps: Counter,
+    retention_paused: Counter,
 }
 
 /// When something began.
@@ -63,6 +64,7 @@ impl Metrics {
             connections_waiting: gauge!(CONNECTIONS_WAITING),
             bus_connected: gauge!(BUS_CONNECTED),
             epoch_bumps: counter!(EPOCH_BUMPS),
+            retention_paused: counter!(RETENTION_PAUSED),
         }
     }
 
@@ -134,6 +136,10 @@ impl Metrics {
     pub(crate) fn epoch_bumped(&self) {
         self.epoch_bumps.increment(1);
     }
+
+    pub(crate) fn retention_paused(&self) {
+        self.retention_paused.increment(1);
+    }
 }
 
 fn describe() {
@@ -151,6 +157,10 @@ fn describe() {
     describe_gauge!(CONNECTIONS_WAITING, "Connections that wait for the end of their session.");
     describe_gauge!(BUS_CONNECTED, "1 while other nodes can be heard, 0 while not.");
     describe_counter!(EPOCH_BUMPS, "How often everything cached was given up.");
+    describe_counter!(
+        RETENTION_PAUSED,
+        "Rounds in which nothing was deleted because it would have been most of all sessions."
+    );
 }
 
 const REQUESTS: &str = "device_sessions_requests_total";
@@ -167,6 +177,7 @@ const ACTIVITY_DROPPED: &str = "device_sessions_activity_dropped_total";
 const CONNECTIONS_WAITING: &str = "device_sessions_connections_waiting";
 const BUS_CONNECTED: &str = "device_sessions_bus_connected";
 const EPOCH_BUMPS: &str = "device_sessions_epoch_bumps_total";
+const RETENTION_PAUSED: &str = "device_sessions_retention_paused_total";
 
 // In the order of the enums.
 const OUTCOMES: [&str; 9] =

@@ -61,6 +61,9 @@ impl Metrics {
 
     #[inline(always)]
     pub(crate) fn epoch_bumped(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn retention_paused(&self) {}
 }
 
 impl Stopwatch {

@@ -148,7 +148,7 @@ fn refuse<B, R>(
 ) -> Verdict {
     // A browser attaches a dead cookie by itself, and only we can take it away: it must be able to sign in again, and to
     // see what everybody sees. Whoever needs a session says why there is none.
-    let harmless = matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::Ended(_));
+    let harmless = matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
     let goes_on = match dead {
         Some(_) if !harmless => false,
         Some(CredentialSource::Cookie) => true,

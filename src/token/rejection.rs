@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Why a token is refused: for logs and metrics, never for the client.
 ///
-/// The one exception is [`Expired`](Self::Expired): it is said of tokens alone that are beyond doubt otherwise.
+/// The exceptions are [`Expired`](Self::Expired) and [`IssuedInFuture`](Self::IssuedInFuture), which are only reported for tokens
+/// that are valid in every other respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRejection {
@@ -30,8 +31,10 @@ pub enum TokenRejection {
     Issuer,
     /// For another audience.
     Audience,
-    /// Not valid yet, or issued in the future.
+    /// Not valid yet, as it says itself.
     NotYetValid,
+    /// Issued in the future, as this node's clock has it, and nothing else is wrong with it: the clocks of two nodes disagree.
+    IssuedInFuture,
     /// Meant to be valid for longer than the policy allows, or for less than no time.
     Lifetime,
     /// Expired, and nothing else is wrong with it.
@@ -56,6 +59,7 @@ impl TokenRejection {
             Self::Issuer => "issuer",
             Self::Audience => "audience",
             Self::NotYetValid => "not_yet_valid",
+            Self::IssuedInFuture => "issued_in_future",
             Self::Lifetime => "lifetime",
             Self::Expired => "expired",
             Self::Other => "other",
@@ -78,6 +82,7 @@ impl fmt::Display for TokenRejection {
             Self::Issuer => "the token is from another issuer",
             Self::Audience => "the token is for another audience",
             Self::NotYetValid => "the token is not valid yet",
+            Self::IssuedInFuture => "the token was issued in the future",
             Self::Lifetime => "the token is valid for too long",
             Self::Expired => "the token has expired",
             Self::Other => "the token is refused",

@@ -411,7 +411,7 @@ fn bad_claims_under_a_good_signature_are_refused() {
         (with("exp", json!("1")), TokenRejection::Claims),
         (with("exp", Value::Null), TokenRejection::Claims),
         (with("exp", json!(now + 365 * 86_400)), TokenRejection::Lifetime),
-        (with("iat", json!(now + 31)), TokenRejection::NotYetValid),
+        (with("iat", json!(now + 31)), TokenRejection::IssuedInFuture),
         (with("nbf", json!(now + 31)), TokenRejection::NotYetValid),
         (with("nbf", json!("x")), TokenRejection::Claims),
         (with("sub", json!(1)), TokenRejection::Claims),

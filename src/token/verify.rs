@@ -21,8 +21,9 @@ use crate::{clock::Timestamp, error::ConfigError, id::SessionId};
 /// # Security
 ///
 /// What an implementation accepts is a credential. It checks everything that makes the token one: signature, algorithm,
-/// issuer, audience, type, and the times against `now`; and it returns what the signed claims say. It says
-/// [`Expired`](TokenRejection::Expired) of tokens alone that are acceptable otherwise.
+/// issuer, audience, type, and the times against `now`; and it returns what the signed claims say. Return
+/// [`Expired`](TokenRejection::Expired) and [`IssuedInFuture`](TokenRejection::IssuedInFuture) only for tokens that would otherwise be
+/// accepted.
 pub trait VerifyToken: fmt::Debug + Send + Sync + 'static {
     /// What `token` says, if it is acceptable at `now`.
     ///

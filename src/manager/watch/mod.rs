@@ -245,6 +245,7 @@ pub(super) async fn watch_sessions(inner: Weak<Inner>, mut stop: watch::Receiver
         let Some(manager) = inner.upgrade() else {
             return;
         };
+        manager.follow_clock();
         if manager.clock.ticks() >= next_sweep {
             next_sweep = manager.ticks_in(manager.timings.cache_ttl.max(ROUND));
             if !manager.hears_other_nodes() {

@@ -31,6 +31,7 @@ pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
         Denied::StepUp(_) => (UNAUTHENTICATED, "the user has to authenticate again"),
         Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
         Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
+        Denied::IssuedInFuture => (UNAVAILABLE, "clocks disagree"),
     };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from(status));

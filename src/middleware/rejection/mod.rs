@@ -47,6 +47,7 @@ where
 /// | a request with our cookie that another site has caused | 403 | none | `csrf_denied` |
 /// | a session whose user has to authenticate again | 401 | `Bearer error="insufficient_user_authentication"` with what is asked for (RFC 9470) | `reauthentication_required` |
 /// | the store could not be asked | 503 | none | `store_unavailable` |
+/// | a token that was issued in the future, as this node's clock has it | 503 | none | `clocks_disagree` |
 ///
 /// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`), `http_body_util::Full<Bytes>`,
 /// `Bytes` and `String`. Others stay empty; status and headers say what matters.

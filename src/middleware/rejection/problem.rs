@@ -134,6 +134,7 @@ impl From<&Denied> for Problem {
             Denied::Forged(_) => Self::new(StatusCode::FORBIDDEN, "csrf_denied", "Request from another site refused"),
             Denied::StepUp(requirement) => Self::step_up(requirement),
             Denied::Unavailable => Self::unavailable(),
+            Denied::IssuedInFuture => Self { code: "clocks_disagree", ..Self::unavailable() },
         }
     }
 }

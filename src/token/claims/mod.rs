@@ -60,12 +60,15 @@ pub(in crate::token) fn read(
     if !claims.audience.fits(options.audience.as_deref()) {
         return Err(TokenRejection::Audience);
     }
-    let latest_start = now.saturating_add(options.leeway);
-    if issued_at > latest_start || claims.not_before.is_some_and(|start| start > latest_start) {
-        return Err(TokenRejection::NotYetValid);
-    }
     if expires_at < issued_at || expires_at.duration_since(issued_at) > whole_seconds(options.max_lifetime) {
         return Err(TokenRejection::Lifetime);
+    }
+    let latest_start = now.saturating_add(options.leeway);
+    if claims.not_before.is_some_and(|start| start > latest_start) {
+        return Err(TokenRejection::NotYetValid);
+    }
+    if issued_at > latest_start {
+        return Err(TokenRejection::IssuedInFuture);
     }
     Ok(VerifiedToken { user_id, session_id, issued_at, expires_at, generation: claims.generation })
 }

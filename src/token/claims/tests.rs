@@ -48,7 +48,7 @@ fn good_claims_are_read() {
 /// S05, S06, S15: the boundaries, with a leeway of 30 seconds.
 #[test]
 fn times_are_checked_to_the_second() {
-    use TokenRejection::{Expired, Lifetime, NotYetValid};
+    use TokenRejection::{Expired, IssuedInFuture, Lifetime, NotYetValid};
     let year = 365 * 86_400;
     let month = 30 * 86_400;
     let table = [
@@ -61,8 +61,9 @@ fn times_are_checked_to_the_second() {
         (format!("\"nbf\":{}", NOW + 31), Some(NotYetValid)),
         ("\"nbf\":0".to_owned(), None),
         (format!("\"iat\":{}", NOW + 30), None),
-        (format!("\"iat\":{}", NOW + 31), Some(NotYetValid)),
-        (format!("\"iat\":{},\"exp\":{}", NOW + 31, NOW - 31), Some(NotYetValid)),
+        (format!("\"iat\":{}", NOW + 31), Some(IssuedInFuture)),
+        (format!("\"iat\":{},\"nbf\":{}", NOW + 31, NOW + 31), Some(NotYetValid)),
+        (format!("\"iat\":{},\"exp\":{}", NOW + 31, NOW - 31), Some(Lifetime)),
         (format!("\"exp\":{}", NOW + month), None),
         (format!("\"exp\":{}", NOW + month + 1), Some(Lifetime)),
         (format!("\"exp\":{}", NOW + year), Some(Lifetime)),

@@ -1,6 +1,7 @@
 //! How sessions end, and who hears of it on this node.
 
 mod accounts;
+mod clocks;
 mod live;
 mod reasons;
 mod streams;

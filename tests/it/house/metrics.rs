@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{body::Body, http::Request};
@@ -160,6 +161,7 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "connections_waiting",
         "bus_connected",
         "epoch_bumps_total",
+        "retention_paused_total",
     ] {
         expected.push(format!("device_sessions_{name}{{}}"));
     }
@@ -220,7 +222,7 @@ async fn requests_are_counted_by_their_outcome() -> TestResult {
 async fn activity_and_connections_are_measured() -> TestResult {
     let (records, kit) = recorded();
     let started = kit.sign_in("ann").await;
-    kit.clock.advance(std::time::Duration::from_secs(120));
+    kit.clock.advance(Duration::from_secs(120));
     let current = kit.sessions.authenticate(started.token()).await?;
     assert_eq!(records.gauge("device_sessions_activity_waiting{}"), 1.0);
     assert!(kit.sessions.flush_activity().await);
@@ -231,5 +233,19 @@ async fn activity_and_connections_are_measured() -> TestResult {
     assert_eq!(records.gauge("device_sessions_connections_waiting{}"), 2.0);
     drop(waiting);
     assert_eq!(records.gauge("device_sessions_connections_waiting{}"), 0.0);
+    Ok(())
+}
+
+/// A round of the cleaner that asks instead of deleting is counted.
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_the_retention_is_counted() -> TestResult {
+    let (records, kit) = recorded();
+    for user in 0..150 {
+        let started = kit.sign_in(&format!("user-{user}")).await;
+        kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
+    }
+    kit.clock.advance(Duration::from_secs(40 * 86_400));
+    tokio::time::sleep(Duration::from_secs(4 * 3_600 + 60)).await;
+    assert_eq!(records.count("device_sessions_retention_paused_total{}"), 2, "in the third round and in the fourth");
     Ok(())
 }

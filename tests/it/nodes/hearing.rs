@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower_device_sessions::{
     ClientInfo, KeyRing, SessionId,
-    bus::{Affected, BusEvent, Cause, GapReason, LocalBus, RevocationBus, RevocationMessage, Subscription},
+    bus::{Affected, BusEvent, Cause, GapReason, LocalBus, RevocationBus, RevocationMessage},
     device::DeviceName,
     event::SessionEvent,
     manager::{RefreshPolicy, Revocation},

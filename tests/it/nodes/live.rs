@@ -14,7 +14,7 @@ use tower_device_sessions::{
 };
 
 use super::{hearing::node, script::Script};
-use crate::support::{Kit, SECRET, TestResult};
+use crate::support::{Kit, SECRET, TestResult, clocks::SteppingClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -238,7 +238,7 @@ async fn end_amid_changes(
     Ok(())
 }
 
-/// Two nodes, the second with a store that answers late.
+/// Two nodes, the second with a store that answers late and a clock that is set all the time.
 fn two_nodes(
     stores: [impl SessionStore; 2],
     buses: [impl RevocationBus; 2],
@@ -246,7 +246,9 @@ fn two_nodes(
     let ([here, there], [speaks, hears]) = (stores, buses);
     let late = FailingStore::new(there);
     let here = SessionManager::builder(here).keys(KeyRing::hs256(SECRET)?).bus(speaks).build()?;
-    let there = SessionManager::builder(late.clone()).keys(KeyRing::hs256(SECRET)?).bus(hears).build()?;
+    let clock = SteppingClock::default();
+    drop(clock.keep_stepping(Duration::from_millis(7)));
+    let there = SessionManager::builder(late.clone()).keys(KeyRing::hs256(SECRET)?).bus(hears).clock(clock).build()?;
     Ok(([here, there], late))
 }
 

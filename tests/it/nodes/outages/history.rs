@@ -1,4 +1,7 @@
 //! A check of histories, in the manner of Jepsen: what eight tasks have seen on two nodes is judged afterwards.
+//!
+//! The store of one node answers late, the wall clocks of both are set ahead and back all the time, and beside them there is
+//! another realm with the same key, to whose sessions nobody here is let in, nor the other way round.
 
 use std::{
     sync::{
@@ -13,13 +16,14 @@ use tower_device_sessions::{
     Error, SessionId, SessionManager, StartedSession, UserId,
     manager::{ListOptions, RefreshPolicy, Revocation},
     policy::Denied,
+    store::MemoryStore,
 };
 
 use super::{
     hears, node,
     servers::{Database, Kind},
 };
-use crate::support::TestResult;
+use crate::support::{TestResult, clocks::SteppingClock};
 
 /// A session, with the newest tokens that anybody holds.
 struct Known {
@@ -107,7 +111,7 @@ impl Shared {
 }
 
 /// One of the eight.
-async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
+async fn act(shared: &Shared, nodes: &[SessionManager; 2], realm: &Realm) -> TestResult {
     while !shared.is_over.load(Ordering::Relaxed) {
         let number = usize::try_from(shared.roll(2))?;
         let (sessions, began) = (&nodes[number], Instant::now());
@@ -136,6 +140,9 @@ async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
             }
             (_, Some((index, known))) => {
                 let token = known.access_token.lock().expect("no panic").clone();
+                if shared.roll(10) == 0 {
+                    realm.keeps_to_itself(&token, sessions).await;
+                }
                 match sessions.authenticate(&token).await {
                     Ok(_) => shared.note(index, number, began, Seen::Accepted),
                     Err(Denied::Ended(_)) => shared.note(index, number, began, Seen::Refused),
@@ -146,6 +153,27 @@ async fn act(shared: &Shared, nodes: &[SessionManager; 2]) -> TestResult {
         tokio::task::yield_now().await;
     }
     Ok(())
+}
+
+/// Another application with users of the same names, whose operator has given it the same key.
+struct Realm {
+    sessions: SessionManager,
+    token: String,
+}
+
+impl Realm {
+    async fn new() -> Self {
+        let sessions = node(SessionManager::builder(MemoryStore::new()), Duration::from_secs(3));
+        let token = sessions.start("user-1", Default::default()).await.expect("a working store").token().to_owned();
+        Self { sessions, token }
+    }
+
+    /// Each realm refuses a token of the other, like one of nobody.
+    async fn keeps_to_itself(&self, token: &str, others: &SessionManager) {
+        assert_eq!(self.sessions.authenticate(token).await.err(), Some(Denied::Invalid));
+        assert_eq!(others.authenticate(&self.token).await.err(), Some(Denied::Invalid));
+        assert!(self.sessions.authenticate(&self.token).await.is_ok());
+    }
 }
 
 /// S26, S27, S85: judges what was seen. Answers how many revocations there were.
@@ -188,10 +216,13 @@ async fn no_history_shows_a_revoked_session(kind: Kind) -> TestResult {
     let refreshing = |builder: tower_device_sessions::manager::SessionManagerBuilder| {
         builder.refresh(RefreshPolicy::new().grace(Duration::from_secs(60))).store_deadline(Duration::from_secs(20))
     };
+    let clocks = [SteppingClock::default(), SteppingClock::default()];
     let nodes = [
-        node(refreshing(database.with_bus().await), cache_ttl),
-        node(refreshing(database.with_bus().await), cache_ttl),
+        node(refreshing(database.with_bus().await).clock(clocks[0].clone()), cache_ttl),
+        node(refreshing(database.late(Duration::from_millis(5)).await).clock(clocks[1].clone()), cache_ttl),
     ];
+    let realm = Arc::new(Realm::new().await);
+    let stepping = clocks.map(|clock| clock.keep_stepping(Duration::from_millis(170)));
     let seconds = std::env::var("HISTORY_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let required = std::env::var("REQUIRE_STORES").is_ok();
     let duration = Duration::from_secs(seconds.unwrap_or(if required { 20 } else { 3 }));
@@ -199,8 +230,8 @@ async fn no_history_shows_a_revoked_session(kind: Kind) -> TestResult {
     let shared = Arc::new(Shared::default());
     let tasks: Vec<_> = (0..8)
         .map(|_| {
-            let (shared, nodes) = (Arc::clone(&shared), nodes.clone());
-            tokio::spawn(async move { act(&shared, &nodes).await })
+            let (shared, nodes, realm) = (Arc::clone(&shared), nodes.clone(), Arc::clone(&realm));
+            tokio::spawn(async move { act(&shared, &nodes, &realm).await })
         })
         .collect();
     // The way between the nodes is cut again and again.
@@ -213,6 +244,7 @@ async fn no_history_shows_a_revoked_session(kind: Kind) -> TestResult {
     for task in tasks {
         task.await??;
     }
+    stepping.iter().for_each(|stepping| stepping.abort());
     let revoked = judge(&shared, cache_ttl);
     let steps = shared.steps.lock().expect("no panic").len();
     assert!(revoked > 10, "too little has happened: {steps} steps, {revoked} revocations");

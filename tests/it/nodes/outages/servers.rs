@@ -11,7 +11,7 @@ use tower_device_sessions::{
     SessionManager,
     bus::{PostgresBus, RedisBus},
     manager::SessionManagerBuilder,
-    store::{MySqlStore, PostgresStore, RedisStore, SessionStore, StoreError},
+    store::{FailingStore, Fault, MySqlStore, PostgresStore, RedisStore, SessionStore, StoreError, StoreMethod},
 };
 
 use crate::{
@@ -108,6 +108,18 @@ impl Database {
         builder.without_bus()
     }
 
+    /// A manager with the bus that fits the store, whose store answers this late when it is asked for a record.
+    pub(super) async fn late(&self, by: Duration) -> SessionManagerBuilder {
+        let url = self.url(self.port);
+        let store = match self.kind {
+            Kind::Postgres => FailingStore::new(PostgresStore::connect(&url).await.expect("it answers")),
+            Kind::MariaDb => FailingStore::new(MySqlStore::connect(&url).await.expect("it answers")),
+            Kind::Redis => FailingStore::new(RedisStore::connect(&url).await.expect("it answers")),
+        };
+        store.fail(StoreMethod::Find, Fault::DelayAfter(by));
+        self.hearing(SessionManager::builder(store), self.port).await
+    }
+
     pub(super) async fn proxy(&self) -> std::io::Result<Proxy> {
         Proxy::to(([127, 0, 0, 1], self.port).into()).await
     }
@@ -119,7 +131,11 @@ impl Database {
 
     /// The same with a bus, but not a store, behind this port.
     pub(super) async fn with_bus_behind(&self, port: u16) -> SessionManagerBuilder {
-        let (builder, url) = (self.alone(self.port).await, self.url(port));
+        self.hearing(self.alone(self.port).await, port).await
+    }
+
+    async fn hearing(&self, builder: SessionManagerBuilder, port: u16) -> SessionManagerBuilder {
+        let url = self.url(port);
         match self.kind {
             Kind::Postgres => builder.bus(PostgresBus::connect(&url).await.expect("it answers")),
             Kind::MariaDb => builder.polling(Duration::from_millis(200)),
