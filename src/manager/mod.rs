@@ -7,7 +7,8 @@
 //! - `expired`: what is said of a token that has run out.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
-//! - `revoke`: sessions end on purpose.
+//! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
+//! - `several`: a request has several tokens.
 //! - `list`: users look at their sessions, and name them.
 //! - `devices`: the devices that users sign in on are known, named, trusted and forgotten.
 //! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
@@ -48,6 +49,8 @@ mod refresh;
 mod refusals;
 mod reload;
 mod revoke;
+mod several;
+mod sign_out;
 mod start;
 mod started;
 mod step_up;
@@ -57,6 +60,8 @@ mod touch;
 mod watch;
 mod weight;
 
+#[allow(unused_imports, reason = "only the ready-made routes ask for it")]
+pub(crate) use self::refresh::Brought;
 pub use self::{
     account::CredentialsChanged,
     adopt::Adoption,
@@ -75,6 +80,7 @@ pub use self::{
 pub(crate) use self::{
     authenticate::{Checked, Pending},
     clients::DeviceCookie,
+    several::Unresolved,
 };
 
 use std::{fmt, hash::RandomState, sync::Arc};

@@ -206,22 +206,20 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// A session that is not on record yet, what its tokens hand on, and the session that the client held before.
-type Prepared = (Session, Carried, Option<Held>);
+/// A session that is not on record yet, what its tokens hand on, and the sessions that the client held before.
+type Prepared = (Session, Carried, Vec<Held>);
 
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
+    async fn admit(&self, session: &Arc<Session>, held: Vec<Held>) -> Result<(), Error> {
         let mut admission = Admission::new(session.created_at, self.timings.idle_allowance());
         self.limits.apply_to(&mut admission, &session.user_id);
-        let elsewhere = match held {
-            Some((user, id)) if user == session.user_id => {
-                admission.supersedes = Some(id);
-                None
-            }
-            other_user => other_user,
-        };
+        // One session of the user makes room for this one by the same step.
+        let mut others = held;
+        if let Some(same_user) = others.iter().position(|(user, _)| *user == session.user_id) {
+            admission.supersedes = Some(others.swap_remove(same_user).1);
+        }
 
         self.settle_activity(&admission, &session.user_id).await;
         let mut attempts = 0;
@@ -241,7 +239,7 @@ impl Inner {
                 return Err(full.into());
             }
         }
-        if let Some((user, id)) = elsewhere {
+        for (user, id) in others {
             // Best effort: the newcomer is on record, and the client drops the other token anyway.
             let signed_out = self.revoke_one(&user, id, &Revocation::replaced()).await;
             drop(signed_out);

@@ -3,4 +3,5 @@
 mod accounts;
 mod live;
 mod reasons;
+mod signing_out;
 mod streams;
