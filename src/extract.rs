@@ -1,7 +1,7 @@
 //! Axum: extractors, and what the crate's values look like as responses.
 //!
 //! - [`CurrentSession`] is the session of the request; without one the answer is 401. `Option<CurrentSession>` takes
-//!   anonymous requests too.
+//!   anonymous requests too, and so does `Result<CurrentSession, SessionRejection>`, which says why there is none.
 //! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the answer is the
 //!   challenge of RFC 9470.
 //! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
@@ -27,9 +27,9 @@ use crate::{
     error::{Error, ErrorKind},
     event::SessionEvent,
     manager::{CurrentSession, DeviceCookie, SessionManager},
-    middleware::{Anonymous, Only, Problem, client_info, location, missing_layer},
+    middleware::{Anonymous, Held, Only, Problem, client_info, location, missing_layer},
     policy::Denied,
-    transport::{self, Credential},
+    transport,
 };
 
 /// Why an extractor of this crate did not find what it was asked for.
@@ -40,6 +40,16 @@ pub struct SessionRejection(Reason);
 enum Reason {
     Denied(Denied),
     NoLayer,
+}
+
+impl SessionRejection {
+    /// Why the request has no session; `None` where [`SessionLayer`](crate::SessionLayer) was forgotten.
+    pub fn denied(&self) -> Option<&Denied> {
+        match &self.0 {
+            Reason::Denied(denied) => Some(denied),
+            Reason::NoLayer => None,
+        }
+    }
 }
 
 impl IntoResponse for SessionRejection {
@@ -133,17 +143,18 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
         if let Some(cookie) = manager.device_cookie() {
             client = client.device_proof(device_proof(cookie, &parts.headers));
         }
-        Ok(match current {
-            Some(current) => client.held(current.user_id().clone(), current.id()),
-            None => client,
-        })
+        let current = current.map(|current| (current.user_id().clone(), current.id()));
+        let ambiguous = parts.extensions.get::<Held>().map(|Held(sessions)| sessions.clone()).unwrap_or_default();
+        Ok(current.into_iter().chain(ambiguous).fold(client, |client, (user, id)| client.held(user, id)))
     }
 }
 
-/// The device that the cookie proves; `None` where there is no cookie, or none that is ours.
+/// The device that the cookie proves; `None` where there is none, none that is ours, or several that are.
 pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option<DeviceProof> {
-    match transport::cookie::read(&cookie.cookie, headers) {
-        Credential::Token { token, .. } => cookie.open(token),
+    let mut known =
+        transport::cookie::tokens(&cookie.cookie, headers).into_iter().filter_map(|token| cookie.open(token));
+    match (known.next(), known.next()) {
+        (Some(proof), None) => Some(proof),
         _ => None,
     }
 }

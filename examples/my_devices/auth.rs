@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tower_device_sessions::{ClientInfo, CurrentSession, Error, RecentAuth, SessionManager, SignedOut};
+use tower_device_sessions::{ClientInfo, CurrentSession, Error, RecentAuth, SignedOut, routes::SigningOut};
 
 use crate::{App, busy, otp::Refused, passwords::Busy, problem, retry_after, settings::SecondFactor};
 
@@ -80,8 +80,9 @@ async fn otp(
     Ok(started.await?.into_response())
 }
 
-async fn logout(State(sessions): State<SessionManager>, session: CurrentSession) -> Result<SignedOut, Error> {
-    sessions.sign_out(&session).await
+/// Also with an access token that has run out, or with the refresh token only.
+async fn logout(client: SigningOut) -> Result<SignedOut, Error> {
+    client.sign_out().await
 }
 
 #[derive(Deserialize)]

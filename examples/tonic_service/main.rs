@@ -11,7 +11,8 @@
 //!
 //! | code | when | by |
 //! | --- | --- | --- |
-//! | 16 `UNAUTHENTICATED` | the token is missing or bad, the session has ended, also in the midst of a stream | the layers, and [`session`] |
+//! | 16 `UNAUTHENTICATED` | the token is missing or bad, or the session has ended | [`session`] |
+//! | 16 `UNAUTHENTICATED` | the session has ended in the midst of a stream | the layers |
 //! | 7 `PERMISSION_DENIED` | it is known who asks, and they may not | the method |
 //! | 14 `UNAVAILABLE` | the store does not answer | the layers, and [`status`] |
 //! | 8 `RESOURCE_EXHAUSTED` | the user has as many sessions as they may | [`status`] |
@@ -29,7 +30,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tonic::{Request, Response, Status, service::Routes};
 use tower_device_sessions::{
     ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionLayer, SessionManager, SessionRoutes,
-    middleware::EndStreamsLayer, store::MemoryStore,
+    middleware::{Anonymous, EndStreamsLayer},
+    policy::Denied,
+    store::MemoryStore,
 };
 use uuid::Uuid;
 
@@ -110,9 +113,13 @@ impl Account for Service {
     }
 }
 
-/// The session of a call. The layer has put it there, or has turned the call away.
+/// The session of a call. The layer has put it there, or says why there is none: a client that signs in again may still
+/// send its last token, so that only the methods that need a session refuse it.
 fn session<T>(request: &Request<T>) -> Result<&CurrentSession, Status> {
-    request.extensions().get().ok_or_else(|| Status::unauthenticated("not signed in"))
+    request.extensions().get().ok_or_else(|| {
+        let denied = request.extensions().get().map_or(Denied::Missing, Anonymous::denied);
+        Status::from_header_map(&denied.grpc_trailers()).unwrap_or_else(|| Status::unauthenticated("not signed in"))
+    })
 }
 
 /// What is known of the client: its `user-agent`, and the socket's peer.

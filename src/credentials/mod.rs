@@ -51,10 +51,12 @@ pub enum Transport {
     ///
     /// A sign-in answers the token both ways, unless the handler says that it is for one of them
     /// ([`StartedSession::in_body`](crate::StartedSession::in_body),
-    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). Whatever renews a token later answers the way the
-    /// old one came, so that no script can ask for the token that a cookie holds.
+    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). Whatever renews a token later answers in every way
+    /// that the old one came, and in no other: so no script can ask for the token that a cookie holds, and a client that
+    /// keeps cookies beside its token has the same session in both.
     ///
-    /// A request whose header and cookie hold different tokens is refused with 400.
+    /// A request whose header and cookie hold tokens of two live sessions is refused with 400. One that has ended beside one
+    /// that lives does not count.
     Both(CookieOptions),
 }
 
@@ -67,6 +69,9 @@ pub enum CredentialSource {
     /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
     /// check.
     Cookie,
+    /// Both of them, with tokens of one session: a client that sends its token and keeps cookies, too.
+    /// It counts as [`Bearer`](Self::Bearer), and is answered both ways.
+    Both,
 }
 
 impl fmt::Display for CredentialSource {
@@ -74,6 +79,7 @@ impl fmt::Display for CredentialSource {
         f.write_str(match self {
             Self::Bearer => "authorization field",
             Self::Cookie => "session cookie",
+            Self::Both => "authorization field and session cookie",
         })
     }
 }

@@ -30,7 +30,7 @@ pub struct ClientInfo {
     on: ClientDevice,
     location: Option<Location>,
     location_by_proxy: Option<Location>,
-    held: Option<(UserId, SessionId)>,
+    held: Vec<(UserId, SessionId)>,
 }
 
 /// Which device a client is on, and how that is known.
@@ -135,9 +135,9 @@ impl ClientInfo {
         self
     }
 
-    /// The session that the client holds already: signing in ends it.
+    /// A session that the client holds already: signing in ends it. May be called for several.
     pub fn held(mut self, user: UserId, session: SessionId) -> Self {
-        self.held = Some((user, session));
+        self.held.push((user, session));
         self
     }
 
@@ -172,5 +172,5 @@ pub(crate) struct ClientParts {
     pub(crate) on: ClientDevice,
     pub(crate) location: Option<Location>,
     pub(crate) location_by_proxy: Option<Location>,
-    pub(crate) held: Option<(UserId, SessionId)>,
+    pub(crate) held: Vec<(UserId, SessionId)>,
 }

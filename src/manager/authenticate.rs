@@ -26,6 +26,8 @@ pub(crate) enum Checked {
     Accepted(CurrentSession),
     /// The store, or the signature, has to be asked.
     Pending(Pending),
+    /// The request has several tokens.
+    Several(Vec<Self>),
 }
 
 /// A token that the cache cannot answer for.
@@ -60,11 +62,6 @@ impl Pending {
     pub(super) fn client(&self) -> ClientInfo {
         self.client.as_deref().cloned().unwrap_or_default()
     }
-
-    /// Where the token stood.
-    pub(crate) fn source(&self) -> CredentialSource {
-        self.source
-    }
 }
 
 impl SessionManager {
@@ -84,6 +81,7 @@ impl SessionManager {
         let resolved = match self.check(token.as_bytes(), CredentialSource::Bearer) {
             Checked::Accepted(current) => Ok(current),
             Checked::Pending(pending) => self.resolve(pending).await,
+            Checked::Several(_) => Err(Denied::Malformed),
         };
         self.metrics().request(resolved.as_ref().map_or_else(Outcome::from, |_| Outcome::Accepted));
         let current = resolved?;
@@ -238,7 +236,7 @@ impl Inner {
         }
     }
 
-    fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+    pub(super) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         let why = match self.verify_at(token, now) {
             Err(TokenRejection::IssuedInFuture) => TokenRejection::IssuedInFuture,
             verified => return verified,

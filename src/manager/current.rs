@@ -98,6 +98,17 @@ impl CurrentSession {
         Self { entry, source, accepted_at }
     }
 
+    /// The same session, whose token came another way too.
+    pub(super) fn coming_by(self, source: CredentialSource) -> Self {
+        Self { source, ..self }
+    }
+
+    /// How new the token is among those of its session.
+    pub(super) fn token_age(&self) -> (Option<u32>, Timestamp) {
+        let token = self.entry.value();
+        (token.token_generation, token.token_issued_at)
+    }
+
     pub(crate) fn entry(&self) -> &Entry<Authenticated> {
         &self.entry
     }
@@ -127,7 +138,7 @@ impl CurrentSession {
         &self.entry.value().session
     }
 
-    /// Where the token of this request stood.
+    /// Where the token of this request stood; [`Both`](CredentialSource::Both) when the session came in either way.
     pub fn credential_source(&self) -> CredentialSource {
         self.source
     }

@@ -7,7 +7,8 @@
 //! - `expired`: what is said of a token that has run out.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
-//! - `revoke`: sessions end on purpose.
+//! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
+//! - `several`: a request has several tokens.
 //! - `list`: users look at their sessions, and name them.
 //! - `devices`: the devices that users sign in on are known, named and forgotten.
 //! - `trust`: users trust their devices.
@@ -53,6 +54,8 @@ mod refresh;
 mod refusals;
 mod reload;
 mod revoke;
+mod several;
+mod sign_out;
 mod spacing;
 mod start;
 mod started;
@@ -65,6 +68,8 @@ mod trust;
 mod watch;
 mod weight;
 
+#[allow(unused_imports, reason = "only the ready-made routes ask for it")]
+pub(crate) use self::refresh::Brought;
 pub use self::{
     account::CredentialsChanged,
     adopt::Adoption,
@@ -84,6 +89,7 @@ pub use self::{
 pub(crate) use self::{
     authenticate::{Checked, Pending},
     clients::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
+    several::Unresolved,
 };
 
 use std::{fmt, hash::RandomState, sync::Arc};

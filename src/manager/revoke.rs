@@ -56,7 +56,7 @@ impl Revocation {
         Self { reason: EndReason::RefreshReused, actor: Actor::System }
     }
 
-    fn sign_out(id: SessionId) -> Self {
+    pub(super) fn sign_out(id: SessionId) -> Self {
         Self { reason: EndReason::SignedOut, actor: Actor::Session(id) }
     }
 }
@@ -97,7 +97,8 @@ pub enum Revoked {
 impl SessionManager {
     /// Signs the current session out.
     ///
-    /// In Axum handlers the answer is a response that clears the cookies, if there are any.
+    /// In Axum handlers the answer is a response that clears the cookies, if there are any. A client whose access token has run
+    /// out has no current session: [`sign_out_with`](Self::sign_out_with) signs it out all the same.
     pub async fn sign_out(&self, current: &CurrentSession) -> Result<SignedOut, Error> {
         self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await?;
         Ok(self.signed_out())

@@ -245,24 +245,22 @@ struct Prepared {
     session: Session,
     /// What its tokens hand on.
     carried: Carried,
-    /// The session that the client held before.
-    held: Option<Held>,
+    /// The sessions that the client held before.
+    held: Vec<Held>,
     on: ClientDevice,
 }
 
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    async fn admit(&self, session: &Arc<Session>, held: Option<Held>, standing: Standing) -> Result<(), Error> {
+    async fn admit(&self, session: &Arc<Session>, held: Vec<Held>, standing: Standing) -> Result<(), Error> {
         let mut admission = Admission::new(self.as_of(session.created_at));
         self.limits.apply_to(&mut admission, &session.user_id);
-        let elsewhere = match held {
-            Some((user, id)) if user == session.user_id => {
-                admission.supersedes = Some(id);
-                None
-            }
-            other_user => other_user,
-        };
+        // One session of the user makes room for this one by the same step.
+        let mut others = held;
+        if let Some(same_user) = others.iter().position(|(user, _)| *user == session.user_id) {
+            admission.supersedes = Some(others.swap_remove(same_user).1);
+        }
 
         self.settle_activity(&admission, &session.user_id).await;
         let mut attempts = 0;
@@ -285,7 +283,7 @@ impl Inner {
                 return Err(Error::with_source(ErrorKind::Unavailable, "the store took a sign-in for an adoption"));
             }
         }
-        if let Some((user, id)) = elsewhere {
+        for (user, id) in others {
             // Best effort: the newcomer is on record, and the client drops the other token anyway.
             let signed_out = self.revoke_one(&user, id, &Revocation::replaced()).await;
             drop(signed_out);

@@ -96,12 +96,14 @@ impl StartedSession {
         self
     }
 
-    /// Answers the way the token came that this one succeeds.
-    pub(super) fn answering(self, source: CredentialSource) -> Self {
-        match source {
-            CredentialSource::Bearer => self.in_body(),
-            CredentialSource::Cookie => self.in_cookie(),
-        }
+    /// Answers in every way that the token came which this one succeeds, and in no other.
+    pub(super) fn answering(mut self, source: CredentialSource) -> Self {
+        self.answer = match source {
+            CredentialSource::Bearer => Answer::InBody,
+            CredentialSource::Cookie => Answer::InCookie,
+            CredentialSource::Both => Answer::AsChosen,
+        };
+        self
     }
 
     /// Whether the body of the answer is to show the tokens, rather than leave it to the cookies.

@@ -11,9 +11,8 @@ use tower_service::Service;
 
 use crate::{
     credentials::CredentialSource,
-    manager::{CurrentSession, Pending},
+    manager::{Checked, CurrentSession, Unresolved},
     middleware::{OnDenied, service::settle, settings::Settings},
-    policy::Denied,
     transport::cookie,
 };
 
@@ -45,8 +44,7 @@ pin_project! {
 
 /// A request that waits for its session.
 struct Waiting<S, B, R> {
-    resolution: Pin<Box<dyn Future<Output = Result<CurrentSession, Denied>> + Send>>,
-    source: CredentialSource,
+    resolution: Pin<Box<dyn Future<Output = Result<CurrentSession, Unresolved>> + Send>>,
     service: S,
     request: Request<B>,
     settings: Arc<Settings<R>>,
@@ -64,10 +62,10 @@ where
         Self { state: State::Answered { response: Some(response) } }
     }
 
-    pub(super) fn resolving(pending: Pending, service: S, request: Request<B>, settings: Arc<Settings<R>>) -> Self {
-        let (manager, source) = (settings.manager.clone(), pending.source());
-        let resolution = Box::pin(async move { manager.resolve(pending).await });
-        let waiting = Box::new(Waiting { resolution, source, service, request, settings });
+    pub(super) fn resolving(checked: Checked, service: S, request: Request<B>, settings: Arc<Settings<R>>) -> Self {
+        let manager = settings.manager.clone();
+        let resolution = Box::pin(async move { manager.resolve_checked(checked).await });
+        let waiting = Box::new(Waiting { resolution, service, request, settings });
         Self { state: State::Resolving { waiting: Some(waiting) } }
     }
 }
@@ -125,8 +123,8 @@ where
     S: Service<Request<B>, Response = Response<ResBody>>,
     R: OnDenied<ResBody>,
 {
-    fn proceed(mut self, resolved: Result<CurrentSession, Denied>) -> State<S::Future, Response<ResBody>, S, B, R> {
-        match settle(&self.settings.manager, &self.settings, resolved, self.source, &mut self.request) {
+    fn proceed(mut self, resolved: Result<CurrentSession, Unresolved>) -> State<S::Future, Response<ResBody>, S, B, R> {
+        match settle(&self.settings.manager, &self.settings, resolved, &mut self.request) {
             None => State::inner(&self.settings, self.service.call(self.request)),
             Some(denied) => {
                 let response = self.settings.on_denied.response(&denied, self.request.headers());

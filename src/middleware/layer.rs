@@ -22,7 +22,7 @@ use crate::{
 /// | [`on_denied`](Self::on_denied) | [`DefaultOnDenied`]: problem details, or `grpc-status` for gRPC requests |
 /// | [`only`](Self::only) | all transports of the manager |
 /// | [`passive`](Self::passive) | every request is activity |
-/// | [`shadow`](Self::shadow) | off: what is not accepted is refused |
+/// | [`shadow`](Self::shadow) | off: what is forged or contradicts itself is refused |
 ///
 /// # Examples
 ///
@@ -111,8 +111,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) what would have
-    /// been refused: for the first days beside another way of signing in. Default: off.
+    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) which credentials
+    /// were not accepted: for the first days beside another way of signing in. Default: off.
     ///
     /// Requests with a session have it in their extensions; whoever asks for one that is not there is still refused.
     pub fn shadow(mut self) -> Self {
@@ -122,7 +122,8 @@ impl<R> SessionLayer<R> {
 
     /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will do.
     ///
-    /// Anonymous requests are accepted here. Default: [`DefaultOnDenied`].
+    /// Anonymous requests are accepted here, and so are those whose credential is left over: for them there is
+    /// [`RequireSessionLayer::on_denied`](crate::RequireSessionLayer::on_denied). Default: [`DefaultOnDenied`].
     ///
     /// # Examples
     ///

@@ -4,16 +4,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use tower_service::Service;
 
 use crate::{
     credentials::CredentialSource,
     event::SessionEvent,
-    manager::{Checked, CurrentSession, Pending, SessionManager},
+    manager::{Checked, CurrentSession, SessionManager, Unresolved},
     metrics::Outcome,
     middleware::{
-        Anonymous, OnDenied, Only, ResponseFuture,
+        Anonymous, Held, OnDenied, Only, ResponseFuture,
         client::client_info,
         settings::{Enforcement, Settings},
     },
@@ -32,7 +32,7 @@ pub struct SessionService<S, R> {
 enum Verdict {
     Pass,
     Deny(Denied),
-    Resolve(Pending),
+    Resolve(Checked),
 }
 
 impl<S, R> SessionService<S, R> {
@@ -60,11 +60,11 @@ where
             Verdict::Deny(denied) => {
                 ResponseFuture::answered(self.settings.on_denied.response(&denied, request.headers()))
             }
-            Verdict::Resolve(pending) => {
+            Verdict::Resolve(checked) => {
                 // The service that was polled ready is the one to call; its clone has to be polled first.
                 let clone = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, clone);
-                ResponseFuture::resolving(pending, ready, request, Arc::clone(&self.settings))
+                ResponseFuture::resolving(checked, ready, request, Arc::clone(&self.settings))
             }
         }
     }
@@ -81,37 +81,43 @@ fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut R
             None => return pass_anonymous(manager, settings, None, request),
         }
     } else if let Some(current) = known(manager, settings.only, request) {
-        Checked::Accepted(current)
+        admit(manager, settings, current, request);
+        return Verdict::Pass;
     } else {
         match transport::read(manager.credentials(), settings.only, request.headers()) {
-            Credential::Token { token, source } => {
-                if source == CredentialSource::Cookie
-                    && let Err(forged) = check_origin(manager, request)
-                {
-                    return refuse(manager, settings, forged, None, request);
-                }
-                manager.check(token, source)
-            }
+            Credential::Token { token, source } => manager.check(token, source),
+            Credential::Several(tokens) => manager.check_several(&tokens),
             Credential::Absent => return pass_anonymous(manager, settings, None, request),
-            Credential::Malformed(MalformedCredential::TooLarge(source)) => {
-                return refuse(manager, settings, Denied::Invalid, Some(source), request);
-            }
-            Credential::Malformed(_) => {
-                manager.tell(&SessionEvent::AmbiguousCredentials);
-                return refuse(manager, settings, Denied::Malformed, None, request);
-            }
+            Credential::Malformed(malformed) => return judge_malformed(manager, settings, malformed, request),
         }
     };
     match checked {
-        Checked::Accepted(current) => {
-            admit(manager, settings, current, request);
-            Verdict::Pass
-        }
-        Checked::Pending(pending) if manager.adopts() => {
+        Checked::Accepted(current) => accept(manager, settings, current, request),
+        unresolved if manager.adopts() => {
             let client = client_info(manager, request.headers(), request.extensions());
-            Verdict::Resolve(pending.sent_by(client))
+            Verdict::Resolve(unresolved.sent_by(&client))
         }
-        Checked::Pending(pending) => Verdict::Resolve(pending),
+        unresolved => Verdict::Resolve(unresolved),
+    }
+}
+
+/// What becomes of a request that carries no token, but something in the place of one.
+fn judge_malformed<B, R>(
+    manager: &SessionManager,
+    settings: &Settings<R>,
+    malformed: MalformedCredential,
+    request: &mut Request<B>,
+) -> Verdict {
+    match malformed {
+        // It may be another program's.
+        MalformedCredential::TooLarge(_) | MalformedCredential::BadSyntax(CredentialSource::Cookie) => {
+            refuse(manager, settings, Denied::Invalid, request)
+        }
+        MalformedCredential::BadSyntax(_) => pass_malformed(manager, settings, request),
+        MalformedCredential::SeveralCredentials | MalformedCredential::AmbiguousCookie => {
+            manager.tell(&SessionEvent::AmbiguousCredentials);
+            refuse(manager, settings, Denied::Malformed, request)
+        }
     }
 }
 
@@ -138,37 +144,18 @@ fn check_origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(),
     })
 }
 
-/// What becomes of a request that is not accepted. `dead` is where its token stood, if that is all that is wrong.
-fn refuse<B, R>(
-    manager: &SessionManager,
-    settings: &Settings<R>,
-    denied: Denied,
-    dead: Option<CredentialSource>,
-    request: &mut Request<B>,
-) -> Verdict {
-    // A browser attaches a dead cookie by itself, and only we can take it away: it must be able to sign in again, and to
-    // see what everybody sees. Whoever needs a session says why there is none.
-    let harmless = matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
-    let goes_on = match dead {
-        Some(_) if !harmless => false,
-        Some(CredentialSource::Cookie) => true,
-        Some(_) => is_refresh(manager, request),
-        None => false,
-    };
-    if goes_on {
-        return pass_anonymous(manager, settings, Some(denied), request);
-    }
-    if settings.enforcement == Enforcement::Reported {
-        manager.tell(&SessionEvent::WouldDeny { denied: denied.clone() });
+/// What becomes of a request that is not accepted.
+fn refuse<B, R>(manager: &SessionManager, settings: &Settings<R>, denied: Denied, request: &mut Request<B>) -> Verdict {
+    settings.tell_would_deny(&denied);
+    // Clients attach what they have kept to every request: they must be able to sign in again, and to see what everybody
+    // sees. Whoever needs a session says why there is none.
+    let is_left_over =
+        matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
+    if is_left_over || settings.enforcement == Enforcement::Reported {
         return pass_anonymous(manager, settings, Some(denied), request);
     }
     manager.metrics().request(Outcome::from(&denied));
     Verdict::Deny(denied)
-}
-
-/// The access token of a request for new tokens may well have expired, and is of no interest there.
-fn is_refresh<B>(manager: &SessionManager, request: &Request<B>) -> bool {
-    manager.refreshes() && *request.method() == Method::POST && request.uri().path().ends_with("/refresh")
 }
 
 fn pass_anonymous<B, R>(
@@ -180,6 +167,29 @@ fn pass_anonymous<B, R>(
     manager.metrics().request(denied.as_ref().map_or(Outcome::Anonymous, Outcome::from));
     settings.put(request.extensions_mut(), Anonymous { manager: manager.clone(), denied });
     Verdict::Pass
+}
+
+/// Admits a request, unless a cookie authenticates it and another site has caused it.
+fn accept<B, R>(
+    manager: &SessionManager,
+    settings: &Settings<R>,
+    current: CurrentSession,
+    request: &mut Request<B>,
+) -> Verdict {
+    if current.credential_source() == CredentialSource::Cookie
+        && let Err(forged) = check_origin(manager, request)
+    {
+        return refuse(manager, settings, forged, request);
+    }
+    admit(manager, settings, current, request);
+    Verdict::Pass
+}
+
+/// Lets a request pass that says something which cannot be made out: whoever needs a session answers 400.
+fn pass_malformed<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut Request<B>) -> Verdict {
+    manager.tell(&SessionEvent::AmbiguousCredentials);
+    settings.tell_would_deny(&Denied::Malformed);
+    pass_anonymous(manager, settings, Some(Denied::Malformed), request)
 }
 
 /// Records the activity, and hands the session to the inner service.
@@ -196,16 +206,16 @@ fn admit<B, R>(manager: &SessionManager, settings: &Settings<R>, current: Curren
 pub(super) fn settle<B, R>(
     manager: &SessionManager,
     settings: &Settings<R>,
-    resolved: Result<CurrentSession, Denied>,
-    source: CredentialSource,
+    resolved: Result<CurrentSession, Unresolved>,
     request: &mut Request<B>,
 ) -> Option<Denied> {
     let verdict = match resolved {
-        Ok(current) => {
-            admit(manager, settings, current, request);
-            Verdict::Pass
+        Ok(current) => accept(manager, settings, current, request),
+        Err(Unresolved::Denied(denied)) => refuse(manager, settings, denied, request),
+        Err(Unresolved::Ambiguous(held)) => {
+            settings.put(request.extensions_mut(), Held(held));
+            pass_malformed(manager, settings, request)
         }
-        Err(denied) => refuse(manager, settings, denied, Some(source), request),
     };
     match verdict {
         Verdict::Deny(denied) => Some(denied),

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc};
 
 use http::{Extensions, Uri};
 
-use crate::{credentials::CredentialSource, manager::SessionManager};
+use crate::{credentials::CredentialSource, event::SessionEvent, manager::SessionManager, policy::Denied};
 
 /// What a layer was set to, shared by all services that it has made.
 ///
@@ -43,6 +43,13 @@ impl<R> Settings<R> {
 
     pub(super) fn is_passive(&self, uri: &Uri) -> bool {
         self.passive.as_ref().is_some_and(|passive| passive(uri))
+    }
+
+    /// In shadow mode, tells what would not have been accepted.
+    pub(super) fn tell_would_deny(&self, denied: &Denied) {
+        if self.enforcement == Enforcement::Reported {
+            self.manager.tell(&SessionEvent::WouldDeny { denied: denied.clone() });
+        }
     }
 
     /// Puts something into a request.

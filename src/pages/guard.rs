@@ -10,12 +10,12 @@ use http::{HeaderMap, StatusCode, header};
 use crate::{
     credentials::CredentialSource,
     error::Error,
-    manager::{CurrentSession, StartedSession},
+    manager::{Brought, CurrentSession, StartedSession},
     middleware::Anonymous,
     pages::{DevicesPage, handlers::message, visitor::to_sign_in},
     policy::Denied,
     routes::check_declared,
-    transport::{self, Credential},
+    transport,
 };
 
 /// A page for a request that goes no further.
@@ -43,17 +43,20 @@ pub(super) async fn declared(State(page): State<DevicesPage>, request: Request, 
 /// cannot ask for it.
 pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Request, next: Next) -> Response {
     let denied = request.extensions().get::<Anonymous>().map(Anonymous::denied);
-    let Some(Denied::TokenExpired | Denied::Missing) = denied else {
+    let Some(Denied::TokenExpired | Denied::Missing | Denied::Invalid) = denied else {
         return next.run(request).await;
     };
-    let Some(token) = refresh_token(&page, request.headers()) else {
+    let tokens = refresh_tokens(&page, request.headers());
+    if tokens.is_empty() {
         return next.run(request).await;
-    };
+    }
     if let Err(denied) = check_declared(&page.manager, CredentialSource::Cookie, &request) {
         return refused(&page, &denied);
     }
-    let (current, started) = match renew(&page, &token).await {
+    let (current, started) = match renew(&page, &tokens).await {
         Ok(renewed) => renewed,
+        // Cookies of several live sessions: there is a way back to the sign-in form.
+        Err(error) if error.denied() == Some(&Denied::Malformed) => return to_sign_in(&page, &Denied::Malformed),
         Err(error) => return refused(&page, error.denied().unwrap_or(&Denied::Unavailable)),
     };
     request.extensions_mut().insert(current);
@@ -65,17 +68,16 @@ pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Reques
     response
 }
 
-/// The refresh token in the request's cookie.
-fn refresh_token(page: &DevicesPage, headers: &HeaderMap) -> Option<String> {
-    let cookie = page.manager.credentials().refresh_cookie.as_ref().filter(|_| page.manager.refreshes())?;
-    match transport::cookie::read(cookie, headers) {
-        Credential::Token { token, .. } => std::str::from_utf8(token).ok().map(str::to_owned),
-        _ => None,
-    }
+/// The refresh tokens in the request's cookies, of which there is one as a rule.
+fn refresh_tokens(page: &DevicesPage, headers: &HeaderMap) -> Vec<String> {
+    let cookie = page.manager.credentials().refresh_cookie.as_ref().filter(|_| page.manager.refreshes());
+    let tokens = cookie.map(|cookie| transport::cookie::tokens(cookie, headers)).unwrap_or_default();
+    tokens.into_iter().map(|token| String::from_utf8_lossy(token).into_owned()).collect()
 }
 
-async fn renew(page: &DevicesPage, token: &str) -> Result<(CurrentSession, StartedSession), Error> {
-    let started = page.manager.refresh(token).await?.in_cookie();
+async fn renew(page: &DevicesPage, tokens: &[String]) -> Result<(CurrentSession, StartedSession), Error> {
+    let in_cookies = tokens.iter().map(String::as_str).collect();
+    let started = page.manager.refresh_brought(Brought { in_body: None, in_cookies, cookies_count: true }).await?;
     let current = page.manager.authenticate(started.token()).await?;
     Ok((current, started))
 }

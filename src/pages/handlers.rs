@@ -3,7 +3,7 @@ use axum::{
     Form,
     body::Body,
     extract::{
-        Path, Query, State,
+        Path, Query, Request, State,
         rejection::{FormRejection, PathRejection, QueryRejection},
     },
     response::{IntoResponse, Redirect, Response},
@@ -13,14 +13,17 @@ use serde::Deserialize;
 
 use crate::{
     device::DeviceName,
+    error::ErrorKind,
     id::SessionId,
-    manager::{CurrentSession, Cursor, ListOptions, Revoked},
+    manager::{CurrentSession, Cursor, ListOptions, Revoked, SignedOut},
+    middleware::Anonymous,
     pages::{
         DevicesPage,
         view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem, Frame, MessageTemplate},
         visitor::{SignInHint, Visitor, sign_in_address, to_sign_in},
     },
-    routes::may_end_others,
+    policy::Denied,
+    routes::{SigningOut, Strictness, may_end_others},
     session::EndReason,
     store::SessionState,
 };
@@ -74,18 +77,22 @@ pub(super) async fn sign_out_others(State(page): State<DevicesPage>, Visitor(cur
 /// `POST /{id}/sign-out`.
 pub(super) async fn sign_out(
     State(page): State<DevicesPage>,
-    Visitor(current): Visitor,
+    visitor: Result<Visitor, Response>,
     id: Result<Path<String>, PathRejection>,
+    request: Request,
 ) -> Response {
-    let Some(id) = session_id(id) else {
+    let id = session_id(id);
+    let current = match (visitor, id) {
+        (Ok(Visitor(current)), _) => current,
+        (Err(to_form), None) => return to_form,
+        (Err(to_form), Some(id)) => return sign_out_run_out(&page, id, request, to_form).await,
+    };
+    let Some(id) = id else {
         return absent(&page, &current).await;
     };
     if id == current.id() {
         return match page.manager.sign_out(&current).await {
-            Ok(signed_out) => {
-                let form = sign_in_address(&page, Some(SignInHint::Ended(EndReason::SignedOut)));
-                (signed_out, Redirect::to(&form)).into_response()
-            }
+            Ok(signed_out) => left(&page, signed_out),
             Err(_) => unavailable(&page, &current).await,
         };
     }
@@ -97,6 +104,29 @@ pub(super) async fn sign_out(
         Ok(Revoked::NotFound) => absent(&page, &current).await,
         Err(_) => unavailable(&page, &current).await,
     }
+}
+
+/// A visitor whose access token has run out while the page was open signs their own session out all the same.
+async fn sign_out_run_out(page: &DevicesPage, id: SessionId, request: Request, to_form: Response) -> Response {
+    let has_run_out = |anonymous: &Anonymous| anonymous.denied() == Denied::TokenExpired;
+    if !request.extensions().get().is_some_and(has_run_out) {
+        return to_form;
+    }
+    let Ok(client) = SigningOut::from(request, &(), Strictness::Declared).await else {
+        return to_form;
+    };
+    match client.only_of(id).sign_out().await {
+        Ok(signed_out) => left(page, signed_out),
+        Err(error) if error.kind() == ErrorKind::Unavailable => {
+            message(page, StatusCode::SERVICE_UNAVAILABLE, &page.settings.texts.unavailable())
+        }
+        Err(_) => to_form,
+    }
+}
+
+fn left(page: &DevicesPage, signed_out: SignedOut) -> Response {
+    let form = sign_in_address(page, Some(SignInHint::Ended(EndReason::SignedOut)));
+    (signed_out, Redirect::to(&form)).into_response()
 }
 
 /// `POST /{id}/rename`.

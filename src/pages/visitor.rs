@@ -29,7 +29,10 @@ impl FromRequestParts<DevicesPage> for Visitor {
     }
 }
 
-/// The way to the sign-in form, which hears why. A cookie that is of no use any more is cleared on the way.
+/// The way to the sign-in form, which hears why. The cookie of a session that somebody has ended is cleared on the way.
+///
+/// Others stay: a token that cannot be verified may be another program's, or good on a node that knows its key, and what has
+/// expired by this node's clock may be good by the right one. None of them keeps anybody from signing in.
 pub(super) fn to_sign_in(page: &DevicesPage, denied: &Denied) -> Response {
     let hint = match denied {
         Denied::Ended(ending) => Some(SignInHint::Ended(ending.reason)),
@@ -39,7 +42,9 @@ pub(super) fn to_sign_in(page: &DevicesPage, denied: &Denied) -> Response {
     };
     let form = Redirect::to(&sign_in_address(page, hint));
     match denied {
-        Denied::Ended(_) | Denied::TokenExpired | Denied::Invalid => (page.manager.signed_out(), form).into_response(),
+        Denied::Ended(ending) if !matches!(ending.reason, EndReason::Expired | EndReason::Idle) => {
+            (page.manager.signed_out(), form).into_response()
+        }
         _ => form.into_response(),
     }
 }

@@ -1,13 +1,17 @@
 use axum::{
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, Request, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
 use serde::Deserialize;
 
 use crate::{
+    extract::SessionRejection,
     manager::{CurrentSession, SessionManager},
-    routes::{bad_request, failed, may_end_others},
+    routes::{
+        bad_request, failed, may_end_others,
+        signing_out::{SigningOut, Strictness},
+    },
     store::EndScope,
 };
 
@@ -27,23 +31,33 @@ enum LogoutScope {
 }
 
 /// `POST /logout`.
+///
+/// Signing this client out takes whatever token of ours it has left. Signing others out takes a session.
 pub(super) async fn logout(
     State(manager): State<SessionManager>,
-    current: CurrentSession,
     parameters: Result<Query<LogoutParameters>, QueryRejection>,
+    current: Result<CurrentSession, SessionRejection>,
+    request: Request,
 ) -> Response {
     let Ok(Query(LogoutParameters { scope })) = parameters else {
         return bad_request("invalid_query", "Use scope=local, others or global");
     };
-    if scope != LogoutScope::Local
-        && let Err(challenge) = may_end_others(&manager, &current)
-    {
+    if scope == LogoutScope::Local {
+        return match SigningOut::from(request, &(), Strictness::Declared).await {
+            Ok(client) => client.sign_out().await.into_response(),
+            Err(rejection) => rejection,
+        };
+    }
+    let current = match current {
+        Ok(current) => current,
+        Err(rejection) => return rejection.into_response(),
+    };
+    if let Err(challenge) = may_end_others(&manager, &current) {
         return challenge.into_response();
     }
     let ended = match scope {
-        LogoutScope::Local => manager.sign_out(&current).await.map(Some),
         LogoutScope::Others => manager.revoke_others(&current).await.map(|_| None),
-        LogoutScope::Global => {
+        LogoutScope::Local | LogoutScope::Global => {
             let revoked = manager.revoke_scope(current.user_id(), EndScope::all(), &current).await;
             revoked.map(|_| Some(manager.signed_out()))
         }

@@ -13,15 +13,15 @@
 //! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
 //! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor (level 2) and sets a new device cookie, `false` no longer; a client without cookies proves its device by `{"deviceToken"}` and is answered the next one |
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
-//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
-//! | `POST /refresh` | 200, the next tokens in the way that `{"refreshToken"}` or the refresh cookie came; there when refresh tokens are switched on |
+//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global`. Signing out locally takes whatever is left: an access token that has run out, the refresh cookie, or `{"refreshToken"}` |
+//! | `POST /refresh` | 200, the next tokens in every way that `{"refreshToken"}` and the refresh cookie came; there when refresh tokens are switched on |
 //!
 //! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
 //! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
 //!
 //! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
 //! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
-//! `Origin`: browsers do.
+//! `Origin`: browsers do. One with a token in the header or in the body need not.
 //!
 //! [`AdminRoutes`] are for administrators, and apart.
 //!
@@ -39,12 +39,16 @@ mod openapi;
 mod refresh;
 mod rename;
 mod revoke;
+mod signing_out;
 mod view;
 
+#[cfg(feature = "pages")]
+pub(crate) use self::signing_out::Strictness;
 pub use self::{
     admin::{AdminName, AdminRoutes},
     devices::KnownDeviceView,
     jwks::JwksRoute,
+    signing_out::SigningOut,
     view::SessionView,
 };
 

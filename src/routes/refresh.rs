@@ -10,25 +10,27 @@ use serde::Deserialize;
 use crate::{
     credentials::CredentialSource,
     event::SessionEvent,
-    manager::SessionManager,
+    manager::{Brought, SessionManager},
     middleware::Only,
     policy::Denied,
     routes::{bad_request, failed},
-    transport::{self, Credential, MalformedCredential},
+    transport::{self, Credential},
 };
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RefreshBody {
-    refresh_token: Option<String>,
+pub(super) struct RefreshBody {
+    pub(super) refresh_token: Option<String>,
 }
 
 /// `POST /refresh`.
 ///
-/// 1. A token in the body counts where tokens travel in bodies, one in the cookie where they travel in cookies.
-/// 2. A cookie is attached by browsers, whoever asks for it: the request must say where it comes from.
-/// 3. Two tokens that differ are refused.
-/// 4. The answer goes the way the token came. A refused one clears no cookie: another tab may have got a new one meanwhile.
+/// 1. A token in the body counts where tokens travel in bodies, those in cookies where they travel in cookies.
+/// 2. A cookie is attached by browsers, whoever asks for it: the request must say where it comes from, or the cookie does not
+///    count. A token in the body needs no such word.
+/// 3. Of several tokens the one that is live counts. Two live sessions are refused.
+/// 4. The answer goes every way that the session came. A refused one clears no cookie: another tab may have got a new one
+///    meanwhile.
 pub(super) async fn refresh(
     State(manager): State<SessionManager>,
     method: Method,
@@ -48,39 +50,44 @@ pub(super) async fn refresh(
             Err(_) => return bad_request("invalid_body", "Send a JSON object with refreshToken"),
         },
     };
-    let in_cookie = match refresh_cookie.map(|cookie| transport::cookie::read(cookie, &headers)) {
-        None | Some(Credential::Absent) => None,
-        Some(Credential::Token { token, .. }) => std::str::from_utf8(token).ok(),
-        Some(Credential::Malformed(MalformedCredential::TooLarge(_))) => return Denied::Invalid.into_response(),
-        Some(Credential::Malformed(_)) => {
-            manager.tell(&SessionEvent::AmbiguousCredentials);
-            return Denied::Malformed.into_response();
-        }
-    };
+    let cookies = refresh_cookie.map(|cookie| transport::read_cookies(cookie, &headers));
+    let in_cookies = texts(cookies.as_ref());
+    let csrf = accepted
+        .csrf
+        .clone()
+        .map_or(Ok(()), |csrf| csrf.strict().check(CredentialSource::Cookie, &method, &uri, &headers));
 
-    if in_cookie.is_some()
-        && let Some(csrf) = &accepted.csrf
-        && let Err(why) = csrf.clone().strict().check(CredentialSource::Cookie, &method, &uri, &headers)
-    {
-        manager.tell(&SessionEvent::CsrfDenied { why });
-        return Denied::Forged(why).into_response();
-    }
-    match (in_body.as_deref(), in_cookie) {
-        (None, None) if reads_body && !body.is_empty() => {
+    match (in_body.as_deref(), &in_cookies[..], csrf) {
+        (None, [], _) if reads_body && !body.is_empty() => {
             bad_request("invalid_body", "Send a JSON object with refreshToken")
         }
-        (None, None) => Denied::Missing.into_response(),
-        (Some(one), Some(other)) if one != other => {
-            manager.tell(&SessionEvent::AmbiguousCredentials);
-            Denied::Malformed.into_response()
+        (None, [], _) if matches!(cookies, Some(Credential::Malformed(_))) => Denied::Invalid.into_response(),
+        (None, [], _) => Denied::Missing.into_response(),
+        (None, _, Err(why)) => {
+            manager.tell(&SessionEvent::CsrfDenied { why });
+            Denied::Forged(why).into_response()
         }
-        (Some(token), _) => match manager.refresh(token).await {
-            Ok(started) => started.in_body().into_response(),
-            Err(error) => failed(error),
-        },
-        (None, Some(token)) => match manager.refresh(token).await {
-            Ok(started) => started.in_cookie().into_response(),
-            Err(error) => failed(error),
-        },
+        (in_body, _, csrf) => {
+            let brought = Brought { in_body, in_cookies, cookies_count: csrf.is_ok() };
+            match manager.refresh_brought(brought).await {
+                Ok(started) => started.into_response(),
+                Err(error) => {
+                    if error.denied() == Some(&Denied::Malformed) {
+                        manager.tell(&SessionEvent::AmbiguousCredentials);
+                    }
+                    failed(error)
+                }
+            }
+        }
     }
+}
+
+/// The tokens as texts, which all that are well-formed are.
+fn texts<'a>(cookies: Option<&Credential<'a>>) -> Vec<&'a str> {
+    let tokens = match cookies {
+        Some(Credential::Token { token, .. }) => vec![*token],
+        Some(Credential::Several(tokens)) => tokens.iter().map(|(token, _)| *token).collect(),
+        Some(Credential::Absent | Credential::Malformed(_)) | None => Vec::new(),
+    };
+    tokens.into_iter().filter_map(|token| std::str::from_utf8(token).ok()).collect()
 }

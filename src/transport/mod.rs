@@ -10,13 +10,15 @@
 //!    looked at.
 //! 4. A candidate that is not a `token68` (RFC 9110 §11.2) is refused. Nothing is decoded, trimmed
 //!    or repaired.
-//! 5. With both transports in use, a credential that is malformed in either refuses the request.
-//!    Two tokens that differ refuse it as well (RFC 6750 §2: one method per request). The same
-//!    token twice counts as bearer: a cross-site page cannot have set that header, so the request
-//!    needs no further proof of its origin.
+//! 5. What is malformed beside a token is left over, or somebody else's: it does not count.
+//! 6. The same token in both transports came both ways. It needs no further proof of its origin: a
+//!    cross-site page cannot have set the header.
+//! 7. Tokens that differ are several: header and cookie, or cookies of one name for two paths or
+//!    domains. Which of them is live, only the manager can tell. At most four cookies of our name
+//!    are looked at.
 //!
-//! Reading works on header bytes, allocates nothing and takes time linear in the length of the two
-//! fields.
+//! Reading works on header bytes, takes time linear in the length of the two fields, and allocates
+//! nothing unless there are several tokens.
 //!
 //! # Security
 //!
@@ -58,9 +60,35 @@ pub(crate) fn read<'a>(
 ) -> Credential<'a> {
     match read_from(accepted, only) {
         (true, None) => bearer::read(headers),
-        (false, Some(cookie)) => cookie::read(cookie, headers),
-        (true, Some(cookie)) => reconcile(bearer::read(headers), cookie::read(cookie, headers)),
+        (false, Some(cookie)) => read_cookies(cookie, headers),
+        (true, Some(cookie)) => reconcile(bearer::read(headers), read_cookies(cookie, headers)),
         (false, None) => Credential::Absent,
+    }
+}
+
+/// Reads the cookies of this name, of which there is one as a rule.
+pub(crate) fn read_cookies<'a>(cookie: &SessionCookie, headers: &'a HeaderMap) -> Credential<'a> {
+    let source = CredentialSource::Cookie;
+    match cookie::read(cookie, headers) {
+        Credential::Malformed(MalformedCredential::AmbiguousCookie) => {}
+        one => return one,
+    }
+    let mut tokens = cookie::tokens(cookie, headers);
+    match (tokens.pop(), tokens.is_empty()) {
+        (None, _) => Credential::Malformed(MalformedCredential::BadSyntax(source)),
+        (Some(token), true) => Credential::Token { token, source },
+        (Some(last), false) => {
+            Credential::Several(tokens.into_iter().chain([last]).map(|token| (token, source)).collect())
+        }
+    }
+}
+
+/// The well-formed token in the `Authorization` field.
+#[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "extractors ask for it"))]
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
+    match bearer::read(headers) {
+        Credential::Token { token, .. } => Some(token),
+        Credential::Absent | Credential::Several(_) | Credential::Malformed(_) => None,
     }
 }
 
@@ -72,14 +100,16 @@ fn read_from(accepted: &Credentials, only: Option<CredentialSource>) -> (bool, O
 }
 
 /// What a request carried.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credential<'a> {
     /// Nothing: the request is anonymous and goes on.
     Absent,
     /// One well-formed token of at most 8,192 bytes, all of them ASCII. Nothing about it is
     /// verified.
     Token { token: &'a [u8], source: CredentialSource },
-    /// Something that cannot be read as one token. The request is refused.
+    /// Well-formed tokens that differ, that of the `Authorization` field first.
+    Several(Vec<(&'a [u8], CredentialSource)>),
+    /// Something that cannot be read as a token, and nothing else.
     Malformed(MalformedCredential),
 }
 
@@ -88,6 +118,7 @@ impl fmt::Debug for Credential<'_> {
         match self {
             Self::Absent => f.write_str("Absent"),
             Self::Token { source, .. } => f.debug_struct("Token").field("source", source).finish_non_exhaustive(),
+            Self::Several(tokens) => write!(f, "Several({})", tokens.len()),
             Self::Malformed(reason) => f.debug_tuple("Malformed").field(reason).finish(),
         }
     }
@@ -95,15 +126,15 @@ impl fmt::Debug for Credential<'_> {
 
 /// Why what a request carried could not be read as one token.
 ///
-/// All but [`TooLarge`](Self::TooLarge) are errors of the request itself, `invalid_request` in the
-/// words of RFC 6750 §3.1, answered with 400. Too large a token is a bad token, `invalid_token`,
-/// answered with 401.
+/// What stands in the `Authorization` field and is no token is an error of the request itself,
+/// `invalid_request` in the words of RFC 6750 §3.1, answered with 400 where a session is needed. Too
+/// large a token, and a cookie that holds something else, are bad tokens, `invalid_token`, answered
+/// with 401 there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum MalformedCredential {
-    /// Two `Authorization` lines, or a header and a cookie that hold different tokens.
+    /// Two `Authorization` lines.
     SeveralCredentials,
-    /// Two cookies of our name, even if they are equal: no browser stores two `__Host-` cookies of
-    /// one name.
+    /// Two cookies of our name, whatever they hold.
     AmbiguousCookie,
     /// Bytes that no token has, or no token at all where one was announced.
     BadSyntax(CredentialSource),
@@ -124,13 +155,30 @@ impl fmt::Display for MalformedCredential {
 
 impl std::error::Error for MalformedCredential {}
 
-/// Rule 5: makes one credential of the two that were read.
-fn reconcile<'a>(bearer: Credential<'a>, cookie: Credential<'a>) -> Credential<'a> {
-    match (bearer, cookie) {
-        (Credential::Absent, other) | (other, Credential::Absent) => other,
-        (malformed @ Credential::Malformed(_), _) | (_, malformed @ Credential::Malformed(_)) => malformed,
-        (Credential::Token { token, .. }, Credential::Token { token: other, .. }) if token == other => bearer,
-        _ => Credential::Malformed(MalformedCredential::SeveralCredentials),
+/// Rules 5 to 7: makes one credential of the two that were read.
+fn reconcile<'a>(bearer: Credential<'a>, cookies: Credential<'a>) -> Credential<'a> {
+    let token = match bearer {
+        Credential::Absent => return cookies,
+        Credential::Malformed(MalformedCredential::SeveralCredentials) => return bearer,
+        Credential::Token { token, .. } => token,
+        left_over => {
+            return match cookies {
+                Credential::Absent | Credential::Malformed(_) => left_over,
+                cookies => cookies,
+            };
+        }
+    };
+    let in_cookies = match &cookies {
+        Credential::Token { token, source } => &[(*token, *source)][..],
+        Credential::Several(tokens) => tokens,
+        Credential::Absent | Credential::Malformed(_) => &[],
+    };
+    let came_twice = in_cookies.iter().any(|(other, _)| *other == token);
+    let source = if came_twice { CredentialSource::Both } else { CredentialSource::Bearer };
+    let others = in_cookies.iter().filter(|(other, _)| *other != token);
+    match others.clone().next() {
+        None => Credential::Token { token, source },
+        Some(_) => Credential::Several(std::iter::once(&(token, source)).chain(others).copied().collect()),
     }
 }
 

@@ -30,34 +30,56 @@ fn token(token: &str, source: CredentialSource) -> Credential<'_> {
     Credential::Token { token: token.as_bytes(), source }
 }
 
-/// S70, and rule 5 of the module.
+/// At most four cookies of our name are looked at.
 #[test]
-fn header_and_cookie_must_agree() {
+fn a_flood_of_cookies_of_our_name_is_cut() {
+    let line: Vec<String> = (0..100).map(|number| format!("__Host-session=t{number}")).collect();
+    let headers = request(None, Some(&line.join("; ")));
+    let Credential::Several(tokens) = read(&cookie(), None, &headers) else {
+        panic!("several");
+    };
+    assert_eq!(tokens.len(), 4);
+}
+
+/// S70, and rules 5 to 7 of the module.
+#[test]
+fn header_and_cookie_are_read_together() {
+    use CredentialSource::Both;
     use CredentialSource::{Bearer, Cookie};
-    use MalformedCredential::{AmbiguousCookie, BadSyntax, SeveralCredentials, TooLarge};
+    use MalformedCredential::{BadSyntax, TooLarge};
 
     let huge = format!("__Host-session={}", "a".repeat(9_000));
     let table = [
         (None, None, Credential::Absent),
         (Some("Bearer eyJ.good.sig"), None, token(GOOD, Bearer)),
         (None, Some("__Host-session=eyJ.good.sig"), token(GOOD, Cookie)),
-        (Some("Bearer eyJ.good.sig"), Some("__Host-session=eyJ.good.sig"), token(GOOD, Bearer)),
+        (Some("Bearer eyJ.good.sig"), Some("__Host-session=eyJ.good.sig"), token(GOOD, Both)),
         (Some("Bearer eyJ.good.sig"), Some("a=b; __Host-session="), token(GOOD, Bearer)),
         (Some("Basic dXNlcjpwYXNz"), Some("__Host-session=eyJ.good.sig"), token(GOOD, Cookie)),
         (Some("Basic dXNlcjpwYXNz"), None, Credential::Absent),
-        (Some("Bearer eyJ.good.sig"), Some("__Host-session=eyJ.evil.sig"), Credential::Malformed(SeveralCredentials)),
+        (Some("Bearer eyJ.good.sig"), Some("__Host-session=eyJ.evil.sig"), several(&[(GOOD, Bearer), (EVIL, Cookie)])),
         (
             Some("Bearer eyJ.good.sig"),
             Some("__Host-session=eyJ.good.sig; __Host-session=eyJ.good.sig"),
-            Credential::Malformed(AmbiguousCookie),
+            token(GOOD, Both),
         ),
         (
             Some("Bearer eyJ.good.sig"),
-            Some("__Host-session=\"eyJ.good.sig\""),
-            Credential::Malformed(BadSyntax(Cookie)),
+            Some("__Host-session=eyJ.evil.sig; __Host-session=eyJ.good.sig"),
+            several(&[(GOOD, Both), (EVIL, Cookie)]),
         ),
-        (Some("Bearer eyJ.good.sig"), Some(&huge), Credential::Malformed(TooLarge(Cookie))),
-        (Some("Bearer"), Some("__Host-session=eyJ.good.sig"), Credential::Malformed(BadSyntax(Bearer))),
+        (None, Some("__Host-session=eyJ.evil.sig; __Host-session=eyJ.evil.sig"), token(EVIL, Cookie)),
+        (
+            None,
+            Some("__Host-session=eyJ.evil.sig; __Host-session=\"x\"; __Host-session=eyJ.good.sig"),
+            several(&[(EVIL, Cookie), (GOOD, Cookie)]),
+        ),
+        (None, Some("__Host-session=a b; __Host-session=\"x\""), Credential::Malformed(BadSyntax(Cookie))),
+        // What is no token beside one is somebody else's, or left over.
+        (Some("Bearer eyJ.good.sig"), Some("__Host-session=\"eyJ.good.sig\""), token(GOOD, Bearer)),
+        (Some("Bearer eyJ.good.sig"), Some(&huge), token(GOOD, Bearer)),
+        (None, Some(&huge), Credential::Malformed(TooLarge(Cookie))),
+        (Some("Bearer"), Some("__Host-session=eyJ.good.sig"), token(GOOD, Cookie)),
         (Some("Bearer"), Some("__Host-session=\"\""), Credential::Malformed(BadSyntax(Bearer))),
     ];
     for (authorization, cookie, expect) in table {
@@ -76,8 +98,12 @@ fn transport_that_was_not_chosen_is_not_read() {
     let headers = request(Some("Bearer"), Some("__Host-session=a; __Host-session=b"));
     let bad = Credential::Malformed(MalformedCredential::BadSyntax(CredentialSource::Bearer));
     assert_eq!(read(&chosen(Transport::Bearer), None, &headers), bad);
-    let ambiguous = Credential::Malformed(MalformedCredential::AmbiguousCookie);
-    assert_eq!(read(&cookie(), None, &headers), ambiguous);
+    let source = CredentialSource::Cookie;
+    assert_eq!(read(&cookie(), None, &headers), several(&[("a", source), ("b", source)]));
+}
+
+fn several<'a>(tokens: &[(&'a str, CredentialSource)]) -> Credential<'a> {
+    Credential::Several(tokens.iter().map(|(token, source)| (token.as_bytes(), *source)).collect())
 }
 
 /// S91.
@@ -86,6 +112,7 @@ fn debug_and_display_hide_the_token() {
     let shown = format!("{:?}", token("eyJ-secret", CredentialSource::Cookie));
     assert_eq!(shown, "Token { source: Cookie, .. }");
     assert_eq!(format!("{:?}", Credential::Absent), "Absent");
+    assert_eq!(format!("{:?}", several(&[("eyJ-secret", CredentialSource::Bearer)])), "Several(1)");
 
     let malformed = MalformedCredential::TooLarge(CredentialSource::Cookie);
     assert_eq!(format!("{:?}", Credential::Malformed(malformed)), "Malformed(TooLarge(Cookie))");
@@ -95,16 +122,16 @@ fn debug_and_display_hide_the_token() {
 }
 
 proptest! {
-    /// S70: whatever both transports hold, a token comes out only if no other token went in.
+    /// S70: whatever both transports hold, one token comes out only if no other token went in.
     #[test]
-    fn two_different_tokens_never_authenticate(bearer in "[a-c]{1,2}", cookie in "[a-c]{1,2}") {
+    fn two_different_tokens_are_never_one(bearer in "[a-c]{1,2}", cookie in "[a-c]{1,2}") {
         let authorization = format!("Bearer {bearer}");
         let line = format!("__Host-session={cookie}");
         let headers = request(Some(&authorization), Some(&line));
         let expect = if bearer == cookie {
-            token(&bearer, CredentialSource::Bearer)
+            token(&bearer, CredentialSource::Both)
         } else {
-            Credential::Malformed(MalformedCredential::SeveralCredentials)
+            several(&[(&bearer, CredentialSource::Bearer), (&cookie, CredentialSource::Cookie)])
         };
         prop_assert_eq!(read(&both(), None, &headers), expect);
     }

@@ -1,7 +1,10 @@
+mod brought;
 mod policy;
 mod replays;
 mod turns;
 
+#[allow(unused_imports, reason = "only the ready-made routes ask for it")]
+pub(crate) use self::brought::Brought;
 pub(super) use self::policy::OlderTokens;
 pub use self::policy::{OnReuse, RefreshPolicy};
 

@@ -51,6 +51,16 @@ pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
     trailers
 }
 
+impl Denied {
+    /// What a gRPC call that has no session for this reason ends with: `grpc-status`, `grpc-message`, and a
+    /// `google.rpc.ErrorInfo` in `grpc-status-details-bin`.
+    ///
+    /// `tonic::Status::from_header_map` makes a status of it, for methods that need a session beside others that do not.
+    pub fn grpc_trailers(&self) -> HeaderMap {
+        trailers(self)
+    }
+}
+
 impl ErrorKind {
     /// The gRPC status code for an answer to such an error, for sign-ins over gRPC: `tonic::Code::from_i32` takes it.
     ///

@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 
-pub(crate) use self::reader::{candidate, read};
+pub(crate) use self::reader::{candidate, read, tokens};
 use crate::credentials::{CookieError, CookieLifetime, Credentials, SessionCookie};
 
 mod reader;

@@ -4,7 +4,7 @@
 //! for browsers that lack it `Origin`. The scheme is that of Go's `CrossOriginProtection`; it needs
 //! neither tokens nor state. A request is judged by the first rule that applies:
 //!
-//! 1. A bearer token is no cookie: allowed. No site can make a browser attach one.
+//! 1. A bearer token is no cookie: allowed, also when a cookie holds it too. No site can make a browser attach one.
 //! 2. `GET`, `HEAD` and `OPTIONS` change nothing: allowed. Every other method goes on, `TRACE` and
 //!    unknown ones included. Headers that ask for another method are not read.
 //! 3. `Origin` is one of the trusted origins, byte for byte: allowed.
@@ -58,7 +58,7 @@ impl CsrfPolicy {
     ) -> Result<(), CsrfDenied> {
         // `Method::is_safe` would let `TRACE` pass as well.
         let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if source == CredentialSource::Bearer || safe {
+        if source != CredentialSource::Cookie || safe {
             return Ok(());
         }
 

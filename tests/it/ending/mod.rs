@@ -4,4 +4,5 @@ mod accounts;
 mod clocks;
 mod live;
 mod reasons;
+mod signing_out;
 mod streams;

@@ -200,9 +200,11 @@ async fn a_denial_around_the_layer_has_its_text() -> TestResult {
     let service = service.service_fn(async |_: http::Request<Body>| {
         Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from("never"))))
     });
-    let response = service.oneshot(request(Method::GET, "/", "nonsense")).await?;
+    let mut contradictory = request(Method::GET, "/", "one");
+    contradictory.headers_mut().append("authorization", "Bearer other".parse()?);
+    let response = service.oneshot(contradictory).await?;
     let response: http::Response<EndStreamsBody<Full<Bytes>>> = response;
-    assert_eq!(Answer::read(response.map(Body::new)).await.code(), "token_invalid");
+    assert_eq!(Answer::read(response.map(Body::new)).await.code(), "invalid_request");
     Ok(())
 }
 

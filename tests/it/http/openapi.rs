@@ -181,7 +181,8 @@ async fn what_the_routes_answer_is_what_the_document_says() -> TestResult {
         ("/api/sessions/others", "/api/sessions/others".to_owned(), Method::DELETE, "", 401),
         ("/api/sessions/{id}", of(&phone), Method::DELETE, "", 401),
         ("/api/sessions/{id}", of(&phone), Method::PATCH, renamed, 401),
-        ("/api/logout", "/api/logout".to_owned(), Method::POST, "", 401),
+        ("/api/logout", "/api/logout?scope=global".to_owned(), Method::POST, "", 401),
+        ("/api/logout", "/api/logout".to_owned(), Method::POST, "", 204),
     ];
     for (path, target, method, body, status) in asked {
         let mut request = request(method.clone(), &target, token);

@@ -324,16 +324,17 @@ async fn an_ended_session_leads_to_the_sign_in_form_with_the_reason() -> TestRes
     let blocked = kit.sign_in("ann").await;
     let revocation = Revocation::by_administrator("eve");
     kit.sessions.revoke(&user, blocked.session().id, revocation).await?;
-    let forged = format!("{}x", laptop.token());
-    for (token, location) in [
-        (phone.token(), "/sign-in?why=revoked_by_user"),
-        (blocked.token(), "/sign-in?why=revoked_by_admin"),
-        (forged.as_str(), "/sign-in"),
+    // A token that cannot be verified may be another program's, or good on a node that knows its key.
+    let unknown = format!("{}x", laptop.token());
+    for (token, location, cleared) in [
+        (phone.token(), "/sign-in?why=revoked_by_user", Some(CLEARED)),
+        (blocked.token(), "/sign-in?why=revoked_by_admin", Some(CLEARED)),
+        (unknown.as_str(), "/sign-in", None),
     ] {
         for (method, path) in [(Method::GET, "/"), (Method::POST, "/sign-out-others")] {
             let answer = send(&app, browse(method, path, &format!("__Host-session={token}"), "same-origin")).await;
             assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some(location)), "{path}");
-            assert_eq!(answer.header("set-cookie"), Some(CLEARED), "{path}");
+            assert_eq!(answer.header("set-cookie"), cleared, "{path}");
         }
     }
     let answer = send(&app, browse(Method::GET, "/", "other=cookie", "none")).await;
@@ -346,7 +347,7 @@ async fn an_ended_session_leads_to_the_sign_in_form_with_the_reason() -> TestRes
     kit.clock.advance(Duration::from_secs(30 * 86_400));
     let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
     assert_eq!(answer.header("location"), Some(&*format!("/sign-in?why={}", EndReason::Expired)));
-    assert_eq!(answer.header("set-cookie"), Some(CLEARED));
+    assert_eq!(answer.header("set-cookie"), None, "by the right clock it may be good");
     Ok(())
 }
 

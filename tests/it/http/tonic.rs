@@ -20,6 +20,8 @@ use tower::Service;
 use tower_device_sessions::{
     CurrentSession, RequireSessionLayer, SessionLayer, SessionManager,
     manager::{RefreshPolicy, Revocation},
+    middleware::Anonymous,
+    policy::Denied,
     store::{Fault, StoreMethod},
 };
 
@@ -58,7 +60,8 @@ impl UnaryService<()> for Get {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         let user = request.extensions().get::<CurrentSession>().map(|session| session.user_id().to_string());
-        Box::pin(async move { Ok(Response::new(user.unwrap_or_else(|| "nobody".to_owned()))) })
+        let denied = request.extensions().get().map_or(Denied::Missing, Anonymous::denied);
+        Box::pin(async move { Ok(Response::new(user.unwrap_or_else(|| format!("nobody: {denied}")))) })
     }
 }
 
@@ -96,11 +99,12 @@ async fn a_tonic_client_sees_its_session_and_the_codes_of_its_absence() -> TestR
     for _ in 0..3 {
         assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
     }
-    assert_eq!(whoami(&channel, None).await?, "nobody");
-    assert_eq!(whoami(&channel, Some("nonsense")).await.map_err(|status| status.code()), Err(Code::Unauthenticated));
+    assert_eq!(whoami(&channel, None).await?, "nobody: no credential");
+    let required = serve(&kit.sessions, true).await?;
+    assert_eq!(whoami(&required, Some("nonsense")).await.map_err(|status| status.code()), Err(Code::Unauthenticated));
 
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
-    let status = whoami(&channel, Some(started.token())).await.expect_err("revoked");
+    let status = whoami(&required, Some(started.token())).await.expect_err("revoked");
     assert_eq!(status.code(), Code::Unauthenticated);
     assert_eq!(
         status.metadata().get("session-end-reason").map(|value| value.as_encoded_bytes()),
@@ -117,6 +121,21 @@ async fn a_tonic_client_without_a_session_is_unauthenticated_where_one_is_requir
     let started = kit.sign_in("ann").await;
     assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
     assert_eq!(whoami(&channel, None).await.map_err(|status| status.code()), Err(Code::Unauthenticated));
+    Ok(())
+}
+
+/// A client that attaches its last token to every call can sign in again: the methods that need no session are called, and can
+/// say why there is none.
+#[tokio::test]
+async fn a_left_over_token_keeps_no_tonic_client_from_methods_without_a_session() -> TestResult {
+    let kit = Kit::new();
+    let channel = serve(&kit.sessions, false).await?;
+    let dead = kit.sign_in("ann").await;
+    kit.sessions.revoke_all(&dead.session().user_id, Revocation::by_application()).await?;
+    assert_eq!(whoami(&channel, Some(dead.token())).await?, "nobody: ended session: revoked_by_admin");
+    assert_eq!(whoami(&channel, Some("nonsense")).await?, "nobody: invalid token");
+    assert_eq!(whoami(&channel, Some("")).await?, "nobody: malformed or ambiguous credentials");
+    assert_eq!(whoami(&channel, None).await?, "nobody: no credential");
     Ok(())
 }
 

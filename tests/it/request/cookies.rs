@@ -269,24 +269,12 @@ async fn a_dead_cookie_keeps_nobody_from_signing_in_again() -> TestResult {
     Ok(())
 }
 
-/// S62, S63, issue: two cookies of our name are refused, whatever they hold, and reported.
+/// S63: all lines are read; odd bytes in other cookies, and near misses of the name, change nothing.
 #[tokio::test]
-async fn two_cookies_of_our_name_are_a_bad_request() -> TestResult {
+async fn other_cookies_change_nothing() -> TestResult {
     let kit = cookie_kit();
     let app = app(&kit.sessions);
     let cookie = cookie_of(&sign_in(&app).await, "__Host-session");
-    kit.events.take();
-    for line in [
-        format!("{cookie}; {cookie}"),
-        format!("{cookie}; a=b; __Host-session=x"),
-        format!("__Host-session=; {cookie}"),
-    ] {
-        let answer = send(&app, with_cookie(Method::GET, "/me", &line)).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "invalid_request"), "{line}");
-    }
-    assert!(matches!(&kit.events.take()[..], [SessionEvent::AmbiguousCredentials, ..]));
-
-    // All lines are read; odd bytes in other cookies, and near misses of the name, change nothing.
     let mut asked = with_cookie(Method::GET, "/me", "theme=dark");
     asked.headers_mut().append("cookie", HeaderValue::from_bytes(b"odd=\xff\x80")?);
     asked
@@ -547,8 +535,8 @@ async fn cookies_are_refreshed_by_cookies() -> TestResult {
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "token_invalid"));
     let none = send(&app, with_cookie(Method::POST, "/api/refresh", "theme=dark")).await;
     assert_eq!((none.status.as_u16(), none.code().as_str()), (401, "credentials_missing"));
-    let two = send(&app, with_cookie(Method::POST, "/api/refresh", &format!("{new_refresh}; {new_refresh}"))).await;
-    assert_eq!(two.code(), "invalid_request");
+    let twice = format!("{new_refresh}; {new_refresh}");
+    assert_eq!(send(&app, with_cookie(Method::POST, "/api/refresh", &twice)).await.status, 200);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! A request and its credential: the cache, the guard, activity, refusals, and stores that fail.
 
 mod activity;
+mod both;
 mod cancellation;
 mod chunks;
 mod coarse_clock;
@@ -10,6 +11,7 @@ mod faults;
 mod floods;
 mod guard;
 mod layers;
+mod left_over;
 mod one_transport;
 mod refused;
 mod rejections;
