@@ -4,20 +4,31 @@
 //! cargo run --example openapi --features openapi
 //! curl localhost:3000/openapi.json
 //! ```
+//!
+//! With `ADMIN_TOKEN` in the environment the routes for administrators take that bearer token.
 
 use std::{env, error::Error, net::SocketAddr};
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::Response,
     routing::{get, post},
 };
 use serde::Deserialize;
 use tower_device_sessions::{
-    ClientInfo, KeyRing, SessionLayer, SessionManager, SessionRoutes, StartedSession, manager::RefreshPolicy,
-    store::MemoryStore,
+    AdminRoutes, ClientInfo, KeyRing, SessionLayer, SessionManager, SessionRoutes, StartedSession,
+    manager::RefreshPolicy, routes::AdminName, store::MemoryStore,
 };
-use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    Contact, Content, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required,
+    ResponseBuilder, Type,
+    path::{HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
+    security::SecurityRequirement,
+    tag::TagBuilder,
+};
 use uuid::Uuid;
 
 #[tokio::main]
@@ -34,6 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/login", post(login))
         .nest("/api", SessionRoutes::new(&sessions).into_router())
         .layer(SessionLayer::new(&sessions))
+        // Outside of the layer: their token is no session's.
+        .nest("/admin", AdminRoutes::new(&sessions).into_router().layer(middleware::from_fn(guard)))
         .with_state(sessions);
 
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
@@ -45,8 +58,57 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// The application's own document, with ours merged into it.
 fn document() -> OpenApi {
-    let own = OpenApiBuilder::new().info(Info::new("An application with sessions", "1")).build();
-    own.merge_from(SessionRoutes::openapi("/api"))
+    let mut contact = Contact::new();
+    contact.url = Some("https://example.com/support".to_owned());
+    let mut license = License::new("MIT OR Apache-2.0");
+    license.identifier = Some("MIT OR Apache-2.0".to_owned());
+    let info = InfoBuilder::new()
+        .title("An application with sessions")
+        .version("1")
+        .description(Some("One operation of its own, and those of the crate."))
+        .contact(Some(contact))
+        .license(Some(license));
+    let tag = TagBuilder::new().name("sign-in").description(Some("The application's own part."));
+    let own = OpenApiBuilder::new()
+        .info(info)
+        .tags(Some([tag.build()]))
+        .paths(PathsBuilder::new().path("/login", PathItem::new(HttpMethod::Post, sign_in())))
+        .build();
+    own.merge_from(SessionRoutes::openapi("/api")).merge_from(AdminRoutes::openapi("/admin"))
+}
+
+/// What a sign-in returns is described by the crate.
+fn sign_in() -> Operation {
+    let user = ParameterBuilder::new()
+        .name("user")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::True)
+        .description(Some("Who is there."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z]{1,20}$"))));
+    let tokens = Content::new(Some(Ref::from_schema_name("DeviceSessionTokens")));
+    let problem = Content::new(Some(Ref::from_schema_name("DeviceSessionProblem")));
+    OperationBuilder::new()
+        .operation_id(Some("signIn"))
+        .tag("sign-in")
+        .summary(Some("Signs in"))
+        .description(Some("Signs anybody in who says who they are."))
+        .security(SecurityRequirement::default())
+        .parameter(user)
+        .response("200", ResponseBuilder::new().description("The tokens.").content("application/json", tokens))
+        .response("400", ResponseBuilder::new().description("Nobody has said who is there."))
+        .response("503", ResponseBuilder::new().description("Later.").content("application/problem+json", problem))
+        .build()
+}
+
+/// Lets through anyone who knows the token of administrators.
+async fn guard(mut request: Request, next: Next) -> Result<Response, StatusCode> {
+    let expected = env::var("ADMIN_TOKEN").map(|token| format!("Bearer {token}")).map_err(|_| StatusCode::FORBIDDEN)?;
+    let sent = request.headers().get(header::AUTHORIZATION);
+    if sent.is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    request.extensions_mut().insert(AdminName::new("administrator"));
+    Ok(next.run(request).await)
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,8 @@
 //! The OpenAPI document agrees with the router, and with what the router answers.
 
+mod modes;
+mod text;
+
 use std::collections::BTreeSet;
 
 use axum::{
@@ -8,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_device_sessions::{
-    ClientInfo, DeviceId, SessionRoutes,
+    AdminRoutes, ClientInfo, DeviceId, SessionRoutes,
     location::Location,
     manager::RefreshPolicy,
     store::{Fault, StoreMethod},
@@ -20,9 +23,8 @@ fn document() -> Value {
     serde_json::to_value(SessionRoutes::openapi("/api")).expect("a document is JSON")
 }
 
-/// The methods and paths that the router's source names.
-fn routes() -> BTreeSet<(String, String)> {
-    let source = include_str!("../../../src/routes/mod.rs");
+/// The methods and paths that a router's source names.
+fn routes_of(source: &str, prefix: &str) -> BTreeSet<(String, String)> {
     let mut routes = BTreeSet::new();
     for call in source.split(".route(\"").skip(1) {
         let (path, rest) = call.split_once('"').expect("a path");
@@ -30,27 +32,62 @@ fn routes() -> BTreeSet<(String, String)> {
         let methods = methods.split(".layer(").next().unwrap_or_default();
         for method in ["get", "post", "put", "patch", "delete"] {
             if methods.contains(&format!("routing::{method}(")) || methods.contains(&format!(").{method}(")) {
-                routes.insert((method.to_owned(), format!("/api{path}")));
+                routes.insert((method.to_owned(), format!("{prefix}{path}")));
             }
         }
     }
     routes
 }
 
+fn routes() -> BTreeSet<(String, String)> {
+    routes_of(include_str!("../../../../src/routes/mod.rs"), "/api")
+}
+
+/// The methods and paths of a document, and what each is secured by.
+fn documented(document: &Value) -> Vec<(String, String, &Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            operations.push((method.clone(), path.clone(), &operation["security"]));
+        }
+    }
+    operations
+}
+
 #[test]
 fn every_route_is_in_the_document_and_no_other() {
     let document = document();
-    let mut documented = BTreeSet::new();
-    for (path, item) in document["paths"].as_object().expect("paths") {
-        for (method, operation) in item.as_object().expect("operations") {
-            // Refreshing needs no access token: it may well have expired.
-            let secured = if path == "/api/refresh" { Value::Null } else { json!([{ "sessionToken": [] }]) };
-            assert_eq!(operation["security"], secured, "{method} {path}");
-            documented.insert((method.clone(), path.clone()));
-        }
+    let mut found = BTreeSet::new();
+    for (method, path, security) in documented(&document) {
+        // Refreshing needs no access token: it may well have expired.
+        let secured = match path.as_str() {
+            "/api/refresh" => json!([{}]),
+            _ => json!([{ "sessionToken": [] }, { "sessionCookie": [] }]),
+        };
+        assert_eq!(*security, secured, "{method} {path}");
+        found.insert((method, path));
     }
-    assert!(!documented.is_empty());
-    assert_eq!(documented, routes());
+    assert!(!found.is_empty());
+    assert_eq!(found, routes());
+}
+
+#[test]
+fn every_route_of_administrators_is_in_their_document_and_no_other() {
+    let document = serde_json::to_value(AdminRoutes::openapi("/admin")).expect("a document is JSON");
+    let mut found = BTreeSet::new();
+    for (method, path, security) in documented(&document) {
+        assert_eq!(*security, json!([{ "sessionAdmin": [] }]), "{method} {path}");
+        found.insert((method, path));
+    }
+    assert!(!found.is_empty());
+    assert_eq!(found, routes_of(include_str!("../../../../src/routes/admin/mod.rs"), "/admin"));
+}
+
+#[test]
+fn the_json_is_the_document() {
+    assert_eq!(SessionRoutes::openapi_json("/api"), document());
+    let administrators = serde_json::to_value(AdminRoutes::openapi("/admin")).expect("a document is JSON");
+    assert_eq!(AdminRoutes::openapi_json("/admin"), administrators);
 }
 
 #[test]
@@ -117,6 +154,12 @@ fn conforms(document: &Value, path: &str, method: &str, answer: &Answer) {
     let at = format!("{method} {path} {}", answer.status);
     let response = &document["paths"][path][method]["responses"][answer.status.as_str()];
     assert!(response.is_object(), "{at} is not in the document");
+    for name in ["cache-control", "clear-site-data", "link", "retry-after", "set-cookie", "www-authenticate"] {
+        let is_documented = response["headers"]
+            .as_object()
+            .is_some_and(|headers| headers.keys().any(|header| header.eq_ignore_ascii_case(name)));
+        assert!(answer.header(name).is_none() || is_documented, "{at}: {name} is not in the document");
+    }
     let Some(content) = response["content"].as_object() else {
         return assert_eq!(answer.body, "", "{at}");
     };
