@@ -11,11 +11,11 @@ use tokio::{sync::watch, task::JoinHandle, time};
 use crate::{
     clock::Timestamp,
     logging,
-    manager::{Inner, SessionManager, nodes::hear_other_nodes, watch::watch_sessions},
+    manager::{Inner, SessionManager, nodes::hear_other_nodes, setup::look_at_setup, watch::watch_sessions},
 };
 
-/// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes and looking at the
-/// sessions that connections wait for.
+/// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes, looking at the
+/// sessions that connections wait for, and at how things are set up.
 ///
 /// They start with the first request, since a manager may be built before there is a runtime, and end with the manager
 /// or by [`SessionManager::shutdown`]. One that panics is started again.
@@ -83,6 +83,7 @@ impl Background {
             supervise("cleaner", inner, self.stop.subscribe(), delete_old_records),
             supervise("listener", inner, self.stop.subscribe(), hear_other_nodes),
             supervise("watcher", inner, self.stop.subscribe(), watch_sessions),
+            supervise("observer of the set-up", inner, self.stop.subscribe(), look_at_setup),
         ];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }

@@ -21,6 +21,7 @@ use crate::{
         nodes::Hearing,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refusals::Refusals,
+        setup::Setup,
         tokens::Origins,
     },
     metrics::Metrics,
@@ -338,6 +339,7 @@ impl SessionManagerBuilder {
             nodes,
             background: Background::new(),
             metrics: Metrics::new(),
+            setup: Setup::default(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
     }

@@ -25,7 +25,7 @@ use crate::{
 /// ```
 /// use tower_device_sessions::{ClientInfo, DeviceId, KeyRing, token::{DeviceTokens, TokenOptions}};
 ///
-/// let tokens = DeviceTokens::new(KeyRing::hs256("an example secret of at least 32 bytes")?, &TokenOptions::new())?;
+/// let tokens = DeviceTokens::new(KeyRing::random()?, &TokenOptions::new())?;
 /// let id = DeviceId::new();
 /// let token = tokens.issue(id).ok_or("the ring has lost its key")?;
 ///

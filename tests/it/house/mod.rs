@@ -5,4 +5,5 @@ mod logs;
 mod metrics;
 mod secrets;
 mod settings;
+mod setup;
 mod tidy;

@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "denied",
             "device",
             "event",
+            "host",
             "id",
             "location",
             "policy",
