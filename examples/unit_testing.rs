@@ -47,7 +47,7 @@ async fn home(session: Option<CurrentSession>) -> Html<String> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let keys = KeyRing::hs256("an example secret of at least 32 bytes")?;
+    let keys = KeyRing::random()?;
     let sessions = SessionManager::builder(MemoryStore::new()).keys(keys).build()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     eprintln!("unit_testing: listening on http://{}", listener.local_addr()?);
@@ -74,7 +74,7 @@ mod tests {
     fn under_test() -> Result<(Router, SessionManager, ManualClock), Box<dyn Error>> {
         let clock = ManualClock::new();
         let sessions = SessionManager::builder(MemoryStore::new())
-            .keys(KeyRing::hs256("the tests' secret of at least 32 bytes")?)
+            .keys(KeyRing::random()?)
             .policy(SessionPolicy::new().idle_timeout(Duration::from_secs(3_600)))
             .clock(clock.clone())
             .build()?;

@@ -31,9 +31,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measure() -> Result<(), Box<dyn Error>> {
-    let sessions = SessionManager::builder(MemoryStore::new())
-        .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
-        .build()?;
+    let sessions = SessionManager::builder(MemoryStore::new()).keys(KeyRing::random()?).build()?;
 
     let mut one_each = Vec::with_capacity(CONNECTIONS);
     for user in 0..CONNECTIONS {

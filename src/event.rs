@@ -174,11 +174,56 @@ pub enum SessionEvent {
         /// Why it would have been refused.
         denied: Denied,
     },
+    /// Something is set up in a way that is hardly meant. It is told once in the life of a manager, and logged.
+    Misconfigured {
+        /// What it is.
+        what: Misconfiguration,
+    },
     /// A request with our cookie was refused because another site has caused it, or may have.
     CsrfDenied {
         /// How it was known.
         why: CsrfDenied,
     },
+}
+
+/// What is set up in a way that is hardly meant, as far as it shows only at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Misconfiguration {
+    /// Cookies work over plain HTTP ([`insecure_localhost`](crate::credentials::CookieOptions::insecure_localhost)), and a
+    /// request was for a host that is not this machine.
+    InsecureCookies,
+    /// A layer has been in [shadow mode](crate::SessionLayer::shadow) for a week, and refuses nothing.
+    ShadowForLong,
+    /// The store is on another machine, and the connection to it is not encrypted.
+    PlainTextStore,
+}
+
+impl Misconfiguration {
+    /// The name under which logs know it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InsecureCookies => "insecure_cookies",
+            Self::ShadowForLong => "shadow_for_long",
+            Self::PlainTextStore => "plain_text_store",
+        }
+    }
+}
+
+impl fmt::Display for Misconfiguration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InsecureCookies => {
+                "cookies are sent in clear text (`insecure_localhost`), and not only on localhost: anyone on the way can \
+                 read and plant them"
+            }
+            Self::ShadowForLong => "a layer has been in shadow mode for a week: it refuses nothing",
+            Self::PlainTextStore => {
+                "the store is on another machine, and the connection is not encrypted: anyone on the way can read and \
+                 change sessions"
+            }
+        })
+    }
 }
 
 /// Is told of every [`SessionEvent`].

@@ -48,6 +48,7 @@ pub mod clock;
 mod denied;
 pub mod device;
 pub mod event;
+mod host;
 pub mod id;
 pub mod location;
 pub mod policy;

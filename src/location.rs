@@ -58,7 +58,7 @@ impl Location {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .locate(|ip: IpAddr| ip.is_loopback().then(|| Location::new(Some("Here"), None, None)))
 ///     .build()?;
 /// # let _ = sessions;

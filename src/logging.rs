@@ -64,6 +64,10 @@ pub(crate) fn refresh_reused(id: SessionId, cause: &'static str) {
     tracing::error!(session = correlation(id), cause, "a refresh token was used twice; the session was ended");
 }
 
+pub(crate) fn misconfigured(what: crate::event::Misconfiguration) {
+    tracing::warn!(what = what.as_str(), "{what}");
+}
+
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     tracing::error!(operation, error, "the session store failed");
 }

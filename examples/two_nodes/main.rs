@@ -75,7 +75,8 @@ fn settings() -> Result<Settings, String> {
 }
 
 async fn run(settings: Settings, shared: &Shared) -> Result<(), Failure> {
-    let (here, there) = (node(settings, shared).await?, node(settings, shared).await?);
+    let keys = KeyRing::random()?;
+    let (here, there) = (node(settings, shared, &keys).await?, node(settings, shared, &keys).await?);
     let nodes = Nodes { here: serve(&here).await?, there: serve(&there).await? };
 
     // One, step by step.
@@ -116,9 +117,8 @@ async fn run(settings: Settings, shared: &Shared) -> Result<(), Failure> {
 }
 
 /// One of the two nodes.
-async fn node(settings: Settings, shared: &Shared) -> Result<SessionManager, Failure> {
-    let keys = KeyRing::hs256("an example secret of at least 32 bytes")?;
-    Ok(shared.open().await?.keys(keys).cache_ttl(settings.cache_ttl).build()?)
+async fn node(settings: Settings, shared: &Shared, keys: &KeyRing) -> Result<SessionManager, Failure> {
+    Ok(shared.open().await?.keys(keys.clone()).cache_ttl(settings.cache_ttl).build()?)
 }
 
 async fn serve(sessions: &SessionManager) -> std::io::Result<SocketAddr> {

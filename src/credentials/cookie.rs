@@ -4,7 +4,7 @@ use std::fmt;
 
 use memchr::memmem::Finder;
 
-use super::{is_tchar, is_token68};
+use super::{domain, is_tchar, is_token68};
 
 /// Says how the session cookie is named and which attributes it has.
 ///
@@ -91,7 +91,7 @@ impl CookieOptions {
     /// Shares the cookie with all subdomains of `domain`. Default: not shared.
     ///
     /// Excludes a `__Host-` name: each of those subdomains then sees, replaces and removes the
-    /// cookie.
+    /// cookie. Addresses and public suffixes such as `co.uk` are refused, as far as they are known here.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
@@ -112,6 +112,11 @@ impl CookieOptions {
         self
     }
 
+    /// Whether the cookie works over plain HTTP.
+    pub(crate) fn is_insecure(&self) -> bool {
+        self.scheme == Scheme::InsecureHttp
+    }
+
     /// The same options for another cookie, named `base` behind the strongest prefix.
     pub(crate) fn sibling(&self, base: &str) -> Self {
         Self { name: Name::Strongest(base.to_owned()), ..self.clone() }
@@ -129,7 +134,7 @@ impl CookieOptions {
     ///
     /// # Errors
     ///
-    /// The first [`CookieError`] that applies, in the order name, path, domain, combinations.
+    /// The first [`CookieError`] that applies, in the order name, path, domain, other combinations.
     pub(crate) fn build(&self) -> Result<SessionCookie, CookieError> {
         let name = self.full_name();
         let (prefix, base) = split_prefix(&name);
@@ -141,17 +146,15 @@ impl CookieOptions {
         if !is_path(&self.path) {
             return Err(CookieError::Path(self.path.clone()));
         }
-        if let Some(domain) = self.domain.as_deref().filter(|domain| !is_domain(domain)) {
-            return Err(CookieError::Domain(domain.to_owned()));
+        if insecure && self.domain.is_some() {
+            return Err(CookieError::InsecureWithDomain);
         }
+        self.domain.as_deref().map(domain::check).transpose()?;
         if prefix.starts_with("__Host-") && self.domain.is_some() {
             return Err(CookieError::PrefixWithDomain(name));
         }
         if prefix.starts_with("__Host-") && self.path != "/" {
             return Err(CookieError::PrefixWithPath(name));
-        }
-        if insecure && self.domain.is_some() {
-            return Err(CookieError::InsecureWithDomain);
         }
         if insecure && self.same_site == SameSite::None {
             return Err(CookieError::InsecureSameSiteNone);
@@ -252,6 +255,11 @@ pub enum CookieError {
     Path(String),
     /// The domain is not a host name: labels of letters, digits and hyphens between single dots.
     Domain(String),
+    /// The domain is an address: browsers share cookies of names only.
+    DomainIsAddress(String),
+    /// The domain is one below which anybody can have a name, such as `co.uk`, or a single word: browsers share no cookie
+    /// with all of those.
+    DomainIsPublic(String),
     /// A name with the prefix `__Host-` excludes a domain.
     PrefixWithDomain(String),
     /// A name with the prefix `__Host-` excludes any path but `/`.
@@ -275,6 +283,12 @@ impl fmt::Display for CookieError {
             Self::Name(name) => write!(f, "cookie name {name:?} is not allowed"),
             Self::Path(path) => write!(f, "cookie path {path:?} is not allowed"),
             Self::Domain(domain) => write!(f, "cookie domain {domain:?} is not a host name"),
+            Self::DomainIsAddress(domain) => {
+                write!(f, "cookie domain {domain:?} is an address: leave the domain out, or use a name")
+            }
+            Self::DomainIsPublic(domain) => {
+                write!(f, "cookie domain {domain:?} belongs to everybody: browsers would drop the cookie")
+            }
             Self::PrefixWithDomain(name) => write!(f, "cookie name {name:?} excludes a domain"),
             Self::PrefixWithPath(name) => {
                 write!(f, "cookie name {name:?} excludes a path but \"/\"")
@@ -320,14 +334,6 @@ fn split_prefix(name: &str) -> (&'static str, &str) {
 fn is_path(path: &str) -> bool {
     let printable = |byte: u8| matches!(byte, b' '..=b'~') && byte != b';';
     path.starts_with('/') && path.len() <= MAX_ATTRIBUTE_BYTES && path.bytes().all(printable)
-}
-
-fn is_domain(domain: &str) -> bool {
-    let label = |label: &str| {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && label.bytes().all(known)
-    };
-    domain.len() <= 253 && domain.split('.').all(label)
 }
 
 /// Far below what browsers accept, so that the cleared cookie always fits.

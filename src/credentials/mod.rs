@@ -17,7 +17,7 @@
 //! };
 //!
 //! let sessions = SessionManager::builder(MemoryStore::new())
-//!     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+//!     .keys(KeyRing::random()?)
 //!     .transport(Transport::Cookie(CookieOptions::new().same_site(SameSite::Strict)))
 //!     .build()?;
 //! # let _ = sessions;
@@ -25,6 +25,7 @@
 //! ```
 
 mod cookie;
+mod domain;
 mod origin;
 
 pub(crate) use self::{
@@ -96,6 +97,8 @@ pub(crate) struct Credentials {
     /// Where unsafe requests with a cookie may come from; `None` when the application checks that itself.
     pub(crate) csrf: Option<CsrfPolicy>,
     pub(crate) site_data: SiteData,
+    /// Whether the cookies work over plain HTTP.
+    pub(crate) insecure: bool,
 }
 
 /// What a sign-out asks the browser to do with what it keeps of the site.
@@ -117,7 +120,7 @@ impl Credentials {
         let (bearer, options) = match transport {
             Transport::Bearer => {
                 let site_data = SiteData::Kept;
-                return Ok(Self { bearer: true, cookie: None, refresh_cookie: None, csrf, site_data });
+                return Ok(Self { bearer: true, cookie: None, refresh_cookie: None, csrf, site_data, insecure: false });
             }
             Transport::Cookie(options) => (false, options),
             Transport::Both(options) => (true, options),
@@ -127,7 +130,8 @@ impl Credentials {
             refresh = refresh.path(path);
         }
         let (cookie, refresh_cookie) = (Some(options.build()?), Some(refresh.build()?));
-        Ok(Self { bearer, cookie, refresh_cookie, csrf, site_data: SiteData::Kept })
+        let insecure = options.is_insecure();
+        Ok(Self { bearer, cookie, refresh_cookie, csrf, site_data: SiteData::Kept, insecure })
     }
 }
 

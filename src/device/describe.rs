@@ -18,7 +18,7 @@ use crate::device::{ClientHints, Described, naming};
 /// };
 ///
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .describe_devices(|user_agent: Option<&str>, hints: &ClientHints| {
 ///         let mut described = naming::describe(user_agent, hints);
 ///         if user_agent.is_some_and(|text| text.starts_with("acme-till/")) {

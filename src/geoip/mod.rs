@@ -44,7 +44,7 @@ use crate::{
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let places = GeoIp::from_path("/var/lib/GeoIP/GeoLite2-City.mmdb")?;
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .locate(places.clone())
 ///     .build()?;
 ///

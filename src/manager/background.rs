@@ -12,12 +12,12 @@ use crate::{
     logging,
     manager::{
         Inner, SessionManager, cleaner::delete_old_records, next_round::next_round, nodes::hear_other_nodes,
-        watch::watch_sessions,
+        setup::look_at_setup, watch::watch_sessions,
     },
 };
 
-/// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes and looking at the
-/// sessions that connections wait for.
+/// The tasks that work beside the requests: writing activity, deleting old records, hearing other nodes, looking at the
+/// sessions that connections wait for, and at how things are set up.
 ///
 /// They start with the first request, since a manager may be built before there is a runtime, and end with the manager
 /// or by [`SessionManager::shutdown`]. One that panics is started again.
@@ -71,6 +71,7 @@ impl Background {
             supervise("cleaner", inner, self.stop.subscribe(), delete_old_records),
             supervise("listener", inner, self.stop.subscribe(), hear_other_nodes),
             supervise("watcher", inner, self.stop.subscribe(), watch_sessions),
+            supervise("observer of the set-up", inner, self.stop.subscribe(), look_at_setup),
         ];
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }

@@ -21,6 +21,7 @@ use crate::{
         nodes::Hearing,
         notice::{MOST_NOTICED, NoticedBrowsers},
         refusals::Refusals,
+        setup::Setup,
         store_time::StoreTime,
         tokens::Origins,
         watch::Watchers,
@@ -352,6 +353,7 @@ impl SessionManagerBuilder {
             nodes,
             background: Background::new(),
             metrics: Metrics::new(),
+            setup: Setup::default(),
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
     }

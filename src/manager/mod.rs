@@ -54,6 +54,7 @@ mod refresh;
 mod refusals;
 mod reload;
 mod revoke;
+mod setup;
 mod several;
 mod sign_out;
 mod spacing;
@@ -110,8 +111,8 @@ use crate::{
     logging,
     manager::{
         background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, store_time::StoreTime, timings::Timings,
-        watch::Watchers,
+        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, store_time::StoreTime,
+        timings::Timings, watch::Watchers,
     },
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
@@ -134,7 +135,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .build()?;
 ///
 /// let started = sessions.start("ann", ClientInfo::new().user_agent("curl/8.5.0")).await?;
@@ -183,6 +184,7 @@ pub(crate) struct Inner {
     nodes: Option<Arc<Nodes>>,
     background: Background,
     metrics: Metrics,
+    setup: Setup,
 }
 
 /// Who verifies tokens, and who issues them.

@@ -8,6 +8,9 @@ use crate::{
 
 /// What a request says of the client that sent it.
 pub(crate) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+    if let Some(Ok(host)) = headers.get(header::HOST).map(http::HeaderValue::to_str) {
+        manager.note_host(host);
+    }
     let client = ClientInfo::new().hints(client_hints(headers)).ip(client_ip(manager, headers, extensions));
     match headers.get(header::USER_AGENT) {
         Some(user_agent) => client.user_agent(user_agent.as_bytes()),

@@ -33,7 +33,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .build()?;
 /// let token = sessions.start("ann", ClientInfo::new()).await?.token().to_owned();
 ///
@@ -116,6 +116,7 @@ impl<R> SessionLayer<R> {
     ///
     /// Requests with a session have it in their extensions; whoever asks for one that is not there is still refused.
     pub fn shadow(mut self) -> Self {
+        self.settings.manager.note_shadow();
         self.settings = Arc::new(Settings { enforcement: Enforcement::Reported, ..(*self.settings).clone() });
         self
     }

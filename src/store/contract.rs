@@ -38,6 +38,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         StoreFacts::new()
     }
 
+    /// The machine that the store talks to in clear text, if it is another one. Asked once, for a warning. Default: none.
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
 

@@ -51,6 +51,10 @@ impl SessionStore for DescribingStore {
         self.store.facts()
     }
 
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        self.store.plain_text_peer()
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         self.store.migrate()
     }

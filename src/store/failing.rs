@@ -256,6 +256,10 @@ impl SessionStore for FailingStore {
         self.store.facts()
     }
 
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        self.store.plain_text_peer()
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         self.call(StoreMethod::Migrate, |store| store.migrate())
     }

@@ -28,7 +28,7 @@ use crate::{
 /// use tower_device_sessions::{KeyRing, SessionManager, manager::RefreshPolicy, store::MemoryStore};
 ///
 /// let sessions = SessionManager::builder(MemoryStore::new())
-///     .keys(KeyRing::hs256("an example secret of at least 32 bytes")?)
+///     .keys(KeyRing::random()?)
 ///     .refresh(RefreshPolicy::new().access_lifetime(Duration::from_secs(300)))
 ///     .build()?;
 /// # let _ = sessions;

@@ -4,15 +4,18 @@ use std::{fmt, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{
-    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError,
+    RedisResult, ServerErrorKind, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
 };
 
 use super::{failure::failure, script::Call};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::{
+    host::is_this_machine,
+    store::{StoreError, StoreErrorKind},
+};
 
 /// A connection that all clones share, and that is made again when it breaks.
 #[derive(Clone)]
@@ -25,7 +28,11 @@ pub(super) enum Connection {
 #[derive(Clone)]
 pub(super) enum Source {
     Client(Client),
-    Cluster(Box<ClusterClient>),
+    Cluster {
+        client: Box<ClusterClient>,
+        /// A node that is talked to in clear text, as far as it is known.
+        plain: Option<Box<str>>,
+    },
     /// The application gave a connection, and kept the rest to itself.
     Application,
 }
@@ -52,6 +59,7 @@ impl Source {
             .collect::<RedisResult<_>>()
             .map_err(location)?;
         let settings = nodes.first().cloned().map(prepared);
+        let plain = nodes.iter().find_map(plain_text_host).map(Box::from);
         let mut builder = ClusterClient::builder(nodes)
             .use_protocol(ProtocolVersion::RESP3)
             .connection_timeout(PATIENCE)
@@ -64,7 +72,17 @@ impl Source {
         if let Some(settings) = settings {
             builder = builder.tcp_settings(settings.tcp_settings().clone());
         }
-        builder.build().map(Box::new).map(Self::Cluster).map_err(location)
+        let client = builder.build().map(Box::new).map_err(location)?;
+        Ok(Self::Cluster { client, plain })
+    }
+
+    /// Another machine that is talked to in clear text, if one is known.
+    pub(super) fn plain_text_peer(&self) -> Option<&str> {
+        match self {
+            Self::Client(client) => plain_text_host(client.get_connection_info()),
+            Self::Cluster { plain, .. } => plain.as_deref(),
+            Self::Application => None,
+        }
     }
 
     /// A connection on which an answer may take `longer` than usual.
@@ -80,7 +98,7 @@ impl Source {
                 let manager = ConnectionManager::new_with_config(client.clone(), config).await;
                 manager.map(Connection::Single).map_err(failure)
             }
-            Self::Cluster(client) => {
+            Self::Cluster { client, .. } => {
                 let connection = client.get_async_connection().await;
                 connection.map(Connection::Cluster).map_err(failure)
             }
@@ -205,7 +223,7 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client(_) => "Client",
-            Self::Cluster(_) => "Cluster",
+            Self::Cluster { .. } => "Cluster",
             Self::Application => "Application",
         })
     }
@@ -228,6 +246,14 @@ fn prepared(info: ConnectionInfo) -> ConnectionInfo {
     let tcp = tcp.set_user_timeout(DEAD_AFTER);
     let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     info.set_tcp_settings(tcp).set_redis_settings(redis)
+}
+
+/// The host, if it is another machine and the connection is not encrypted.
+fn plain_text_host(info: &ConnectionInfo) -> Option<&str> {
+    match info.addr() {
+        ConnectionAddr::Tcp(host, _) if !is_this_machine(host) => Some(host),
+        _ => None,
+    }
 }
 
 fn location(error: RedisError) -> StoreError {

@@ -119,7 +119,7 @@ impl RedisStore {
     ///
     /// As of [`connect`](Self::connect).
     pub async fn from_cluster_client(client: ClusterClient) -> Result<Self, StoreError> {
-        Self::from_source(Source::Cluster(Box::new(client))).await
+        Self::from_source(Source::Cluster { client: Box::new(client), plain: None }).await
     }
 
     /// A store on a connection of the application's own, with its timeouts.

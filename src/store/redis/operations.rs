@@ -35,6 +35,11 @@ impl SessionStore for RedisStore {
         StoreFacts::new().retention(StoreRetention::AtLeast(self.retention)).prefix(self.keys.prefix())
     }
 
+    /// Of clients and connections of the application's own, only what a client tells is known.
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        Box::pin(async { Ok(self.source.plain_text_peer().map(str::to_owned)) })
+    }
+
     /// There is no schema to create.
     fn migrate(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })

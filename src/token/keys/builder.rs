@@ -1,5 +1,7 @@
 //! How a ring is put together.
 
+use zeroize::Zeroizing;
+
 use super::{
     KeyRing, SigningKey, VerifyingKey, jwk,
     set::{KeySet, ring},
@@ -22,7 +24,7 @@ pub struct KeyRingBuilder {
 
 /// The text of a JWK set, which may turn out to hold private keys.
 #[derive(Clone)]
-struct Jwks(String);
+struct Jwks(Zeroizing<String>);
 
 impl std::fmt::Debug for Jwks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,7 +60,7 @@ impl KeyRingBuilder {
 
     /// The public keys of a JWK set that are meant for verifying tokens; any number of sets. Default: none.
     pub fn jwks(mut self, text: impl Into<String>) -> Self {
-        self.sets.push(Jwks(text.into()));
+        self.sets.push(Jwks(Zeroizing::new(text.into())));
         self
     }
 

@@ -10,6 +10,7 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use super::{
     curve,
+    documented::is_in_documentation,
     pem::{self, KeyFile},
 };
 use crate::{
@@ -61,7 +62,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// A secret that is shorter, that consists of fewer than eight different bytes, or that is a key in PEM form.
+    /// A secret that is shorter, that consists of fewer than eight different bytes, that stands in documentation, or that is a
+    /// key in PEM form.
     ///
     /// # Security
     ///
@@ -316,6 +318,11 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
     let distinct = secret.iter().collect::<BTreeSet<_>>().len();
     if distinct < SECRET_DISTINCT_MIN {
         return Err(weak(format!("an HMAC secret is random, this one consists of {distinct} different bytes")));
+    }
+    if is_in_documentation(secret) {
+        return Err(weak(
+            "this HMAC secret stands in documentation, where anyone can read it: make one of random bytes",
+        ));
     }
     // Public keys are public: whoever can read this one could sign with it.
     let start = secret.trim_ascii_start();

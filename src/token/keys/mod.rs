@@ -10,6 +10,7 @@
 mod builder;
 mod curve;
 mod der;
+mod documented;
 mod jwk;
 mod key;
 mod pem;
@@ -27,6 +28,8 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::error::ConfigError;
 
@@ -38,7 +41,8 @@ pub use self::{
 
 /// The keys that sign and verify tokens.
 ///
-/// Cloning is cheap, and clones share their keys: what one does to them is seen by all.
+/// Cloning is cheap, and clones share their keys: what one does to them is seen by all. Secrets are wiped from memory when the
+/// last clone is dropped, or the key is retired.
 ///
 /// # Examples
 ///
@@ -89,6 +93,19 @@ impl KeyRing {
     /// A secret that is too weak.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::builder().signing_key(SigningKey::hs256(secret)?).build()
+    }
+
+    /// A ring of one unnamed secret from the system's random generator, for trials and tests.
+    ///
+    /// It ends with the process, and all tokens with it. A server takes its secret from its configuration.
+    ///
+    /// # Errors
+    ///
+    /// None but a defect of the cryptography.
+    pub fn random() -> Result<Self, ConfigError> {
+        // Two random UUIDs have 244 random bits.
+        let secret = Zeroizing::new([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
+        Self::hs256(&*secret)
     }
 
     /// A ring of one unnamed Ed25519 key; see [`SigningKey::eddsa_pem`].

@@ -4,21 +4,22 @@
 //! any good is the business of `material`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 use super::der::{self, Malformed, Reader};
 
 /// A key as it was found in a file.
 pub(super) enum KeyFile {
     /// The PKCS#8 document of an Ed25519 key.
-    Ed25519Private(Vec<u8>),
+    Ed25519Private(Zeroizing<Vec<u8>>),
     /// The 32 bytes of the point.
     Ed25519Public(Vec<u8>),
     /// The PKCS#8 document of a P-256 key.
-    P256Private(Vec<u8>),
+    P256Private(Zeroizing<Vec<u8>>),
     /// The point, uncompressed.
     P256Public(Vec<u8>),
     /// The PKCS#1 document of an RSA key, and its public numbers.
-    RsaPrivate { pkcs1: Vec<u8>, modulus: Vec<u8>, exponent: Vec<u8> },
+    RsaPrivate { pkcs1: Zeroizing<Vec<u8>>, modulus: Vec<u8>, exponent: Vec<u8> },
     /// Modulus and exponent.
     RsaPublic { modulus: Vec<u8>, exponent: Vec<u8> },
 }
@@ -60,7 +61,7 @@ pub(super) fn read(pem: &[u8]) -> Result<KeyFile, &'static str> {
 }
 
 /// The label and the bytes of the only block of the text.
-fn block(text: &str) -> Result<(&str, Vec<u8>), &'static str> {
+fn block(text: &str) -> Result<(&str, Zeroizing<Vec<u8>>), &'static str> {
     let (_, begun) = text.split_once("-----BEGIN ").ok_or(NOT_PEM)?;
     let (label, body) = begun.split_once("-----").ok_or(NOT_PEM)?;
     let (body, ended) = body.split_once("-----END ").ok_or(NOT_PEM)?;
@@ -68,18 +69,20 @@ fn block(text: &str) -> Result<(&str, Vec<u8>), &'static str> {
     if after.contains("-----BEGIN ") {
         return Err("there is more than one PEM block: which of them is the key cannot be told");
     }
-    let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-    let der = STANDARD.decode(base64).map_err(|_| "the text between the PEM labels is not base64")?;
-    Ok((label, der))
+    // As long as the body, so that no piece of it is left behind by growing.
+    let mut base64 = Zeroizing::new(String::with_capacity(body.len()));
+    base64.extend(body.chars().filter(|character| !character.is_ascii_whitespace()));
+    let der = STANDARD.decode(&*base64).map_err(|_| "the text between the PEM labels is not base64")?;
+    Ok((label, Zeroizing::new(der)))
 }
 
 /// PKCS#8: version, algorithm, key, and attributes that are of no concern.
-fn private(pkcs8: Vec<u8>) -> Result<KeyFile, &'static str> {
+fn private(pkcs8: Zeroizing<Vec<u8>>) -> Result<KeyFile, &'static str> {
     let (algorithm, key) = pkcs8_parts(&pkcs8).map_err(|Malformed| "the PKCS#8 document is malformed")?;
     match algorithm {
         Named::Ed25519 => Ok(KeyFile::Ed25519Private(pkcs8)),
         Named::P256 => Ok(KeyFile::P256Private(pkcs8)),
-        Named::Rsa => rsa_private(key.to_vec()),
+        Named::Rsa => rsa_private(Zeroizing::new(key.to_vec())),
         Named::OtherCurve => Err(OTHER_CURVE),
         Named::Other => Err(OTHER_ALGORITHM),
     }
@@ -117,7 +120,7 @@ fn public_parts(document: &[u8]) -> Result<(Named, &[u8]), Malformed> {
     Ok((algorithm, key))
 }
 
-fn rsa_private(pkcs1: Vec<u8>) -> Result<KeyFile, &'static str> {
+fn rsa_private(pkcs1: Zeroizing<Vec<u8>>) -> Result<KeyFile, &'static str> {
     let numbers = |pkcs1: &[u8]| -> Result<_, Malformed> {
         let mut outer = Reader::new(pkcs1);
         let mut document = outer.sequence()?;

@@ -464,3 +464,33 @@ fn a_jwk_set_holds_the_public_keys_alone() {
     assert_eq!(ring.jwks()["keys"][0]["kid"], "2");
     assert_eq!(ring.jwks()["keys"][1]["kid"], "1");
 }
+
+/// S21: what anyone can read is no secret.
+#[test]
+fn a_secret_of_documentation_is_refused() {
+    let known = "an example secret of at least 32 bytes";
+    assert_eq!(kind(KeyRing::hs256(known)), Some(ConfigErrorKind::WeakKey));
+    assert_eq!(VerifyingKey::hs256(known).map_err(|error| error.kind()).err(), Some(ConfigErrorKind::WeakKey));
+}
+
+#[test]
+fn random_rings_sign_and_are_all_different() {
+    let (one, other) = (KeyRing::random().unwrap(), KeyRing::random().unwrap());
+    let signature = one.keys().signer().unwrap().sign(b"x").unwrap();
+    assert!(one.keys().find(None).unwrap().verifies(b"x", &signature));
+    assert!(!other.keys().find(None).unwrap().verifies(b"x", &signature));
+}
+
+/// S91: what keys are made of is wiped when it is dropped. That the memory is, no safe code can see; this is its promise.
+#[test]
+fn secrets_are_wiped_on_drop() {
+    fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+
+    let SigningKey { private, public } = SigningKey::hs256(SECRET).unwrap();
+    is_wiped(&private);
+    is_wiped(&public.verifier);
+    let pem::KeyFile::Ed25519Private(document) = pem::read(files::ED25519.as_bytes()).unwrap() else {
+        panic!("another key")
+    };
+    is_wiped(&document);
+}

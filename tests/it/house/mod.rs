@@ -6,4 +6,5 @@ mod metrics;
 mod proxies;
 mod secrets;
 mod settings;
+mod setup;
 mod tidy;

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
-    ConfigError, KeyRing, SessionManager, SessionPolicy, error::ConfigErrorKind, manager::SessionManagerBuilder,
-    store::MemoryStore, token::TokenOptions,
+    ConfigError, KeyRing, SessionManager, SessionPolicy,
+    credentials::{CookieOptions, Transport},
+    error::ConfigErrorKind,
+    manager::SessionManagerBuilder,
+    store::MemoryStore,
+    token::TokenOptions,
 };
 
 use crate::support::{SECRET, TestResult};
@@ -120,6 +124,29 @@ fn token_settings_and_keys_that_could_not_work_are_refused() {
     assert_eq!(weak.map_err(|error| error.kind()).err(), Some(ConfigErrorKind::WeakKey));
     let none = KeyRing::eddsa_pem("nonsense");
     assert_eq!(none.map_err(|error| error.kind()).err(), Some(ConfigErrorKind::InvalidKey));
+}
+
+/// What browsers would drop without a word is an error with a reason.
+#[test]
+fn a_cookie_domain_that_browsers_would_drop_is_refused() {
+    let build = |domain: &str| {
+        let cookie = CookieOptions::new().domain(domain);
+        let keys = KeyRing::hs256(SECRET).expect("a good secret");
+        SessionManager::builder(MemoryStore::new()).keys(keys).transport(Transport::Cookie(cookie)).build()
+    };
+    for (domain, says) in [
+        ("203.0.113.9", "is an address"),
+        ("[2001:db8::1]", "is an address"),
+        ("co.uk", "belongs to everybody"),
+        ("github.io", "belongs to everybody"),
+        ("localhost", "belongs to everybody"),
+        (".example.com", "is not a host name"),
+    ] {
+        let error = build(domain).expect_err(domain);
+        assert_eq!(error.kind(), ConfigErrorKind::Transport, "{domain}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    assert!(build("example.co.uk").is_ok());
 }
 
 /// No error tells a secret, and none of its causes does.

@@ -176,3 +176,25 @@ async fn a_url_of_another_kind_is_refused() {
     let memory = SqliteStore::connect("sqlite::memory:").await.unwrap();
     assert_eq!(memory.table_prefix("no; such").unwrap_err().kind(), StoreErrorKind::Location);
 }
+
+/// Sessions are nobody else's business on a machine that several people use.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_only() -> Result<(), Box<dyn std::error::Error>> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let rights = |path: &Path| Ok::<_, std::io::Error>(std::fs::metadata(path)?.permissions().mode() & 0o777);
+    let database = Database::new();
+    let store = database.store().await?;
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", database.0.display()));
+    for path in [database.0.clone(), beside("-wal"), beside("-shm")] {
+        assert_eq!(rights(&path)?, 0o600, "{}", path.display());
+    }
+    drop(store);
+
+    // What was there before keeps the rights that somebody has given it.
+    std::fs::set_permissions(&database.0, std::fs::Permissions::from_mode(0o640))?;
+    database.store().await?;
+    assert_eq!(rights(&database.0)?, 0o640);
+    Ok(())
+}

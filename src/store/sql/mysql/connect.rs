@@ -1,17 +1,20 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
-    Connection, MySql, MySqlPool,
+    Connection, MySql, MySqlPool, Row,
     mysql::{MySqlConnectOptions, MySqlPoolOptions},
 };
 
 use super::{MySqlStore, statements::Statements};
-use crate::store::{
-    StoreError,
-    sql::{
-        failure::failure,
-        lease::Lease,
-        names::{DEFAULT_PREFIX, check_prefix, check_scheme},
+use crate::{
+    host::is_this_machine,
+    store::{
+        StoreError,
+        sql::{
+            failure::failure,
+            lease::Lease,
+            names::{DEFAULT_PREFIX, check_prefix, check_scheme},
+        },
     },
 };
 
@@ -89,6 +92,20 @@ impl MySqlStore {
     /// A connection with a transaction begun on it, which locks the rows it meets and no gaps between them.
     pub(super) async fn atomically(&self) -> Result<Lease<MySql>, StoreError> {
         self.connection().await?.begin("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN").await
+    }
+
+    /// The server, if it is on another machine and says that the connection is not encrypted.
+    pub(super) async fn peer_in_clear_text(&self) -> Result<Option<String>, StoreError> {
+        let options = self.pool.connect_options();
+        let host = options.get_host();
+        if options.get_socket().is_some() || is_this_machine(host) {
+            return Ok(None);
+        }
+        let mut lease = self.connection().await?;
+        let query = sqlx::query("SHOW SESSION STATUS LIKE 'Ssl_cipher'");
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        let cipher: Option<String> = row.map(|row| row.try_get(1)).transpose().map_err(failure)?;
+        Ok(cipher.is_some_and(|cipher| cipher.is_empty()).then(|| host.to_owned()))
     }
 
     fn with_pool(pool: MySqlPool, access: Access) -> Self {

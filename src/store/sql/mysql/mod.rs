@@ -212,6 +212,10 @@ impl SessionStore for MySqlStore {
         StoreFacts::new().retention(StoreRetention::UntilPurged).prefix(&*self.prefix)
     }
 
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        Box::pin(self.peer_in_clear_text())
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
         Box::pin(detached(async move { store.apply_migrations().await }))

@@ -6,12 +6,15 @@ use sqlx::{
 };
 
 use super::{PostgresStore, statements::Statements};
-use crate::store::{
-    StoreError,
-    sql::{
-        failure::failure,
-        lease::Lease,
-        names::{DEFAULT_PREFIX, check_prefix, check_scheme},
+use crate::{
+    host::is_this_machine,
+    store::{
+        StoreError,
+        sql::{
+            failure::failure,
+            lease::Lease,
+            names::{DEFAULT_PREFIX, check_prefix, check_scheme},
+        },
     },
 };
 
@@ -131,6 +134,22 @@ impl PostgresStore {
             lease.say("ROLLBACK").await?;
         }
         Ok(lease)
+    }
+
+    /// The server, if it is on another machine and says that the connection is not encrypted. A pooler in between speaks for
+    /// itself only.
+    pub(super) async fn peer_in_clear_text(&self) -> Result<Option<String>, StoreError> {
+        let options = self.pool.connect_options();
+        let host = options.get_host();
+        if options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host) {
+            return Ok(None);
+        }
+        let query = self.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+        let mut lease = self.reading().await?;
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        let is_encrypted: Option<bool> = row.map(|row| row.try_get(0)).transpose().map_err(failure)?;
+        Ok((is_encrypted == Some(false)).then(|| host.to_owned()))
     }
 
     fn with_pool(pool: PgPool, access: Access) -> Self {

@@ -194,6 +194,10 @@ impl SessionStore for PostgresStore {
         StoreFacts::new().retention(StoreRetention::UntilPurged).prefix(&*self.prefix)
     }
 
+    fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
+        Box::pin(self.peer_in_clear_text())
+    }
+
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
         Box::pin(detached(async move { retrying!(store.apply_migrations()) }))

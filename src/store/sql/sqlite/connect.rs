@@ -5,7 +5,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, statements::Statements};
+use super::{SqliteStore, file::create_private, statements::Statements};
 use crate::store::{
     StoreError,
     sql::{
@@ -18,7 +18,7 @@ use crate::store::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl SqliteStore {
-    /// Opens the database at `url`, such as `sqlite://sessions.db`; it is created when it is not there.
+    /// Opens the database at `url`, such as `sqlite://sessions.db`; it is created when it is not there, for its owner only.
     ///
     /// `sqlite::memory:` is a database of its own that is gone with the store; it has one connection for everything.
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).
@@ -36,6 +36,9 @@ impl SqliteStore {
             return Ok(Self::from_pool(pool));
         }
 
+        if !url.contains("mode=ro") {
+            create_private(options.get_filename());
+        }
         let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
         let writer = open_writer(&options).await?;
         let processors = available_parallelism().map_or(2, usize::from);

@@ -1,6 +1,7 @@
 mod connect;
 mod cutoffs;
 mod devices;
+mod file;
 mod migrate;
 mod statements;
 
@@ -37,6 +38,8 @@ const TOUCHES: usize = 1_000;
 /// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when it
 /// is answered (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so the
 /// cost of that is one sync per batch.
+///
+/// A file that [`connect`](Self::connect) creates can be read and written by its owner only.
 ///
 /// Several processes on one machine can share the database. Not on a network file system: SQLite's locks do not work
 /// there.

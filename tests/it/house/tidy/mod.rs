@@ -16,11 +16,13 @@ const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",
         &[
+            "adopting",
             "assurance",
             "clock",
             "denied",
             "device",
             "event",
+            "host",
             "id",
             "location",
             "policy",
