@@ -4,7 +4,7 @@ use axum::{
     response::Response,
 };
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::AdminName;
 use crate::{
@@ -18,14 +18,24 @@ use crate::{
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct IncidentBody {
+    #[serde(default, deserialize_with = "there")]
     started_before: Option<Timestamp>,
+    #[serde(default, deserialize_with = "there")]
     addresses: Option<String>,
+    #[serde(default, deserialize_with = "there")]
     browser: Option<String>,
+    #[serde(default, deserialize_with = "there")]
     device_kind: Option<String>,
+    #[serde(default, deserialize_with = "there")]
     method: Option<String>,
     #[serde(default = "yes")]
     dry_run: bool,
     cursor: Option<String>,
+}
+
+/// A condition that is `null` is none that could hold: it must not be one condition less.
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn yes() -> bool {

@@ -172,7 +172,7 @@ fn matching() -> RefOr<Schema> {
         .property("deviceKind", Ref::from_schema_name("DeviceSessionDeviceKind"))
         .property("method", text(Some("An authentication method of the sign-in, such as pwd.")))
         .property("dryRun", flag().default(Some(Value::Bool(true))).description(Some("Whether they are only counted.")))
-        .property("cursor", text(Some("What the answer before has said is next.")))
+        .property("cursor", nullable(Type::String).description(Some("What the answer before has said is next.")))
         .additional_properties(Some(AdditionalProperties::FreeForm(false)));
     AllOfBuilder::new().item(conditions).item(one_is_there).description(Some("All conditions have to hold.")).into()
 }

@@ -113,7 +113,11 @@ async fn what_administrators_are_answered_is_what_their_document_says() -> TestR
         (single, "/admin/users/bob/sessions/nonsense", Method::DELETE, "", 404),
         (sweep, sweep, Method::POST, "{\"browser\": \"curl\"}", 200),
         (sweep, sweep, Method::POST, "{\"method\": \"pwd\", \"dryRun\": false}", 200),
+        (sweep, sweep, Method::POST, "{\"browser\": \"curl\", \"cursor\": null}", 200),
         (sweep, sweep, Method::POST, "{}", 400),
+        // What is no condition must not be one condition less.
+        (sweep, sweep, Method::POST, "{\"browser\": \"curl\", \"startedBefore\": null}", 400),
+        (sweep, sweep, Method::POST, "{\"browser\": \"curl\", \"method\": null, \"dryRun\": false}", 400),
         (list, "/admin/users/ann/sessions", Method::DELETE, "", 200),
     ];
     for (path, target, method, body, status) in asked {
