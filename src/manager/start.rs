@@ -14,7 +14,7 @@ use crate::{
         Inner, Revocation, SessionManager, StartedSession,
         started::{Carried, Persistence},
     },
-    policy::{Admission, Eviction},
+    policy::{Admission, Eviction, SameDevice},
     session::{Actor, Ending, Salt, Session},
     store::Admitted,
 };
@@ -51,6 +51,7 @@ impl SessionManager {
             idle_timeout: self.inner.policy.idle_timeout,
             absolute_timeout: self.inner.policy.absolute_timeout,
             persistence: Persistence::Lasting,
+            same_device: None,
         }
     }
 }
@@ -83,6 +84,7 @@ pub struct StartSession {
     idle_timeout: Duration,
     absolute_timeout: Duration,
     persistence: Persistence,
+    same_device: Option<SameDevice>,
 }
 
 impl StartSession {
@@ -139,8 +141,19 @@ impl StartSession {
         self
     }
 
+    /// What becomes of the user's other sessions on the device of this one. Default: as
+    /// [`SessionManagerBuilder::same_device`](crate::manager::SessionManagerBuilder::same_device) says.
+    ///
+    /// A browser holds one session cookie. A sign-in by a form that replaces the others leaves one session behind when the form is
+    /// submitted twice at once.
+    pub fn same_device(mut self, same_device: SameDevice) -> Self {
+        self.same_device = Some(same_device);
+        self
+    }
+
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
+        let same_device = self.same_device;
         inner.background.ensure_running(&inner);
         let (mut session, carried, held) = self.prepare(&inner)?;
         inner.recognise(&mut session).await?;
@@ -149,7 +162,7 @@ impl StartSession {
         let session = Arc::new(session);
         let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
         let admitted = Arc::clone(&inner);
-        let admission = async move { admitted.admit(&session, held).await };
+        let admission = async move { admitted.admit(&session, held, same_device).await };
         inner.detached(admission).instrument(logging::starting(started.session().id)).await?;
         Ok(started)
     }
@@ -162,12 +175,13 @@ impl StartSession {
     /// As [`SessionManager::start`].
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
+        let same_device = self.same_device;
         inner.background.ensure_running(&inner);
         let (mut session, _, held) = self.prepare(&inner)?;
         inner.recognise(&mut session).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        let admission = async move { admitted.admit(&record, held).await };
+        let admission = async move { admitted.admit(&record, held, same_device).await };
         inner.detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
@@ -212,9 +226,15 @@ type Prepared = (Session, Carried, Option<Held>);
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    async fn admit(&self, session: &Arc<Session>, held: Option<Held>) -> Result<(), Error> {
+    async fn admit(
+        &self,
+        session: &Arc<Session>,
+        held: Option<Held>,
+        same_device: Option<SameDevice>,
+    ) -> Result<(), Error> {
         let mut admission = Admission::new(session.created_at, self.timings.idle_allowance());
         self.limits.apply_to(&mut admission, &session.user_id);
+        admission.same_device = same_device.unwrap_or(admission.same_device);
         let elsewhere = match held {
             Some((user, id)) if user == session.user_id => {
                 admission.supersedes = Some(id);

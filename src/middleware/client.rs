@@ -1,13 +1,102 @@
-use http::{Extensions, HeaderMap, header};
+#[cfg(feature = "axum")]
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Uri, header};
 
 use crate::{
+    credentials::CredentialSource,
     device::{ClientHints, ClientInfo},
-    manager::SessionManager,
-    middleware::peer::client_ip,
+    event::SessionEvent,
+    id::DeviceId,
+    manager::{DeviceCookie, SessionManager},
+    middleware::{
+        Only, Seen,
+        peer::{client_ip, location},
+    },
+    policy::Denied,
+    transport::{self, Credential},
 };
 
+/// # Clients
+impl SessionManager {
+    /// What is known of the client that has sent a request, for a sign-in outside of Axum, where [`ClientInfo`] is an extractor:
+    /// its `User-Agent` and Client Hints, its address by the rules of [`client_ip`](crate::client_ip), the place that a trusted
+    /// proxy tells, the device that its cookie proves, and the session that it holds and that the sign-in replaces.
+    ///
+    /// The extensions are the request's: there is the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)), without which
+    /// there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::Forged`] where tokens travel in cookies, and another site has caused the request: nobody is to be signed in to a
+    /// stranger's account. The request counts as one that changes something.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{Error, SessionManager, StartedSession};
+    /// async fn sign_in(sessions: &SessionManager, request: &http::Request<String>) -> Result<StartedSession, Error> {
+    ///     let client = sessions.client_info(request.headers(), request.extensions())?;
+    ///     // Once the password is checked:
+    ///     sessions.start("ann", client).await
+    /// }
+    /// ```
+    pub fn client_info(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<ClientInfo, Denied> {
+        self.check_sign_in(&Method::POST, &Uri::default(), headers, extensions)?;
+        Ok(self.client(headers, extensions))
+    }
+
+    /// The same of a request in Axum.
+    #[cfg(feature = "axum")]
+    pub(crate) fn client_of(&self, parts: &Parts) -> Result<ClientInfo, Denied> {
+        self.check_sign_in(&parts.method, &parts.uri, &parts.headers, &parts.extensions)?;
+        Ok(self.client(&parts.headers, &parts.extensions))
+    }
+
+    fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+        let place = location(self, headers, extensions);
+        let mut client = client_info(self, headers, extensions).location_by_proxy(place);
+        if let Some(cookie) = self.device_cookie() {
+            client = client.device_id(Some(device_id(cookie, headers)));
+        }
+        match Seen::of(extensions) {
+            Some(Seen::Session(current)) if current.is_of(self) => client.held(current.user_id().clone(), current.id()),
+            _ => client,
+        }
+    }
+
+    /// S74: a sign-in brings no cookie, and yet gets one.
+    fn check_sign_in(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<(), Denied> {
+        let accepted = self.credentials();
+        if let Some(Only(CredentialSource::Bearer)) = extensions.get() {
+            return Ok(());
+        }
+        let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
+            return Ok(());
+        };
+        csrf.check(CredentialSource::Cookie, method, uri, headers).map_err(|why| {
+            self.tell(&SessionEvent::CsrfDenied { why });
+            Denied::Forged(why)
+        })
+    }
+}
+
+/// The device that the cookie proves; a new one where there is none, or none that is ours.
+fn device_id(cookie: &DeviceCookie, headers: &HeaderMap) -> DeviceId {
+    let known = match transport::cookie::read(&cookie.cookie, headers) {
+        Credential::Token { token, .. } => cookie.open(token),
+        _ => None,
+    };
+    known.unwrap_or_default()
+}
+
 /// What a request says of the client that sent it.
-pub(crate) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+pub(super) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
     let client = ClientInfo::new().hints(client_hints(headers)).ip(client_ip(manager, headers, extensions));
     match headers.get(header::USER_AGENT) {
         Some(user_agent) => client.user_agent(user_agent.as_bytes()),

@@ -2,15 +2,19 @@
 //!
 //! 1. The request's credential is read, where the application's [`Transport`](crate::credentials::Transport) has it. A
 //!    request without one goes on, and is anonymous. A malformed one, or two that disagree, are answered with 400.
-//! 2. A request that changes something and has our cookie is answered with 403 when another site has caused it.
+//! 2. A request that changes something, or opens a WebSocket or an event stream, and has our cookie is answered with 403 when
+//!    another site has caused it, by the [rules](crate::credentials#requests-that-other-sites-cause) in `credentials`.
 //! 3. The token is looked up in the cache. The common request needs no more: no future is boxed, nothing is awaited.
 //! 4. Otherwise it is verified, and the session read, before the inner service is called.
 //! 5. A request that is not accepted is answered by [`OnDenied`], and never reaches the inner service. A dead *cookie* is
 //!    an exception: browsers attach it to the next sign-in and to public pages as well, so the request goes on, and is
 //!    anonymous; whoever needs a session there answers why there is none. So does, with refresh tokens, a `POST` to a path
 //!    that ends in `/refresh`, whose access token may well have expired.
-//! 6. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions.
+//! 6. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions; any other carries none, not even
+//!    that of another layer around this one. So the innermost layer decides, whichever manager it asks.
 //! 7. A response leaves with at most one `Set-Cookie` line of each of our cookies.
+//! 8. Of a request without a session whose body nobody has read, a bounded part is read before it is answered over HTTP/1, so that
+//!    the answer arrives: bodies of Axum by the layer itself, others by a [`DrainRequestLayer`].
 //!
 //! [`EndStreamsLayer`] ends the bodies that outlive their session.
 //!
@@ -21,13 +25,16 @@ mod accept_hints;
 mod client;
 mod end_streams;
 mod future;
+mod isolation;
 mod layer;
+mod media_type;
 mod peer;
 mod recent;
 mod rejection;
 mod require;
 mod service;
 mod settings;
+mod unread;
 
 pub use self::{
     accept_hints::{AcceptClientHintsFuture, AcceptClientHintsLayer, AcceptClientHintsService},
@@ -39,21 +46,53 @@ pub use self::{
     rejection::{DefaultOnDenied, OnDenied},
     require::{RequireSessionLayer, RequireSessionService},
     service::SessionService,
+    unread::{DrainRequestFuture, DrainRequestLayer, DrainRequestService, LentBody},
 };
 #[cfg(feature = "axum")]
 pub(crate) use self::{
-    client::client_info,
-    peer::location,
+    isolation::isolate,
     rejection::{Problem, missing_layer},
 };
 
-use crate::{credentials::CredentialSource, manager::SessionManager, policy::Denied};
+use http::Extensions;
+
+use crate::{
+    credentials::CredentialSource,
+    manager::{CurrentSession, SessionManager},
+    policy::Denied,
+};
+
+/// What the innermost layer has found out about a request.
+///
+/// A layer replaces what another one around it has put there, so that a request never carries more than one verdict.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Seen<'a> {
+    Session(&'a CurrentSession),
+    Anonymous(&'a Anonymous),
+}
+
+impl<'a> Seen<'a> {
+    /// The verdict on a request; `None` where no layer has seen it.
+    pub(crate) fn of(extensions: &'a Extensions) -> Option<Self> {
+        match extensions.get() {
+            Some(current) => Some(Self::Session(current)),
+            None => extensions.get().map(Self::Anonymous),
+        }
+    }
+
+    /// The verdict of this manager's layer. That of another manager's says nothing about its sessions.
+    #[cfg(feature = "axum")]
+    pub(crate) fn by(manager: &SessionManager, extensions: &'a Extensions) -> Option<Self> {
+        Self::of(extensions).filter(|seen| match seen {
+            Self::Session(current) => current.is_of(manager),
+            Self::Anonymous(anonymous) => anonymous.manager.is(manager),
+        })
+    }
+}
 
 /// Marks a request whose layer uses but one transport.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Only(
-    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "extractors ask for it"))] pub(crate) CredentialSource,
-);
+pub(crate) struct Only(pub(crate) CredentialSource);
 
 /// Marks a request that the layer has seen and that has no session.
 #[derive(Clone, Debug)]

@@ -2,9 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap};
 
-#[cfg(feature = "axum")]
-use crate::location::Location;
-use crate::manager::SessionManager;
+use crate::{location::Location, manager::SessionManager};
 
 /// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
 ///
@@ -16,15 +14,14 @@ use crate::manager::SessionManager;
 pub struct PeerAddress(pub SocketAddr);
 
 /// The client's address: the peer's, or what a trusted proxy says.
-pub(crate) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+pub(super) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let proxies = manager.trusted_proxies();
     let lines = headers.get_all(proxies.header_name()).iter().map(http::HeaderValue::as_bytes);
     proxies.client_ip(peer(extensions), lines)
 }
 
 /// The client's place, by the word of a trusted proxy.
-#[cfg(feature = "axum")]
-pub(crate) fn location(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<Location> {
+pub(super) fn location(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<Location> {
     manager.trusted_proxies().location(peer(extensions), |name| {
         headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>()
     })

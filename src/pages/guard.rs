@@ -56,6 +56,7 @@ pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Reques
         Ok(renewed) => renewed,
         Err(error) => return refused(&page, error.denied().unwrap_or(&Denied::Unavailable)),
     };
+    request.extensions_mut().remove::<Anonymous>();
     request.extensions_mut().insert(current);
     let mut response = next.run(request).await;
     // A form that has ended the session itself has cleared its cookies.

@@ -15,6 +15,7 @@ use crate::{
     device::DeviceName,
     id::SessionId,
     manager::{CurrentSession, Cursor, ListOptions, Revoked},
+    middleware::isolate,
     pages::{
         DevicesPage,
         view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem, Frame, MessageTemplate},
@@ -127,6 +128,19 @@ pub(super) async fn rename(
     }
 }
 
+/// `GET` of what only takes forms: somebody has opened the address of an answer to one.
+pub(super) async fn go_home(State(page): State<DevicesPage>) -> Response {
+    Redirect::to(page.settings.home()).into_response()
+}
+
+/// Whatever the page answers is of now and of this visitor, redirects too.
+pub(super) async fn fresh(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    isolate(headers);
+    response
+}
+
 /// `GET /assets/devices.css`.
 pub(super) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("devices.css"))
@@ -222,12 +236,12 @@ fn html(status: StatusCode, template: &impl Template) -> Response {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    isolate(response.headers_mut());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

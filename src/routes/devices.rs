@@ -19,7 +19,7 @@ use crate::{
     manager::{CurrentSession, SessionManager},
     middleware::Problem,
     routes::{
-        bad_request, failed, may_end_others,
+        NoParameters, bad_request, failed, may_end_others,
         rename::{NAME_RULE, present},
         view::DeviceView,
     },
@@ -128,6 +128,7 @@ pub(super) async fn change(
 pub(super) async fn forget(
     State(manager): State<SessionManager>,
     current: CurrentSession,
+    _: NoParameters,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Some(id) = device_id(id) else {

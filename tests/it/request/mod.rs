@@ -13,3 +13,6 @@ mod layers;
 mod one_transport;
 mod rejections;
 mod reload;
+#[cfg(feature = "pages")]
+mod two_realms;
+mod unread_bodies;
