@@ -17,19 +17,16 @@ use axum_core::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{StatusCode, header, request::Parts};
 use serde::Serialize;
 
 use crate::{
     assurance::Requirement,
-    credentials::CredentialSource,
-    device::{ClientInfo, DeviceProof},
+    device::ClientInfo,
     error::{Error, ErrorKind},
-    event::SessionEvent,
-    manager::{CurrentSession, DeviceCookie, SessionManager},
-    middleware::{Anonymous, Held, Only, Problem, client_info, location, missing_layer},
+    manager::{CurrentSession, SessionManager},
+    middleware::{Problem, Seen, isolate, missing_layer},
     policy::Denied,
-    transport,
 };
 
 /// Why an extractor of this crate did not find what it was asked for.
@@ -43,7 +40,8 @@ enum Reason {
 }
 
 impl SessionRejection {
-    /// Why the request has no session; `None` where [`SessionLayer`](crate::SessionLayer) was forgotten.
+    /// Why the request was denied, for those who answer in a form of their own, as by a page. `None` where the layer was
+    /// forgotten: the answer of the rejection itself tells that to the developer.
     pub fn denied(&self) -> Option<&Denied> {
         match &self.0 {
             Reason::Denied(denied) => Some(denied),
@@ -65,12 +63,10 @@ impl<S: Sync> FromRequestParts<S> for CurrentSession {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
-        match parts.extensions.get::<Self>() {
-            Some(current) => Ok(current.clone()),
-            None => Err(SessionRejection(match parts.extensions.get::<Anonymous>() {
-                Some(anonymous) => Reason::Denied(anonymous.denied()),
-                None => Reason::NoLayer,
-            })),
+        match Seen::of(&parts.extensions) {
+            Some(Seen::Session(current)) => Ok(current.clone()),
+            Some(Seen::Anonymous(anonymous)) => Err(SessionRejection(Reason::Denied(anonymous.denied()))),
+            None => Err(SessionRejection(Reason::NoLayer)),
         }
     }
 }
@@ -79,9 +75,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, SessionRejection> {
-        match parts.extensions.get::<Self>() {
-            Some(current) => Ok(Some(current.clone())),
-            None if parts.extensions.get::<Anonymous>().is_some() => Ok(None),
+        match Seen::of(&parts.extensions) {
+            Some(Seen::Session(current)) => Ok(Some(current.clone())),
+            Some(Seen::Anonymous(_)) => Ok(None),
             None => Err(SessionRejection(Reason::NoLayer)),
         }
     }
@@ -131,53 +127,15 @@ impl<S: Sync> FromRequestParts<S> for ClientInfo {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, SessionRejection> {
-        let current = parts.extensions.get::<CurrentSession>();
         let manager = manager_of(parts).ok_or(SessionRejection(Reason::NoLayer))?;
-
-        check_origin(&manager, parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))?;
-        let mut client = client_info(&manager, &parts.headers, &parts.extensions).location_by_proxy(location(
-            &manager,
-            &parts.headers,
-            &parts.extensions,
-        ));
-        if let Some(cookie) = manager.device_cookie() {
-            client = client.device_proof(device_proof(cookie, &parts.headers));
-        }
-        let current = current.map(|current| (current.user_id().clone(), current.id()));
-        let ambiguous = parts.extensions.get::<Held>().map(|Held(sessions)| sessions.clone()).unwrap_or_default();
-        Ok(current.into_iter().chain(ambiguous).fold(client, |client, (user, id)| client.held(user, id)))
+        manager.client_of(parts).map_err(|denied| SessionRejection(Reason::Denied(denied)))
     }
-}
-
-/// The device that the cookie proves; `None` where there is none, none that is ours, or several that are.
-pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option<DeviceProof> {
-    let mut known =
-        transport::cookie::tokens(&cookie.cookie, headers).into_iter().filter_map(|token| cookie.open(token));
-    match (known.next(), known.next()) {
-        (Some(proof), None) => Some(proof),
-        _ => None,
-    }
-}
-
-/// S74: a sign-in brings no cookie, and yet gets one.
-fn check_origin(manager: &SessionManager, parts: &Parts) -> Result<(), Denied> {
-    let accepted = manager.credentials();
-    if let Some(Only(CredentialSource::Bearer)) = parts.extensions.get() {
-        return Ok(());
-    }
-    let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
-        return Ok(());
-    };
-    csrf.check(CredentialSource::Cookie, &parts.method, &parts.uri, &parts.headers).map_err(|why| {
-        manager.tell(&SessionEvent::CsrfDenied { why });
-        Denied::Forged(why)
-    })
 }
 
 fn manager_of(parts: &Parts) -> Option<SessionManager> {
-    match parts.extensions.get::<CurrentSession>() {
-        Some(current) => current.manager(),
-        None => parts.extensions.get::<Anonymous>().map(|anonymous| anonymous.manager.clone()),
+    match Seen::of(&parts.extensions)? {
+        Seen::Session(current) => current.manager(),
+        Seen::Anonymous(anonymous) => Some(anonymous.manager.clone()),
     }
 }
 
@@ -211,5 +169,7 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
         return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong").into_response();
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, Body::from(text)).into_response()
+    let mut response = (status, headers, Body::from(text)).into_response();
+    isolate(response.headers_mut());
+    response
 }

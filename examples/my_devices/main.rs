@@ -35,7 +35,8 @@ use axum::{
 };
 use serde_json::json;
 use tower_device_sessions::{
-    CurrentSession, SessionLayer, SessionManager, SessionRoutes, credentials::CredentialSource, routes::JwksRoute,
+    CurrentSession, DevicesPage, SessionLayer, SessionManager, SessionRoutes, credentials::CredentialSource,
+    routes::JwksRoute,
 };
 
 use crate::{
@@ -51,7 +52,13 @@ struct App {
     accounts: Arc<Accounts>,
     otp: Arc<Otp>,
     second_factor: SecondFactor,
+    page: DevicesPage,
+    prefix: Prefix,
 }
+
+/// What stands before the paths in public addresses: nothing, or `/devices`.
+#[derive(Clone)]
+struct Prefix(Arc<str>);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -76,11 +83,14 @@ fn fail(code: u8, message: &str) -> ExitCode {
 }
 
 async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::io::Result<()> {
+    let page = pages::page(&sessions, &settings.prefix);
     let app = App {
         sessions: sessions.clone(),
         accounts: Arc::new(Accounts::demo()),
         otp: Arc::default(),
         second_factor: settings.second_factor,
+        page: page.clone(),
+        prefix: Prefix(settings.prefix.as_str().into()),
     };
     let layer = match settings.travel {
         Travel::Bearer => SessionLayer::new(&sessions).only(CredentialSource::Bearer),
@@ -94,10 +104,15 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
         .nest("/api", SessionRoutes::new(&sessions).into_router())
         .merge(JwksRoute::new(&keys).into_router())
         .layer(layer);
-    let router = pages::routes(&sessions).merge(api).with_state(app);
+    let router = pages::routes(&sessions, page).merge(api).with_state(app);
     let router = match &settings.admin {
         Some(admin) => router.nest("/admin", admin.routes(&sessions)),
         None => router,
+    };
+    // Some proxies strip the prefix, others pass it on.
+    let router = match settings.prefix.as_str() {
+        "" => router,
+        prefix => router.clone().nest(prefix, router),
     };
 
     let listener = tokio::net::TcpListener::bind(settings.address).await?;

@@ -6,32 +6,72 @@ use askama::Template;
 use axum::{
     Form, Router,
     extract::{State, rejection::FormRejection},
-    http::{StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    middleware::map_response,
     response::{Html, IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::get,
 };
 use serde::Deserialize;
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, DevicesPage, Error, ErrorKind, SessionLayer, SessionManager, StartedSession,
+    ClientInfo, CurrentSession, DevicesPage, Error, ErrorKind, SessionLayer, SessionManager, SessionRejection,
+    StartedSession,
+    credentials::CredentialSource,
     pages::{EnglishTexts, SignInHint},
+    policy::SameDevice,
 };
 
 use crate::{A_MOMENT, App, accounts::Account, otp::Refused, passwords::Busy, retry_after, settings::SecondFactor};
 
-/// The page brings its own `SessionLayer`; the forms need one.
-pub fn routes(sessions: &SessionManager) -> Router<App> {
-    let page = DevicesPage::new(sessions, "/");
+/// The page of the devices, whose public address begins with this prefix.
+pub fn page(sessions: &SessionManager, prefix: &str) -> DevicesPage {
+    DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
+}
+
+/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs people in
+/// may put a token of its own into the `Authorization` field.
+pub fn routes(sessions: &SessionManager, page: DevicesPage) -> Router<App> {
+    let layer = SessionLayer::new(sessions).only(CredentialSource::Cookie).on_denied(page.on_denied());
     Router::new()
         .route("/sign-in", get(show).post(sign_in))
-        .route("/sign-in/code", post(code))
+        .route("/sign-in/code", get(to_form).post(code))
         .route("/sign-in/done", get(done))
-        .layer(SessionLayer::new(sessions).on_denied(page.on_denied()))
+        .layer(layer)
+        .layer(map_response(unstored))
         .merge(page.into_router())
+}
+
+/// Also what leads to the next page is this visitor's, and no cache may show it to another.
+async fn unstored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl App {
+    fn form(&self) -> SignInPage<'_> {
+        SignInPage { base: &self.prefix.0, ..SignInPage::default() }
+    }
+
+    fn to(&self, path: &str) -> Redirect {
+        Redirect::to(&format!("{}{path}", self.prefix.0))
+    }
+
+    fn home(&self) -> Redirect {
+        self.to(if self.prefix.0.is_empty() { "/" } else { "" })
+    }
+
+    /// What is refused on a page is a page.
+    fn refused(&self, rejection: SessionRejection) -> Response {
+        match rejection.denied() {
+            Some(denied) => self.page.on_denied()(denied, &HeaderMap::new()),
+            None => rejection.into_response(),
+        }
+    }
 }
 
 #[derive(Template, Default)]
 #[template(path = "../examples/my_devices/sign_in.html")]
 struct SignInPage<'a> {
+    base: &'a str,
     notice: Option<&'a str>,
     problem: Option<&'a str>,
     email: &'a str,
@@ -47,8 +87,8 @@ impl SignInPage<'_> {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         let headers = [
-            (header::CACHE_CONTROL, "no-store"),
             (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+            (header::REFERRER_POLICY, "same-origin"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         ];
         (status, headers, Html(text)).into_response()
@@ -61,12 +101,12 @@ async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri)
     let confirming = hint == Some(SignInHint::ConfirmFirst) && session.is_some();
     let email = session.as_ref().and_then(|session| app.accounts.email(session.user_id().as_str()));
     if session.is_some() && !confirming {
-        return Redirect::to("/").into_response();
+        return app.home().into_response();
     }
     let texts = EnglishTexts::default();
     let notice = hint.map(|hint| hint.text(&texts));
     let email = email.unwrap_or_default();
-    SignInPage { notice: notice.as_deref(), email, confirming, ..SignInPage::default() }.answer(StatusCode::OK)
+    SignInPage { notice: notice.as_deref(), email, confirming, ..app.form() }.answer(StatusCode::OK)
 }
 
 #[derive(Deserialize)]
@@ -79,35 +119,42 @@ struct SignInForm {
 async fn sign_in(
     State(app): State<App>,
     session: Option<CurrentSession>,
-    client: ClientInfo,
+    client: Result<ClientInfo, SessionRejection>,
     form: Result<Form<SignInForm>, FormRejection>,
 ) -> Response {
+    let client = match client {
+        Ok(client) => client,
+        Err(rejection) => return app.refused(rejection),
+    };
     let Ok(Form(SignInForm { email, password })) = form else {
-        return SignInPage::default().answer(StatusCode::BAD_REQUEST);
+        return app.form().answer(StatusCode::BAD_REQUEST);
     };
     let account = match app.accounts.check(&email, password).await {
         Ok(Some(account)) => account,
         Ok(None) => {
             let problem = Some("That is not the right email and password.");
-            return SignInPage { problem, email: &email, ..SignInPage::default() }.answer(StatusCode::UNAUTHORIZED);
+            return SignInPage { problem, email: &email, ..app.form() }.answer(StatusCode::UNAUTHORIZED);
         }
         Err(Busy) => {
             let problem = Some("Too many people are signing in at the moment. Please try again.");
-            let page = SignInPage { problem, email: &email, ..SignInPage::default() };
+            let page = SignInPage { problem, email: &email, ..app.form() };
             return (retry_after(A_MOMENT), page.answer(StatusCode::SERVICE_UNAVAILABLE)).into_response();
         }
     };
     // Whoever is signed in already has only confirmed that it is them.
     if let Some(session) = session.filter(|session| session.user_id().as_str() == account.id) {
-        return started(app.sessions.reauthenticated(&session, "pwd").await);
+        return started(&app, app.sessions.reauthenticated(&session, "pwd").await);
     }
     match needs_code(&app, account, &client).await {
         Ok(true) => match app.otp.send(account) {
-            Ok(token) => SignInPage { otp_token: Some(&token), ..SignInPage::default() }.answer(StatusCode::OK),
-            Err(pause) => too_many_attempts(pause),
+            Ok(token) => SignInPage { otp_token: Some(&token), ..app.form() }.answer(StatusCode::OK),
+            Err(pause) => too_many_attempts(&app, pause),
         },
-        Ok(false) => started(app.sessions.start(account.id, client).method("pwd").await),
-        Err(error) => started(Err(error)),
+        Ok(false) => {
+            let session = app.sessions.start(account.id, client).method("pwd");
+            started(&app, session.same_device(SameDevice::Replace).await)
+        }
+        Err(error) => started(&app, Err(error)),
     }
 }
 
@@ -125,48 +172,61 @@ struct CodeForm {
     code: String,
 }
 
-async fn code(State(app): State<App>, client: ClientInfo, form: Result<Form<CodeForm>, FormRejection>) -> Response {
+async fn code(
+    State(app): State<App>,
+    client: Result<ClientInfo, SessionRejection>,
+    form: Result<Form<CodeForm>, FormRejection>,
+) -> Response {
+    let client = match client {
+        Ok(client) => client,
+        Err(rejection) => return app.refused(rejection),
+    };
     let Ok(Form(CodeForm { token, code })) = form else {
-        return SignInPage::default().answer(StatusCode::BAD_REQUEST);
+        return app.form().answer(StatusCode::BAD_REQUEST);
     };
     let account = match app.otp.check(&token, code.trim()) {
         Ok(account) => account,
         Err(Refused::Wrong) => {
             let problem = Some("That is not the code, or no longer. Try again, or sign in again.");
-            return SignInPage { problem, otp_token: Some(&token), ..SignInPage::default() }
-                .answer(StatusCode::UNAUTHORIZED);
+            return SignInPage { problem, otp_token: Some(&token), ..app.form() }.answer(StatusCode::UNAUTHORIZED);
         }
-        Err(Refused::Paused(pause)) => return too_many_attempts(pause),
+        Err(Refused::Paused(pause)) => return too_many_attempts(&app, pause),
     };
-    started(app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2).await)
+    let session = app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2);
+    started(&app, session.same_device(SameDevice::Replace).await)
 }
 
-fn started(outcome: Result<StartedSession, Error>) -> Response {
+/// The code has been typed in; somebody has come back to the address.
+async fn to_form(State(app): State<App>) -> Redirect {
+    app.to("/sign-in")
+}
+
+/// A browser holds one cookie: a form that was submitted twice at once leaves one session.
+fn started(app: &App, outcome: Result<StartedSession, Error>) -> Response {
     let (status, problem) = match outcome {
-        Ok(session) => return (session.in_cookie(), Redirect::to("/sign-in/done")).into_response(),
+        Ok(session) => return (session.in_cookie(), app.to("/sign-in/done")).into_response(),
         Err(error) if error.kind() == ErrorKind::TooManySessions => {
             (StatusCode::CONFLICT, "You are signed in on too many devices. Sign out on one of them first.")
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "You cannot be signed in at the moment. Please try again."),
     };
-    SignInPage { problem: Some(problem), ..SignInPage::default() }.answer(status)
+    SignInPage { problem: Some(problem), ..app.form() }.answer(status)
 }
 
-fn too_many_attempts(pause: Duration) -> Response {
+fn too_many_attempts(app: &App, pause: Duration) -> Response {
     let problem = Some("There were too many wrong codes for this account. Please try again later.");
-    let page = SignInPage { problem, ..SignInPage::default() };
+    let page = SignInPage { problem, ..app.form() };
     (retry_after(pause), page.answer(StatusCode::TOO_MANY_REQUESTS)).into_response()
 }
 
 /// Some browsers keep no `Secure` cookie of a plain HTTP server, even on localhost. Here it shows.
-async fn done(session: Option<CurrentSession>) -> Response {
+async fn done(State(app): State<App>, session: Option<CurrentSession>) -> Response {
     if session.is_some() {
-        return Redirect::to("/").into_response();
+        return app.home().into_response();
     }
     let problem =
         Some("Your browser has not kept the cookie. Start the server with INSECURE_COOKIES=on, or use HTTPS.");
-    SignInPage { problem, ..SignInPage::default() }.answer(StatusCode::OK)
+    SignInPage { problem, ..app.form() }.answer(StatusCode::OK)
 }
 
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

@@ -24,6 +24,7 @@ pub async fn open(settings: &Settings) -> Result<Opened, String> {
         .keys(keys.clone())
         .policy(policy(settings))
         .transport(transport(settings))
+        .trusted_origins(settings.trusted_origins.clone())
         .trusted_proxies(settings.trusted_proxies.clone())
         // No credential, and so of use where tokens travel in headers too.
         .device_cookie(keys.clone());
@@ -59,6 +60,9 @@ fn policy(settings: &Settings) -> SessionPolicy {
 
 fn transport(settings: &Settings) -> Transport {
     let mut cookie = CookieOptions::new();
+    if let Some(name) = &settings.cookie_name {
+        cookie = cookie.name(name);
+    }
     if settings.insecure_cookies {
         cookie = cookie.insecure_localhost();
     }

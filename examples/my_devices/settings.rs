@@ -22,6 +22,9 @@
 //! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
 //! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
+//! | `TRUSTED_ORIGINS` | other origins of yours whose pages may use the cookies, as browsers write them, comma-separated | none |
+//! | `PATH_PREFIX` | what stands before the paths in public addresses, such as `/devices`; a proxy may strip it | nothing |
+//! | `COOKIE_NAME` | the whole name of the session's cookie, such as `__Host-devices` | `__Host-session` |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!
 //! Durations are written as `500ms`, `30s`, `10m`, `14d`.
@@ -47,6 +50,9 @@ pub struct Settings {
     pub refresh: bool,
     pub refresh_grace: Option<Duration>,
     pub second_factor: SecondFactor,
+    pub trusted_origins: Vec<String>,
+    pub prefix: String,
+    pub cookie_name: Option<String>,
     pub trusted_proxies: TrustedProxies,
     pub limits: Limits,
     pub admin: Option<AdminToken>,
@@ -92,6 +98,9 @@ impl Settings {
             refresh: is_on("REFRESH")?,
             refresh_grace: duration("REFRESH_GRACE")?,
             second_factor: if is_on("OTP")? { SecondFactor::Otp } else { SecondFactor::None },
+            trusted_origins: list("TRUSTED_ORIGINS")?,
+            prefix: prefix()?,
+            cookie_name: text("COOKIE_NAME")?,
             trusted_proxies: proxies.parse().map_err(|error| format!("TRUSTED_PROXIES: {error}"))?,
             limits: Limits::from_env()?,
             admin: AdminToken::from_env()?,
@@ -117,6 +126,26 @@ fn secret() -> Result<Vec<u8>, String> {
             eprintln!("my_devices: WARNING: can read in the source code. Never let this server leave your machine.");
             Ok(b"a development key that everybody knows".to_vec())
         }
+    }
+}
+
+/// The parts between commas.
+fn list(name: &str) -> Result<Vec<String>, String> {
+    let text = text(name)?.unwrap_or_default();
+    Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+}
+
+/// A path without a slash at its end; `/` is none.
+fn prefix() -> Result<String, String> {
+    let text = text("PATH_PREFIX")?.unwrap_or_default();
+    let prefix = text.trim_end_matches('/');
+    let is_path = prefix.split('/').skip(1).all(|part| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        !part.is_empty() && part.bytes().all(is_plain)
+    });
+    match prefix.is_empty() || (prefix.starts_with('/') && is_path) {
+        true => Ok(prefix.to_owned()),
+        false => Err(format!("PATH_PREFIX: {text:?} is not a path like /devices")),
     }
 }
 

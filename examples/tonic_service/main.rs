@@ -24,12 +24,12 @@ mod server;
 
 use std::{env, error::Error, net::SocketAddr, pin::Pin};
 
-use axum::{Router, extract::ConnectInfo};
+use axum::Router;
 use futures_util::{Stream, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tonic::{Request, Response, Status, service::Routes};
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, ErrorKind, KeyRing, SessionLayer, SessionManager, SessionRoutes,
+    CurrentSession, ErrorKind, KeyRing, SessionLayer, SessionManager, SessionRoutes,
     middleware::{Anonymous, EndStreamsLayer},
     policy::Denied,
     store::MemoryStore,
@@ -71,7 +71,9 @@ impl Account for Service {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<News, Status>> + Send>>;
 
     async fn sign_in(&self, request: Request<SignInRequest>) -> Reply<SignInReply> {
-        let client = client(&request);
+        let headers = request.metadata().clone().into_headers();
+        let client = self.sessions.client_info(&headers, request.extensions());
+        let client = client.map_err(|_| Status::permission_denied("another site has sent this"))?;
         let SignInRequest { user, password } = request.into_inner();
         // The application's own part, which checks a hash.
         if !matches!(user.as_str(), "ann" | "admin") || password != "secret" {
@@ -120,13 +122,6 @@ fn session<T>(request: &Request<T>) -> Result<&CurrentSession, Status> {
         let denied = request.extensions().get().map_or(Denied::Missing, Anonymous::denied);
         Status::from_header_map(&denied.grpc_trailers()).unwrap_or_else(|| Status::unauthenticated("not signed in"))
     })
-}
-
-/// What is known of the client: its `user-agent`, and the socket's peer.
-fn client<T>(request: &Request<T>) -> ClientInfo {
-    let user_agent = request.metadata().get("user-agent").map(|value| value.as_encoded_bytes());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    ClientInfo::new().user_agent(user_agent.unwrap_or_default()).ip(peer)
 }
 
 /// The code that goes with an error of the manager.

@@ -196,6 +196,11 @@ impl CurrentSession {
     pub fn manager(&self) -> Option<SessionManager> {
         self.entry.value().manager().map(SessionManager::from_inner)
     }
+
+    /// Whether it is `manager` that accepted the session.
+    pub(crate) fn is_of(&self, manager: &SessionManager) -> bool {
+        Weak::as_ptr(&self.entry.value().manager) == Arc::as_ptr(&manager.inner)
+    }
 }
 
 impl fmt::Debug for CurrentSession {

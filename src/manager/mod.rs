@@ -266,6 +266,12 @@ impl SessionManager {
         Self { inner }
     }
 
+    /// Whether both are clones of one manager.
+    #[allow(dead_code, reason = "only extractors ask for it")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn tell(&self, event: &SessionEvent) {
         self.inner.listeners.tell(event);
     }

@@ -14,7 +14,7 @@ use crate::{
         Inner, Revocation, SessionManager, StartedSession,
         started::{Carried, Persistence},
     },
-    policy::{Admission, Eviction},
+    policy::{Admission, Eviction, SameDevice},
     session::{Actor, Ending, Salt, Session},
     store::Admitted,
 };
@@ -52,6 +52,7 @@ impl SessionManager {
             absolute_timeout: self.inner.policy.absolute_timeout,
             persistence: Persistence::Lasting,
             trust_for: None,
+            same_device: None,
         }
     }
 }
@@ -85,6 +86,7 @@ pub struct StartSession {
     absolute_timeout: Duration,
     persistence: Persistence,
     trust_for: Option<Duration>,
+    same_device: Option<SameDevice>,
 }
 
 impl StartSession {
@@ -155,8 +157,19 @@ impl StartSession {
         self
     }
 
+    /// What becomes of the user's other sessions on the device of this one. Default: as
+    /// [`SessionManagerBuilder::same_device`](crate::manager::SessionManagerBuilder::same_device) says.
+    ///
+    /// A browser holds one session cookie. A sign-in by a form that replaces the others leaves one session behind when the form is
+    /// submitted twice at once.
+    pub fn same_device(mut self, same_device: SameDevice) -> Self {
+        self.same_device = Some(same_device);
+        self
+    }
+
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
+        let same_device = self.same_device;
         inner.background.ensure_running(&inner);
         let trust_for = self.trust_for;
         let Prepared { mut session, carried, held, mut on } = self.prepare(&inner)?;
@@ -171,7 +184,7 @@ impl StartSession {
         let trust = trusting.as_ref().map(|(_, trust)| *trust);
         let admitted = Arc::clone(&inner);
         let admission = async move {
-            admitted.admit(&session, held, standing).await?;
+            admitted.admit(&session, held, standing, same_device).await?;
             Ok(match session.device_id.zip(trust) {
                 // A failure is on the log.
                 Some((id, trust)) => admitted.trust(&session.user_id, id, session.id, trust).await.unwrap_or(false),
@@ -195,12 +208,13 @@ impl StartSession {
     /// As [`SessionManager::start`].
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
+        let same_device = self.same_device;
         inner.background.ensure_running(&inner);
         let Prepared { mut session, held, mut on, .. } = self.prepare(&inner)?;
         inner.recognise(&mut session, &mut on).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        let admission = async move { admitted.admit(&record, held, on.standing()).await };
+        let admission = async move { admitted.admit(&record, held, on.standing(), same_device).await };
         inner.detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
@@ -253,9 +267,16 @@ struct Prepared {
 type Held = (UserId, crate::id::SessionId);
 
 impl Inner {
-    async fn admit(&self, session: &Arc<Session>, held: Vec<Held>, standing: Standing) -> Result<(), Error> {
+    async fn admit(
+        &self,
+        session: &Arc<Session>,
+        held: Vec<Held>,
+        standing: Standing,
+        same_device: Option<SameDevice>,
+    ) -> Result<(), Error> {
         let mut admission = Admission::new(self.as_of(session.created_at));
         self.limits.apply_to(&mut admission, &session.user_id);
+        admission.same_device = same_device.unwrap_or(admission.same_device);
         // One session of the user makes room for this one by the same step.
         let mut others = held;
         if let Some(same_user) = others.iter().position(|(user, _)| *user == session.user_id) {

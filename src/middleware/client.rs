@@ -1,13 +1,108 @@
-use http::{Extensions, HeaderMap, header};
+#[cfg(feature = "axum")]
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Uri, header};
 
 use crate::{
-    device::{ClientHints, ClientInfo},
-    manager::SessionManager,
-    middleware::peer::client_ip,
+    credentials::CredentialSource,
+    device::{ClientHints, ClientInfo, DeviceProof},
+    event::SessionEvent,
+    manager::{DeviceCookie, SessionManager},
+    middleware::{
+        Held, Only, Seen,
+        peer::{client_ip, location},
+    },
+    policy::Denied,
+    transport,
 };
 
+/// # Clients
+impl SessionManager {
+    /// What is known of the client that has sent a request, for a sign-in outside of Axum, where [`ClientInfo`] is an extractor:
+    /// its `User-Agent` and Client Hints, its address by the rules of [`client_ip`](crate::client_ip), the place that a trusted
+    /// proxy tells, the device that its cookie proves, and the session that it holds and that the sign-in replaces.
+    ///
+    /// The extensions are the request's: there is the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)), without which
+    /// there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::Forged`] where tokens travel in cookies, and another site has caused the request: nobody is to be signed in to a
+    /// stranger's account. The request counts as one that changes something.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{Error, SessionManager, StartedSession};
+    /// async fn sign_in(sessions: &SessionManager, request: &http::Request<String>) -> Result<StartedSession, Error> {
+    ///     let client = sessions.client_info(request.headers(), request.extensions())?;
+    ///     // Once the password is checked:
+    ///     sessions.start("ann", client).await
+    /// }
+    /// ```
+    pub fn client_info(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<ClientInfo, Denied> {
+        self.check_sign_in(&Method::POST, &Uri::default(), headers, extensions)?;
+        Ok(self.client(headers, extensions))
+    }
+
+    /// The same of a request in Axum.
+    #[cfg(feature = "axum")]
+    pub(crate) fn client_of(&self, parts: &Parts) -> Result<ClientInfo, Denied> {
+        self.check_sign_in(&parts.method, &parts.uri, &parts.headers, &parts.extensions)?;
+        Ok(self.client(&parts.headers, &parts.extensions))
+    }
+
+    fn client(&self, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+        let place = location(self, headers, extensions);
+        let mut client = client_info(self, headers, extensions).location_by_proxy(place);
+        if let Some(cookie) = self.device_cookie() {
+            client = client.device_proof(device_proof(cookie, headers));
+        }
+        if let Some(Seen::Session(current)) = Seen::of(extensions)
+            && current.is_of(self)
+        {
+            return client.held(current.user_id().clone(), current.id());
+        }
+        let held = extensions.get::<Held>().filter(|held| held.manager.is(self));
+        held.map(|held| held.sessions.as_slice())
+            .unwrap_or_default()
+            .iter()
+            .fold(client, |client, (user, id)| client.held(user.clone(), *id))
+    }
+
+    /// S74: a sign-in brings no cookie, and yet gets one.
+    fn check_sign_in(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<(), Denied> {
+        let accepted = self.credentials();
+        if let Some(Only(CredentialSource::Bearer)) = extensions.get() {
+            return Ok(());
+        }
+        let (Some(_), Some(csrf)) = (&accepted.cookie, &accepted.csrf) else {
+            return Ok(());
+        };
+        csrf.check(CredentialSource::Cookie, method, uri, headers).map_err(|why| {
+            self.tell(&SessionEvent::CsrfDenied { why });
+            Denied::Forged(why)
+        })
+    }
+}
+
+/// The device that the cookie proves; `None` where there is none, none that is ours, or several that are.
+pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option<DeviceProof> {
+    let mut known =
+        transport::cookie::tokens(&cookie.cookie, headers).into_iter().filter_map(|token| cookie.open(token));
+    match (known.next(), known.next()) {
+        (Some(proof), None) => Some(proof),
+        _ => None,
+    }
+}
+
 /// What a request says of the client that sent it.
-pub(crate) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
+pub(super) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
     if let Some(Ok(host)) = headers.get(header::HOST).map(http::HeaderValue::to_str) {
         manager.note_host(host);
     }

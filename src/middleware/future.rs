@@ -9,10 +9,17 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+#[cfg(feature = "axum")]
+use crate::middleware::unread::{self, Loan};
 use crate::{
     credentials::CredentialSource,
     manager::{Checked, CurrentSession, Unresolved},
-    middleware::{OnDenied, service::settle, settings::Settings},
+    middleware::{
+        OnDenied,
+        service::{Verdict, settle},
+        settings::Settings,
+        unread::Reading,
+    },
     transport::cookie,
 };
 
@@ -34,9 +41,9 @@ pin_project! {
         /// The inner service was called at once. It is the common state, and needs no allocation.
         ///
         /// The settings are there when the manager's cookies have to be looked after.
-        Inner { #[pin] future: F, cookies: Option<Arc<Settings<R>>> },
-        /// The request was denied at once.
-        Answered { response: Option<Res> },
+        Inner { #[pin] future: F, cookies: Option<Arc<Settings<R>>>, unread: Option<Unread> },
+        /// The answer is there, and may have to wait until the request has been read.
+        Answered { response: Option<Res>, reading: Option<Reading> },
         /// The store, or the signature, is being asked.
         Resolving { waiting: Option<Box<Waiting<S, B, R>>> },
     }
@@ -54,12 +61,12 @@ impl<S, B, R> ResponseFuture<S, B, R>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn inner(settings: &Arc<Settings<R>>, future: S::Future) -> Self {
-        Self { state: State::inner(settings, future) }
+    pub(super) fn inner(settings: &Arc<Settings<R>>, future: S::Future, unread: Option<Unread>) -> Self {
+        Self { state: State::inner(settings, future, unread) }
     }
 
-    pub(super) fn answered(response: S::Response) -> Self {
-        Self { state: State::Answered { response: Some(response) } }
+    pub(super) fn answered(response: S::Response, reading: Option<Reading>) -> Self {
+        Self { state: State::Answered { response: Some(response), reading } }
     }
 
     pub(super) fn resolving(checked: Checked, service: S, request: Request<B>, settings: Arc<Settings<R>>) -> Self {
@@ -71,9 +78,9 @@ where
 }
 
 impl<F, Res, S, B, R> State<F, Res, S, B, R> {
-    fn inner(settings: &Arc<Settings<R>>, future: F) -> Self {
+    fn inner(settings: &Arc<Settings<R>>, future: F, unread: Option<Unread>) -> Self {
         let cookies = settings.manager.credentials().cookie.is_some().then(|| Arc::clone(settings));
-        Self::Inner { future, cookies }
+        Self::Inner { future, cookies, unread }
     }
 }
 
@@ -81,6 +88,7 @@ impl<S, B, R, ResBody> Future for ResponseFuture<S, B, R>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     R: OnDenied<ResBody>,
+    B: 'static,
 {
     type Output = Result<Response<ResBody>, S::Error>;
 
@@ -88,7 +96,7 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Inner { future, cookies } => {
+                StateProjection::Inner { future, cookies, unread } => {
                     let mut answer = ready!(future.poll(cx));
                     if let (Some(settings), Ok(response)) = (cookies, &mut answer) {
                         let accepted = settings.manager.credentials();
@@ -97,9 +105,18 @@ where
                             _ => cookie::settle(accepted, response),
                         }
                     }
-                    return Poll::Ready(answer);
+                    match (answer, unread.take().and_then(Unread::returned)) {
+                        (Ok(response), reading @ Some(_)) => {
+                            state.set(State::Answered { response: Some(response), reading });
+                        }
+                        (answer, _) => return Poll::Ready(answer),
+                    }
                 }
-                StateProjection::Answered { response } => {
+                StateProjection::Answered { response, reading } => {
+                    if let Some(reading) = reading {
+                        ready!(reading.as_mut().poll(cx));
+                    }
+                    *reading = None;
                     // Polled again after it was ready, it stays pending.
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)));
                 }
@@ -122,15 +139,58 @@ impl<S, B, R, ResBody> Waiting<S, B, R>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
     R: OnDenied<ResBody>,
+    B: 'static,
 {
     fn proceed(mut self, resolved: Result<CurrentSession, Unresolved>) -> State<S::Future, Response<ResBody>, S, B, R> {
-        match settle(&self.settings.manager, &self.settings, resolved, &mut self.request) {
-            None => State::inner(&self.settings, self.service.call(self.request)),
-            Some(denied) => {
-                let response = self.settings.on_denied.response(&denied, self.request.headers());
-                State::Answered { response: Some(response) }
+        let unread = match settle(&self.settings.manager, &self.settings, resolved, &mut self.request) {
+            Verdict::Deny(denied) => {
+                let request = &mut self.request;
+                let response = self.settings.on_denied.response_to(&denied, request.uri(), request.headers());
+                return State::Answered { response: Some(response), reading: Unread::refuse(request) };
             }
-        }
+            Verdict::PassAnonymous => Unread::lend(&mut self.request),
+            Verdict::Pass | Verdict::Resolve(_) => None,
+        };
+        State::inner(&self.settings, self.service.call(self.request), unread)
+    }
+}
+
+/// A request's body that the inner service may drop unread.
+pub(super) struct Unread(
+    #[cfg(feature = "axum")] Loan<axum_core::body::Body>,
+    #[cfg(not(feature = "axum"))] std::convert::Infallible,
+);
+
+#[cfg(feature = "axum")]
+impl Unread {
+    /// Has the body of a request come back.
+    pub(super) fn lend<B: 'static>(request: &mut Request<B>) -> Option<Self> {
+        unread::lend(request).map(Self)
+    }
+
+    /// Reads the body of a request that goes no further.
+    pub(super) fn refuse<B: 'static>(request: &mut Request<B>) -> Option<Reading> {
+        unread::read_refused(request)
+    }
+
+    fn returned(self) -> Option<Reading> {
+        self.0.returned().map(unread::read)
+    }
+}
+
+/// Without Axum there is no body whose type is known here.
+#[cfg(not(feature = "axum"))]
+impl Unread {
+    pub(super) fn lend<B>(_: &mut Request<B>) -> Option<Self> {
+        None
+    }
+
+    pub(super) fn refuse<B>(_: &mut Request<B>) -> Option<Reading> {
+        None
+    }
+
+    fn returned(self) -> Option<Reading> {
+        match self.0 {}
     }
 }
 

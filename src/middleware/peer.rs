@@ -2,10 +2,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap};
 
-#[cfg(feature = "axum")]
-use crate::location::Location;
 use crate::{
     client_ip::{Header, Unlisted},
+    location::Location,
     logging,
     manager::SessionManager,
 };
@@ -20,7 +19,7 @@ use crate::{
 pub struct PeerAddress(pub SocketAddr);
 
 /// The client's address: the peer's, or what a trusted proxy says.
-pub(crate) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+pub(super) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
     let proxies = manager.trusted_proxies();
     if proxies.is_none() {
         notice_proxy(headers, extensions);
@@ -30,8 +29,7 @@ pub(crate) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extension
 }
 
 /// The client's place, by the word of a trusted proxy.
-#[cfg(feature = "axum")]
-pub(crate) fn location(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<Location> {
+pub(super) fn location(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<Location> {
     manager.trusted_proxies().location(peer(extensions), |name| {
         headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>()
     })

@@ -10,8 +10,7 @@ use tower_service::Service;
 
 use crate::{
     assurance::Requirement,
-    manager::CurrentSession,
-    middleware::{Anonymous, DefaultOnDenied, OnDenied, rejection},
+    middleware::{DefaultOnDenied, OnDenied, Seen, rejection},
 };
 
 /// Turns requests away whose session has not proven enough, behind a [`SessionLayer`](crate::SessionLayer).
@@ -87,15 +86,14 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let extensions = request.extensions();
-        let denied = match (extensions.get::<CurrentSession>(), extensions.get::<Anonymous>()) {
-            (Some(current), _) => match current.meets(&self.requirement) {
+        let denied = match Seen::of(request.extensions()) {
+            Some(Seen::Session(current)) => match current.meets(&self.requirement) {
                 Ok(()) => return Either::Left(self.inner.call(request)),
                 Err(denied) => denied,
             },
-            (None, Some(anonymous)) => anonymous.denied(),
-            (None, None) => return Either::Right(ready(Ok(rejection::missing_layer().into_response()))),
+            Some(Seen::Anonymous(anonymous)) => anonymous.denied(),
+            None => return Either::Right(ready(Ok(rejection::missing_layer().into_response()))),
         };
-        Either::Right(ready(Ok(self.on_denied.response(&denied, request.headers()))))
+        Either::Right(ready(Ok(self.on_denied.response_to(&denied, request.uri(), request.headers()))))
     }
 }

@@ -8,10 +8,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    manager::CurrentSession,
-    middleware::{Anonymous, DefaultOnDenied, OnDenied, rejection},
-};
+use crate::middleware::{DefaultOnDenied, OnDenied, Seen, rejection};
 
 /// Turns anonymous requests away, behind a [`SessionLayer`](crate::SessionLayer).
 ///
@@ -76,11 +73,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if request.extensions().get::<CurrentSession>().is_some() {
-            return Either::Left(self.inner.call(request));
-        }
-        let response = match request.extensions().get::<Anonymous>() {
-            Some(anonymous) => self.on_denied.response(&anonymous.denied(), request.headers()),
+        let response = match Seen::of(request.extensions()) {
+            Some(Seen::Session(_)) => return Either::Left(self.inner.call(request)),
+            Some(Seen::Anonymous(anonymous)) => {
+                self.on_denied.response_to(&anonymous.denied(), request.uri(), request.headers())
+            }
             None => rejection::missing_layer().into_response(),
         };
         Either::Right(ready(Ok(response)))

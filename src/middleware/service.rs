@@ -15,6 +15,7 @@ use crate::{
     middleware::{
         Anonymous, Held, OnDenied, Only, ResponseFuture,
         client::client_info,
+        future::Unread,
         settings::{Enforcement, Settings},
     },
     policy::{CsrfDenied, Denied},
@@ -29,8 +30,11 @@ pub struct SessionService<S, R> {
 }
 
 /// What is to be done with a request.
-enum Verdict {
+pub(super) enum Verdict {
+    /// It has a session.
     Pass,
+    /// It goes on without one.
+    PassAnonymous,
     Deny(Denied),
     Resolve(Checked),
 }
@@ -45,6 +49,7 @@ impl<S, R, B, ResBody> Service<Request<B>> for SessionService<S, R>
 where
     S: Service<Request<B>, Response = Response<ResBody>> + Clone,
     R: OnDenied<ResBody>,
+    B: 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -56,9 +61,14 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match judge(&self.settings.manager, &self.settings, &mut request) {
-            Verdict::Pass => ResponseFuture::inner(&self.settings, self.inner.call(request)),
+            Verdict::Pass => ResponseFuture::inner(&self.settings, self.inner.call(request), None),
+            Verdict::PassAnonymous => {
+                let unread = Unread::lend(&mut request);
+                ResponseFuture::inner(&self.settings, self.inner.call(request), unread)
+            }
             Verdict::Deny(denied) => {
-                ResponseFuture::answered(self.settings.on_denied.response(&denied, request.headers()))
+                let response = self.settings.on_denied.response_to(&denied, request.uri(), request.headers());
+                ResponseFuture::answered(response, Unread::refuse(&mut request))
             }
             Verdict::Resolve(checked) => {
                 // The service that was polled ready is the one to call; its clone has to be polled first.
@@ -72,8 +82,9 @@ where
 
 /// Reads the credential, asks the cache, and puts the session into the request if that is all there is to do.
 fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut Request<B>) -> Verdict {
-    if let Some(source) = settings.only {
-        settings.put(request.extensions_mut(), Only(source));
+    match settings.only {
+        Some(source) => settings.put(request.extensions_mut(), Only(source)),
+        None => drop(request.extensions_mut().remove::<Only>()),
     }
     let checked = if manager.is_verified_upstream() {
         match request.extensions().get::<VerifiedToken>() {
@@ -165,8 +176,9 @@ fn pass_anonymous<B, R>(
     request: &mut Request<B>,
 ) -> Verdict {
     manager.metrics().request(denied.as_ref().map_or(Outcome::Anonymous, Outcome::from));
-    settings.put(request.extensions_mut(), Anonymous { manager: manager.clone(), denied });
-    Verdict::Pass
+    let anonymous = Anonymous { manager: manager.clone(), denied };
+    settings.put_in_place_of::<CurrentSession, _>(request.extensions_mut(), anonymous);
+    Verdict::PassAnonymous
 }
 
 /// Admits a request, unless a cookie authenticates it and another site has caused it.
@@ -199,27 +211,23 @@ fn admit<B, R>(manager: &SessionManager, settings: &Settings<R>, current: Curren
         let is_activity = !settings.is_passive(request.uri());
         is_activity.then(|| client_info(manager, request.headers(), request.extensions()))
     });
-    settings.put(request.extensions_mut(), current);
+    settings.put_in_place_of::<Anonymous, _>(request.extensions_mut(), current);
 }
 
-/// What is to be done with a request once its session has been asked for; the answer, if there is nothing left to do.
+/// What is to be done with a request once its session has been asked for. Nothing is left to be resolved.
 pub(super) fn settle<B, R>(
     manager: &SessionManager,
     settings: &Settings<R>,
     resolved: Result<CurrentSession, Unresolved>,
     request: &mut Request<B>,
-) -> Option<Denied> {
-    let verdict = match resolved {
+) -> Verdict {
+    match resolved {
         Ok(current) => accept(manager, settings, current, request),
         Err(Unresolved::Denied(denied)) => refuse(manager, settings, denied, request),
         Err(Unresolved::Ambiguous(held)) => {
-            settings.put(request.extensions_mut(), Held(held));
+            settings.put(request.extensions_mut(), Held { manager: manager.clone(), sessions: held });
             pass_malformed(manager, settings, request)
         }
-    };
-    match verdict {
-        Verdict::Deny(denied) => Some(denied),
-        Verdict::Pass | Verdict::Resolve(_) => None,
     }
 }
 

@@ -62,6 +62,16 @@ impl<R> Settings<R> {
         }
         extensions.insert(value);
     }
+
+    /// Puts something into a request, and takes out what a layer around this one has said to the contrary.
+    pub(super) fn put_in_place_of<Other, T>(&self, extensions: &mut Extensions, value: T)
+    where
+        Other: Send + Sync + 'static,
+        T: Clone + Send + Sync + 'static,
+    {
+        extensions.remove::<Other>();
+        self.put(extensions, value);
+    }
 }
 
 /// A map keeps its room when it is cleared, and a copy has as much.

@@ -11,7 +11,7 @@ use crate::{
     credentials::CredentialSource,
     error::Error,
     manager::{Brought, CurrentSession, StartedSession},
-    middleware::Anonymous,
+    middleware::{Anonymous, Seen},
     pages::{DevicesPage, handlers::message, visitor::to_sign_in},
     policy::Denied,
     routes::check_declared,
@@ -42,7 +42,10 @@ pub(super) async fn declared(State(page): State<DevicesPage>, request: Request, 
 /// With refresh tokens: a visitor whose access token has expired goes on with the next one, as a page without JavaScript
 /// cannot ask for it.
 pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Request, next: Next) -> Response {
-    let denied = request.extensions().get::<Anonymous>().map(Anonymous::denied);
+    let denied = match Seen::by(&page.manager, request.extensions()) {
+        Some(Seen::Anonymous(anonymous)) => Some(anonymous.denied()),
+        _ => None,
+    };
     let Some(Denied::TokenExpired | Denied::Missing | Denied::Invalid) = denied else {
         return next.run(request).await;
     };
@@ -59,6 +62,7 @@ pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Reques
         Err(error) if error.denied() == Some(&Denied::Malformed) => return to_sign_in(&page, &Denied::Malformed),
         Err(error) => return refused(&page, error.denied().unwrap_or(&Denied::Unavailable)),
     };
+    request.extensions_mut().remove::<Anonymous>();
     request.extensions_mut().insert(current);
     let mut response = next.run(request).await;
     // A form that has ended the session itself has cleared its cookies.

@@ -16,7 +16,7 @@ use crate::{
     error::ErrorKind,
     id::SessionId,
     manager::{CurrentSession, Cursor, ListOptions, Revoked, SignedOut},
-    middleware::Anonymous,
+    middleware::{Seen, isolate},
     pages::{
         DevicesPage,
         view::{ConfirmTemplate, DeviceItem, DevicesTemplate, EndedItem, Frame, MessageTemplate},
@@ -108,9 +108,9 @@ pub(super) async fn sign_out(
 
 /// A visitor whose access token has run out while the page was open signs their own session out all the same.
 async fn sign_out_run_out(page: &DevicesPage, id: SessionId, request: Request, to_form: Response) -> Response {
-    let has_run_out = |anonymous: &Anonymous| anonymous.denied() == Denied::TokenExpired;
-    if !request.extensions().get().is_some_and(has_run_out) {
-        return to_form;
+    match Seen::by(&page.manager, request.extensions()) {
+        Some(Seen::Anonymous(anonymous)) if anonymous.denied() == Denied::TokenExpired => {}
+        _ => return to_form,
     }
     let Ok(client) = SigningOut::from(request, &(), Strictness::Declared).await else {
         return to_form;
@@ -155,6 +155,19 @@ pub(super) async fn rename(
         Ok(false) => absent(&page, &current).await,
         Err(_) => unavailable(&page, &current).await,
     }
+}
+
+/// `GET` of what only takes forms: somebody has opened the address of an answer to one.
+pub(super) async fn go_home(State(page): State<DevicesPage>) -> Response {
+    Redirect::to(page.settings.home()).into_response()
+}
+
+/// Whatever the page answers is of now and of this visitor, redirects too.
+pub(super) async fn fresh(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    isolate(headers);
+    response
 }
 
 /// `GET /assets/devices.css`.
@@ -252,12 +265,12 @@ fn html(status: StatusCode, template: &impl Template) -> Response {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
     ] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    isolate(response.headers_mut());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

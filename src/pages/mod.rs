@@ -46,8 +46,10 @@
 //!
 //! # Security
 //!
-//! The page is for the cookie transport. A form must have been sent by one of the application's own pages, by what
+//! The page is for the cookie transport. Nothing of it is stored, neither by a cache nor, with JavaScript, by a browser that goes
+//! *Back*: it asks again whenever it is shown from memory. A form must have been sent by one of the application's own pages, by what
 //! `Sec-Fetch-Site` or `Origin` says; without either it is answered by a 403 page, and so is what another site sends. The
+//! page names its own origin to itself whatever referrer policy a proxy adds, so that browsers tell the origin of its forms. The
 //! content security policy allows no inline script or style, no other origin and no framing. Everything in the page that came
 //! from outside is escaped, and the hint in the form's address chooses among fixed texts.
 
@@ -67,12 +69,13 @@ use std::{fmt, sync::Arc};
 use axum::{Router, middleware, response::Response, routing};
 use http::HeaderMap;
 
-use crate::{manager::SessionManager, middleware::SessionLayer, policy::Denied};
+use crate::{credentials::CredentialSource, manager::SessionManager, middleware::SessionLayer, policy::Denied};
 
 /// The page of one manager, as a router to nest.
 ///
 /// It brings its own [`SessionLayer`](crate::SessionLayer), so that also its refusals are pages; another one around it does no
-/// harm.
+/// harm. Where the manager's tokens travel in cookies, it reads no other credential, so that a proxy may put a token of its own
+/// into the `Authorization` field.
 ///
 /// # Defaults
 ///
@@ -197,15 +200,20 @@ impl DevicesPage {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let sessions = SessionLayer::new(&self.manager).on_denied(self.on_denied());
+        let mut sessions = SessionLayer::new(&self.manager).on_denied(self.on_denied());
+        // A proxy in front may put a token of its own into the `Authorization` field, which is none of ours.
+        if self.manager.credentials().cookie.is_some() {
+            sessions = sessions.only(CredentialSource::Cookie);
+        }
         Router::new()
             .route("/", routing::get(handlers::page))
             .route("/sign-out-others", routing::get(handlers::ask).post(handlers::sign_out_others))
-            .route("/{id}/sign-out", routing::post(handlers::sign_out))
-            .route("/{id}/rename", routing::post(handlers::rename))
+            .route("/{id}/sign-out", routing::get(handlers::go_home).post(handlers::sign_out))
+            .route("/{id}/rename", routing::get(handlers::go_home).post(handlers::rename))
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::renewed))
             .route_layer(middleware::from_fn_with_state(self.clone(), guard::declared))
             .route_layer(sessions)
+            .route_layer(middleware::map_response(handlers::fresh))
             // What a page looks like depends on no session, and an error has to look right too.
             .route("/assets/devices.css", routing::get(handlers::style))
             .route("/assets/devices.js", routing::get(handlers::script))

@@ -8,7 +8,7 @@ use http::request::Parts;
 
 use crate::{
     manager::CurrentSession,
-    middleware::{Anonymous, missing_layer},
+    middleware::{Seen, missing_layer},
     pages::{DevicesPage, PageTexts},
     policy::Denied,
     session::EndReason,
@@ -21,10 +21,10 @@ impl FromRequestParts<DevicesPage> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, page: &DevicesPage) -> Result<Self, Response> {
-        match (parts.extensions.get::<CurrentSession>(), parts.extensions.get::<Anonymous>()) {
-            (Some(current), _) => Ok(Self(current.clone())),
-            (None, Some(anonymous)) => Err(to_sign_in(page, &anonymous.denied())),
-            (None, None) => Err(missing_layer().into_response()),
+        match Seen::by(&page.manager, &parts.extensions) {
+            Some(Seen::Session(current)) => Ok(Self(current.clone())),
+            Some(Seen::Anonymous(anonymous)) => Err(to_sign_in(page, &anonymous.denied())),
+            None => Err(missing_layer().into_response()),
         }
     }
 }

@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     device::{ClientInfo, DeviceName, KnownDevice},
-    extract::{device_proof, json},
+    extract::json,
     id::DeviceId,
     manager::{CurrentSession, SessionManager},
-    middleware::Problem,
+    middleware::{Problem, device_proof},
     routes::{
-        bad_request, failed, may_end_others,
+        NoParameters, bad_request, failed, may_end_others,
         rename::{NAME_RULE, present},
         view::DeviceView,
     },
@@ -148,6 +148,7 @@ pub(super) async fn change(
 pub(super) async fn forget(
     State(manager): State<SessionManager>,
     current: CurrentSession,
+    _: NoParameters,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Some(id) = device_id(id) else {

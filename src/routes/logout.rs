@@ -16,6 +16,7 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogoutParameters {
     #[serde(default)]
     scope: LogoutScope,

@@ -25,6 +25,8 @@
 //!
 //! [`AdminRoutes`] are for administrators, and apart.
 //!
+//! What ends something is answered by 400 when its query holds a parameter that it does not know, and ends nothing.
+//!
 //! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem details
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
 //! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
@@ -54,19 +56,19 @@ pub use self::{
 
 use axum::{
     Router,
-    extract::{Path, Request, State},
+    extract::{FromRequestParts, Path, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
     routing,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 
 use crate::{
     credentials::CredentialSource,
     event::SessionEvent,
     id::SessionId,
     manager::{CurrentSession, SessionManager},
-    middleware::Problem,
+    middleware::{Problem, Seen, isolate, missing_layer},
     policy::{Denied, EndingOthers},
 };
 
@@ -126,8 +128,13 @@ impl SessionRoutes {
 }
 
 /// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
+///
+/// A session of another manager is none here, whoever its user is.
 async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
-    if let Some(current) = request.extensions().get::<CurrentSession>()
+    let Some(seen) = Seen::by(&manager, request.extensions()) else {
+        return missing_layer().into_response();
+    };
+    if let Seen::Session(current) = seen
         && let Err(denied) = check_declared(&manager, current.credential_source(), &request)
     {
         return denied.into_response();
@@ -152,6 +159,7 @@ pub(crate) fn check_declared(
 
 async fn uncached(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    isolate(response.headers_mut());
     response
 }
 
@@ -160,6 +168,22 @@ pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession)
     match manager.policy().ending_others {
         EndingOthers::Free => Ok(()),
         EndingOthers::AfterRecentAuthentication => current.meets(&manager.policy().recent()),
+    }
+}
+
+/// Stands among a handler's arguments where a query has nothing to say. What it asks for would go unheard, and more would end
+/// than was meant.
+#[derive(Debug)]
+struct NoParameters;
+
+impl<S: Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(_) => Err(bad_request("invalid_query", "This takes no parameters")),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     extract::json,
     manager::{CurrentSession, Revoked, SessionManager},
-    routes::{failed, may_end_others, not_found, session_id},
+    routes::{NoParameters, failed, may_end_others, not_found, session_id},
     store::EndScope,
 };
 
@@ -21,6 +21,7 @@ pub(super) struct RevokedView {
 pub(super) async fn revoke(
     State(manager): State<SessionManager>,
     current: CurrentSession,
+    _: NoParameters,
     id: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Some(id) = session_id(id) else {
@@ -43,7 +44,11 @@ pub(super) async fn revoke(
 }
 
 /// `DELETE /sessions/others`.
-pub(super) async fn revoke_others(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+pub(super) async fn revoke_others(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    _: NoParameters,
+) -> Response {
     if let Err(challenge) = may_end_others(&manager, &current) {
         return challenge.into_response();
     }
@@ -54,7 +59,11 @@ pub(super) async fn revoke_others(State(manager): State<SessionManager>, current
 }
 
 /// `DELETE /sessions`.
-pub(super) async fn revoke_all(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
+pub(super) async fn revoke_all(
+    State(manager): State<SessionManager>,
+    current: CurrentSession,
+    _: NoParameters,
+) -> Response {
     if let Err(challenge) = may_end_others(&manager, &current) {
         return challenge.into_response();
     }

@@ -9,14 +9,20 @@ use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{manager::CurrentSession, middleware::end_streams::farewell::Farewell, session::Ending};
+use crate::{
+    manager::CurrentSession,
+    middleware::end_streams::farewell::{Farewell, Last},
+    session::Ending,
+};
 
 pin_project! {
     /// The body of responses that pass an [`EndStreamsLayer`](crate::middleware::EndStreamsLayer).
     pub struct EndStreamsBody<B> {
-        // `None` once the session has ended.
+        // `None` once the session has ended, and where there never was a stream.
         #[pin]
         inner: Option<B>,
+        // What is sent in place of a stream that is not opened.
+        refusal: Option<Bytes>,
         // `None` where there is nothing to wait for, or not any more.
         watch: Option<Watch>,
     }
@@ -50,35 +56,40 @@ enum Next {
     AsItIs,
     /// The body has come to its end by itself.
     OwnEnd,
-    /// The session has ended, and this is the last frame.
-    Farewell(Option<Frame<Bytes>>),
+    /// The session has ended, and this comes last.
+    Farewell(Last),
 }
 
 impl<B> EndStreamsBody<B> {
     pub(super) fn watched(inner: B, current: CurrentSession, farewell: Farewell) -> Self {
         let ended = Ended::Unasked { current, frames: Frames::None };
-        Self { inner: Some(inner), watch: Some(Watch { ended, farewell }) }
+        Self { inner: Some(inner), refusal: None, watch: Some(Watch { ended, farewell }) }
     }
 
     /// A body that ends by itself alone.
     pub(crate) fn unwatched(inner: B) -> Self {
-        Self { inner: Some(inner), watch: None }
+        Self { inner: Some(inner), refusal: None, watch: None }
+    }
+
+    /// A body in place of a stream that is not opened.
+    pub(super) fn refused(text: Bytes) -> Self {
+        Self { inner: None, refusal: Some(text), watch: None }
     }
 }
 
 impl<B> Body for EndStreamsBody<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Ready(None);
+            return Poll::Ready(this.refusal.take().map(|text| Ok(Frame::data(text))));
         };
-        let polled = inner.poll_frame(cx);
+        let polled = inner.poll_frame(cx).map_err(Into::into);
         let Some(watch) = this.watch else {
             return polled;
         };
@@ -100,18 +111,22 @@ where
             Next::Farewell(last) => {
                 this.inner.set(None);
                 *this.watch = None;
-                Poll::Ready(last.map(Ok))
+                Poll::Ready(match last {
+                    Last::Nothing => None,
+                    Last::Frame(frame) => Some(Ok(frame)),
+                    Last::Cut => Some(Err(Box::new(SessionEnded))),
+                })
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(Body::is_end_stream)
+        self.refusal.is_none() && self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         match (&self.inner, &self.watch) {
-            (None, _) => SizeHint::with_exact(0),
+            (None, _) => SizeHint::with_exact(self.refusal.as_ref().map_or(0, |text| text.len() as u64)),
             (Some(inner), None) => inner.size_hint(),
             (Some(_), Some(_)) => SizeHint::new(),
         }
@@ -154,11 +169,25 @@ impl Watch {
 
     fn farewell_if_ended(&self) -> Option<Next> {
         match &self.ended {
-            Ended::Now(ending) => Some(Next::Farewell(self.farewell.frame(ending))),
+            Ended::Now(ending) => Some(Next::Farewell(self.farewell.last(ending))),
             Ended::Unasked { .. } | Ended::Waiting(_) => None,
         }
     }
 }
+
+/// The error that cuts a body: servers reset the connection, or the stream of HTTP/2.
+#[derive(Clone, Copy, Debug)]
+struct SessionEnded;
+
+impl fmt::Display for SessionEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the session has ended before the body")
+    }
+}
+
+impl std::error::Error for SessionEnded {}
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether a body may go on for longer than it takes to send what is there.
 pub(super) fn is_open(body: &impl Body, headers: &HeaderMap) -> bool {

@@ -5,7 +5,11 @@ use http_body::Frame;
 
 use crate::{
     manager::{CurrentSession, Endings},
-    middleware::{LastEvent, rejection::grpc_trailers},
+    middleware::{
+        LastEvent,
+        media_type::{Grpc, MediaType},
+        rejection::{connect_end, grpc_trailers},
+    },
     policy::Denied,
     session::Ending,
 };
@@ -17,7 +21,10 @@ pub(super) struct Farewell {
 }
 
 enum Form {
-    Nothing,
+    /// An error: whatever has arrived must not be taken for the whole.
+    Cut,
+    /// Nothing: a stream of events has no length, and ends at any time.
+    End,
     /// A server-sent event, if the stream is between two of them.
     Event {
         between: bool,
@@ -26,21 +33,29 @@ enum Form {
     /// The trailers in a message, encoded as text or not.
     GrpcWeb,
     GrpcWebText,
+    /// The error, in the message with which a stream of Connect's own protocol ends.
+    Connect,
+}
+
+/// What comes last.
+pub(super) enum Last {
+    Nothing,
+    Frame(Frame<Bytes>),
+    Cut,
 }
 
 impl Farewell {
     /// The form that goes with a response of these headers.
     pub(super) fn to(headers: &HeaderMap, last_event: LastEvent) -> Self {
-        let form = match essence(headers) {
-            b"text/event-stream" if last_event == LastEvent::SessionEnded && is_plain(headers) => {
-                Form::Event { between: true }
-            }
-            essence => match subtype_of_grpc(essence) {
-                Some(b"" | b"+") => Form::Trailers,
-                Some(b"-web" | b"-web+") => Form::GrpcWeb,
-                Some(b"-web-text" | b"-web-text+") => Form::GrpcWebText,
-                _ => Form::Nothing,
-            },
+        let media_type = MediaType::of(headers);
+        let form = match media_type.grpc() {
+            Some(Grpc::Plain) => Form::Trailers,
+            Some(Grpc::Web) => Form::GrpcWeb,
+            Some(Grpc::WebText) => Form::GrpcWebText,
+            None if media_type.is_connect_stream() => Form::Connect,
+            None if !media_type.is("text/event-stream") => Form::Cut,
+            None if last_event == LastEvent::SessionEnded && is_plain(headers) => Form::Event { between: true },
+            None => Form::End,
         };
         Self { form, endings: Endings::Told }
     }
@@ -59,19 +74,21 @@ impl Farewell {
         }
     }
 
-    /// The last frame.
-    pub(super) fn frame(&self, ending: &Ending) -> Option<Frame<Bytes>> {
+    /// What comes last.
+    pub(super) fn last(&self, ending: &Ending) -> Last {
         let denied = match self.endings {
             Endings::Told => Denied::Ended(ending.clone()),
             Endings::Concealed => Denied::Invalid,
         };
-        Some(match self.form {
+        Last::Frame(match self.form {
+            Form::Cut => return Last::Cut,
             // In the midst of an event there is nothing that a client would not take for a part of it.
-            Form::Nothing | Form::Event { between: false } => return None,
+            Form::End | Form::Event { between: false } => return Last::Nothing,
             Form::Event { between: true } => Frame::data(event(&denied)),
             Form::Trailers => Frame::trailers(grpc_trailers(&denied)),
             Form::GrpcWeb => Frame::data(message_of_trailers(&denied)),
             Form::GrpcWebText => Frame::data(Bytes::from(STANDARD.encode(message_of_trailers(&denied)))),
+            Form::Connect => Frame::data(connect_end(&denied)),
         })
     }
 }
@@ -99,19 +116,6 @@ fn message_of_trailers(denied: &Denied) -> Bytes {
     message.put_u32(u32::try_from(lines.len()).unwrap_or_default());
     message.put(lines);
     message.freeze()
-}
-
-/// The content type without its parameters.
-fn essence(headers: &HeaderMap) -> &[u8] {
-    let value = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
-}
-
-/// What follows `application/grpc`, up to the name of the message format.
-fn subtype_of_grpc(essence: &[u8]) -> Option<&[u8]> {
-    let rest = essence.strip_prefix(b"application/grpc")?;
-    let format = rest.iter().position(|&byte| byte == b'+').map_or(rest.len(), |plus| plus + 1);
-    rest.get(..format)
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {

@@ -4,7 +4,8 @@
 //! 2. The wait begins when the body first has to wait itself, or has come to its second frame. A body that is complete at
 //!    once, as that of a unary call, costs nothing, and may be the answer to the very request that ended the session.
 //! 3. Once the session has ended, the frame that is on its way is the last one of the inner body, which is dropped.
-//! 4. The last word is a server-sent event, the trailers of gRPC, or nothing, by the response's content type.
+//! 4. The last word is a server-sent event, the trailers of gRPC, or an error, by the response's content type.
+//! 5. A stream that a page of another origin has fetched by our cookie is not opened.
 
 mod body;
 mod farewell;
@@ -17,15 +18,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::{
+    credentials::CredentialSource,
+    event::SessionEvent,
     manager::CurrentSession,
-    middleware::end_streams::{body::is_open, farewell::Farewell},
+    middleware::{
+        end_streams::{
+            body::{BoxError, is_open},
+            farewell::Farewell,
+        },
+        rejection::Problem,
+    },
+    policy::{CsrfDenied, Denied},
 };
 
 /// Ends streaming response bodies when the session of their request ends: server-sent events, gRPC streams, downloads of
@@ -39,11 +49,17 @@ use crate::{
 /// | `text/event-stream` | `event: session-ended` with the reason as its data, unless [`last_event`](Self::last_event) says otherwise |
 /// | `application/grpc` | the trailers `grpc-status: 16`, `grpc-message` and `session-end-reason` |
 /// | `application/grpc-web` | the same in a message, as that protocol has it |
-/// | any other | nothing |
+/// | `application/connect+…` | the message that ends a stream of Connect's own protocol, with the error |
+/// | any other, such as a download | nothing, and the body ends by an *error*: the server resets the connection, or the stream of HTTP/2, so that no client takes what it has for the whole |
+///
+/// An event stream ends properly also where no last event can be sent: in the midst of an event, or compressed.
 ///
 /// Clients are told the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session
 /// ends for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or expires.
 /// A client that does not read what it was sent is told when it does.
+///
+/// A stream is not opened for a page of another origin that has fetched it by our cookie: the answer is 403, whatever the
+/// handler has answered. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
 ///
 /// # Defaults
 ///
@@ -113,7 +129,7 @@ pub struct EndStreamsService<S> {
 impl<S, B, ResBody> Service<Request<B>> for EndStreamsService<S>
 where
     S: Service<Request<B>, Response = Response<ResBody>>,
-    ResBody: Body<Data = Bytes>,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Response = Response<EndStreamsBody<ResBody>>;
     type Error = S::Error;
@@ -125,8 +141,25 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let current = request.extensions().get::<CurrentSession>().cloned();
-        EndStreamsFuture { inner: self.inner.call(request), current, last_event: self.last_event }
+        let forged = current.as_ref().and_then(|current| forged(current, request.headers()));
+        EndStreamsFuture { inner: self.inner.call(request), current, forged, last_event: self.last_event }
     }
+}
+
+/// What is wrong with a request that is answered by a stream.
+fn forged(current: &CurrentSession, headers: &HeaderMap) -> Option<CsrfDenied> {
+    if current.credential_source() != CredentialSource::Cookie {
+        return None;
+    }
+    current.manager()?.credentials().csrf.as_ref()?.check_stream(headers).err()
+}
+
+/// The answer in place of a stream.
+fn refused<B>(current: &CurrentSession, why: CsrfDenied) -> Response<EndStreamsBody<B>> {
+    if let Some(manager) = current.manager() {
+        manager.tell(&SessionEvent::CsrfDenied { why });
+    }
+    Problem::from(&Denied::Forged(why)).into_response::<Bytes>().map(EndStreamsBody::refused)
 }
 
 pin_project! {
@@ -137,6 +170,7 @@ pin_project! {
         #[pin]
         inner: F,
         current: Option<CurrentSession>,
+        forged: Option<CsrfDenied>,
         last_event: LastEvent,
     }
 }
@@ -144,7 +178,7 @@ pin_project! {
 impl<F, ResBody, E> Future for EndStreamsFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: Body<Data = Bytes>,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Output = Result<Response<EndStreamsBody<ResBody>>, E>;
 
@@ -153,6 +187,9 @@ where
         let (head, body) = ready!(this.inner.poll(cx))?.into_parts();
         let body = match this.current.take() {
             Some(current) if is_open(&body, &head.headers) => {
+                if let Some(why) = this.forged.take() {
+                    return Poll::Ready(Ok(refused(&current, why)));
+                }
                 EndStreamsBody::watched(body, current, Farewell::to(&head.headers, *this.last_event))
             }
             _ => EndStreamsBody::unwatched(body),

@@ -5,19 +5,18 @@ use http_body_util::Full;
 
 use crate::middleware::EndStreamsBody;
 
-/// A body of type `B` that holds `text`, where `B` is one that can be told to.
+/// A body of type `B` that holds `bytes`, where `B` is one that can be told to.
 ///
-/// The response's body type is the inner service's, and no trait of the field makes a body from text for all of them; so
+/// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them; so
 /// the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
-pub(super) fn body_with<B: Default + 'static>(text: String) -> B {
+pub(super) fn body_with<B: Default + 'static>(bytes: Bytes) -> B {
     let mut body = B::default();
     let slot: &mut dyn Any = &mut body;
 
     if let Some(slot) = slot.downcast_mut::<String>() {
-        *slot = text;
+        *slot = String::from_utf8_lossy(&bytes).into_owned();
         return body;
     }
-    let bytes = Bytes::from(text);
     if let Some(slot) = slot.downcast_mut::<Full<Bytes>>() {
         *slot = Full::new(bytes);
         return body;
@@ -48,8 +47,8 @@ mod tests {
 
     #[test]
     fn the_text_reaches_the_bodies_that_can_hold_it() {
-        assert_eq!(body_with::<String>("text".to_owned()), "text");
-        assert_eq!(body_with::<Bytes>("text".to_owned()), "text");
-        assert_eq!(body_with::<()>("text".to_owned()), ());
+        assert_eq!(body_with::<String>("text".into()), "text");
+        assert_eq!(body_with::<Bytes>("text".into()), "text");
+        assert_eq!(body_with::<()>("text".into()), ());
     }
 }

@@ -4,6 +4,31 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 /// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is `code` in upper case.
 pub(super) fn encode(status: u16, message: &str, code: &str, end_reason: Option<&str>) -> String {
+    let mut any = Vec::new();
+    put_bytes(&mut any, 1, format!("type.googleapis.com/{ERROR_INFO}").as_bytes());
+    put_bytes(&mut any, 2, &error_info(code, end_reason));
+
+    let mut details = vec![1 << 3];
+    put_varint(&mut details, usize::from(status));
+    put_bytes(&mut details, 2, message.as_bytes());
+    put_bytes(&mut details, 3, &any);
+    STANDARD_NO_PAD.encode(details)
+}
+
+/// The `google.rpc.ErrorInfo` as one of the details of an error in Connect's own protocol.
+pub(super) fn of_connect(code: &str, end_reason: Option<&str>) -> serde_json::Value {
+    let mut metadata = serde_json::Map::new();
+    if let Some(reason) = end_reason {
+        metadata.insert("reason".to_owned(), reason.into());
+    }
+    serde_json::json!({
+        "type": ERROR_INFO,
+        "value": STANDARD_NO_PAD.encode(error_info(code, end_reason)),
+        "debug": { "reason": code.to_ascii_uppercase(), "domain": DOMAIN, "metadata": metadata },
+    })
+}
+
+fn error_info(code: &str, end_reason: Option<&str>) -> Vec<u8> {
     let mut info = Vec::new();
     put_bytes(&mut info, 1, code.to_ascii_uppercase().as_bytes());
     put_bytes(&mut info, 2, DOMAIN.as_bytes());
@@ -13,16 +38,7 @@ pub(super) fn encode(status: u16, message: &str, code: &str, end_reason: Option<
         put_bytes(&mut entry, 2, reason.as_bytes());
         put_bytes(&mut info, 3, &entry);
     }
-
-    let mut any = Vec::new();
-    put_bytes(&mut any, 1, b"type.googleapis.com/google.rpc.ErrorInfo");
-    put_bytes(&mut any, 2, &info);
-
-    let mut details = vec![1 << 3];
-    put_varint(&mut details, usize::from(status));
-    put_bytes(&mut details, 2, message.as_bytes());
-    put_bytes(&mut details, 3, &any);
-    STANDARD_NO_PAD.encode(details)
+    info
 }
 
 fn put_bytes(message: &mut Vec<u8>, field: u8, bytes: &[u8]) {
@@ -40,6 +56,8 @@ fn put_varint(message: &mut Vec<u8>, mut number: usize) {
 }
 
 const LENGTH_DELIMITED: u8 = 2;
+
+const ERROR_INFO: &str = "google.rpc.ErrorInfo";
 
 /// Whose codes they are.
 const DOMAIN: &str = "tower-device-sessions";

@@ -6,12 +6,6 @@ use crate::{
     policy::Denied,
 };
 
-/// Whether a request is a gRPC call, by the content type that the protocol prescribes.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    let rest = headers.get(header::CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b'-')))
-}
-
 /// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
 pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
     let mut response = Response::new(B::default());
@@ -78,21 +72,3 @@ impl ErrorKind {
 
 const UNAUTHENTICATED: u16 = 16;
 const UNAVAILABLE: u16 = 14;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_requests_are_known_by_their_content_type() {
-        let is = |value: &'static str| {
-            is_grpc(&HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(value))]))
-        };
-        assert!(is("application/grpc"));
-        assert!(is("application/grpc+proto"));
-        assert!(is("application/grpc-web+proto"));
-        assert!(!is("application/grpcish"));
-        assert!(!is("application/json"));
-        assert!(!is_grpc(&HeaderMap::new()));
-    }
-}

@@ -1,16 +1,17 @@
 //! How requests without a session are answered.
 
 mod body;
+mod connect;
 mod details;
 mod grpc;
 mod problem;
 
-pub(super) use self::grpc::trailers as grpc_trailers;
 pub(crate) use self::problem::{Problem, missing_layer};
+pub(super) use self::{connect::end_of_stream as connect_end, grpc::trailers as grpc_trailers};
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, Uri};
 
-use crate::policy::Denied;
+use crate::{middleware::media_type::MediaType, policy::Denied};
 
 /// Answers a request that is not accepted.
 ///
@@ -18,6 +19,13 @@ use crate::policy::Denied;
 pub trait OnDenied<B> {
     /// The answer to a request with these headers.
     fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B>;
+
+    /// The answer to a request with this address and these headers. Default: [`response`](Self::response), which does not
+    /// look at the address.
+    fn response_to(&self, denied: &Denied, uri: &Uri, headers: &HeaderMap) -> Response<B> {
+        let _ = uri;
+        self.response(denied, headers)
+    }
 }
 
 impl<F, B> OnDenied<B> for F
@@ -34,6 +42,8 @@ where
 /// - A gRPC request, known by its `content-type`, is answered by trailers alone: `grpc-status` 16 (`UNAUTHENTICATED`), or 14
 ///   (`UNAVAILABLE`) when the store could not be asked. `grpc-status-details-bin` holds a `google.rpc.ErrorInfo` with the
 ///   `code` below in upper case as its reason, and the reason of the ending in its metadata.
+/// - A call of Connect's own protocol, known by `connect-protocol-version`, `application/connect+…` or `?connect=v1`, is answered by
+///   that protocol's error, with the same `google.rpc.ErrorInfo`: as JSON with the status below, or as the end of a stream.
 /// - Any other is answered by problem details (RFC 9457), with the status and the `WWW-Authenticate` of RFC 6750, and
 ///   `Cache-Control: no-store`:
 ///
@@ -64,6 +74,16 @@ impl DefaultOnDenied {
 
 impl<B: Default + 'static> OnDenied<B> for DefaultOnDenied {
     fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B> {
-        if grpc::is_grpc(headers) { grpc::response(denied) } else { Problem::from(denied).into_response() }
+        self.response_to(denied, &Uri::default(), headers)
+    }
+
+    fn response_to(&self, denied: &Denied, uri: &Uri, headers: &HeaderMap) -> Response<B> {
+        if MediaType::of(headers).grpc().is_some() {
+            return grpc::response(denied);
+        }
+        match connect::call(uri, headers) {
+            Some(call) => connect::response(call, denied, headers),
+            None => Problem::from(denied).into_response(),
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     assurance::Requirement,
-    middleware::rejection::body::body_with,
+    middleware::{isolation::isolate, rejection::body::body_with},
     policy::Denied,
     session::{EndReason, Ending},
 };
@@ -61,6 +61,11 @@ impl Problem {
         self.code
     }
 
+    /// What went wrong, for people.
+    pub(super) fn text(&self) -> &'static str {
+        self.error
+    }
+
     fn unauthorized(code: &'static str, error: &'static str) -> Self {
         let problem = Self::new(StatusCode::UNAUTHORIZED, code, error);
         Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_token\"")), ..problem }
@@ -100,11 +105,12 @@ impl Problem {
     pub(crate) fn into_response<B: Default + 'static>(self) -> Response<B> {
         // A problem is made of texts and one number; it cannot fail to serialize.
         let text = serde_json::to_string(&self).unwrap_or_default();
-        let mut response = Response::new(body_with(text));
+        let mut response = Response::new(body_with(text.into()));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        isolate(headers);
         // A challenge is made of fixed texts and a number.
         if let Some(Ok(challenge)) = self.challenge.map(|challenge| HeaderValue::try_from(&*challenge)) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);

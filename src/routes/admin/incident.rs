@@ -12,7 +12,7 @@ use crate::{
     device::DeviceKind,
     extract::json,
     manager::{SessionFilter, SessionManager},
-    routes::{bad_request, failed},
+    routes::{NoParameters, bad_request, failed},
 };
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +79,7 @@ struct SweepView {
 pub(super) async fn revoke(
     State(manager): State<SessionManager>,
     admin: AdminName,
+    _: NoParameters,
     body: Result<Json<IncidentBody>, JsonRejection>,
 ) -> Response {
     // A condition whose name is misspelt must not be one condition less.

@@ -13,7 +13,7 @@ use crate::{
     id::{SessionId, UserId},
     manager::{ListOptions, Revoked, SessionManager},
     routes::{
-        SessionView, bad_request, failed,
+        NoParameters, SessionView, bad_request, failed,
         list::{Asked, ListParameters, QUERY_RULE},
         not_found,
         revoke::RevokedView,
@@ -49,6 +49,7 @@ pub(super) async fn list(
 pub(super) async fn revoke_all(
     State(manager): State<SessionManager>,
     admin: AdminName,
+    _: NoParameters,
     user: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Some(user) = user_id(user) else {
@@ -64,6 +65,7 @@ pub(super) async fn revoke_all(
 pub(super) async fn revoke(
     State(manager): State<SessionManager>,
     admin: AdminName,
+    _: NoParameters,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
     let Some((user, id)) = path.ok().and_then(|Path((user, id))| Some((user, id.parse::<SessionId>().ok()?))) else {

@@ -1,33 +1,9 @@
 //! Refuses requests that another site has made a browser send with our cookie.
 //!
-//! It relies on what browsers say about a request and scripts cannot change: `Sec-Fetch-Site`, and
-//! for browsers that lack it `Origin`. The scheme is that of Go's `CrossOriginProtection`; it needs
-//! neither tokens nor state. A request is judged by the first rule that applies:
-//!
-//! 1. A bearer token is no cookie: allowed, also when a cookie holds it too. No site can make a browser attach one.
-//! 2. `GET`, `HEAD` and `OPTIONS` change nothing: allowed. Every other method goes on, `TRACE` and
-//!    unknown ones included. Headers that ask for another method are not read.
-//! 3. `Origin` is one of the trusted origins, byte for byte: allowed.
-//! 4. `Sec-Fetch-Site` is present: allowed if it is `same-origin` or `none`, otherwise denied. So
-//!    is `same-site`: a sibling subdomain is another origin.
-//! 5. `Origin` is present: allowed if it is `http://` or `https://` and then exactly the request's
-//!    own authority, otherwise denied. The own authority is that of the request target
-//!    (`:authority` in HTTP/2), else `Host`.
-//! 6. Neither header is present: not a browser of this decade. Allowed, unless the policy is
-//!    strict.
-//!
-//! A field that stands twice, or is empty, equals nothing and is denied where it counts.
-//!
-//! # Security
-//!
-//! - A proxy in front must pass `Host`, `Origin` and `Sec-Fetch-Site` on unchanged. One that
-//!   rewrites `Host` makes rule 5 deny; name the public origin as trusted then.
-//! - Rule 5 cannot see the scheme the browser used: a page of `http://` the same host passes it in
-//!   a browser without `Sec-Fetch-Site`. Strict transport security closes that.
-//! - Rule 2 makes it the application's duty that safe methods have no effect. The handshake of a
-//!   WebSocket is a `GET`; whoever authenticates it by cookie must compare its `Origin`.
+//! The rules are public, and stand in [`credentials`](crate::credentials#requests-that-other-sites-cause). The scheme is that of
+//! Go's `CrossOriginProtection`; it needs neither tokens nor state.
 
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{ACCEPT, HOST, HeaderName, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
 
 use crate::credentials::{CredentialSource, CsrfPolicy, Undeclared};
@@ -41,7 +17,7 @@ impl CsrfPolicy {
         self
     }
 
-    /// Judges a request by the rules of this module.
+    /// Judges a request by the rules in [`credentials`](crate::credentials).
     ///
     /// `source` is where its credential came from. For a sign-in, which brings none, it is where
     /// the answer will put one: signing somebody in to a stranger's account is a forgery as well.
@@ -56,29 +32,66 @@ impl CsrfPolicy {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(), CsrfDenied> {
+        if source == CredentialSource::Bearer {
+            return Ok(());
+        }
+        let site = only_line(headers, &SEC_FETCH_SITE);
+        if matches!(site, Some(b"same-origin" | b"none")) {
+            return Ok(());
+        }
         // `Method::is_safe` would let `TRACE` pass as well.
-        let safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if source != CredentialSource::Cookie || safe {
+        let is_safe = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let upgrades = headers.contains_key(UPGRADE);
+        if source != CredentialSource::Cookie || is_safe && !upgrades && !asks_for_events(headers) {
             return Ok(());
         }
 
         let origin = only_line(headers, &ORIGIN);
-        let trusted = |origin| self.trusted_origins.iter().any(|trusted| trusted.as_bytes() == origin);
-        if origin.is_some_and(trusted) {
+        if origin.is_some_and(|origin| self.trusts(origin)) {
             return Ok(());
         }
-        match only_line(headers, &SEC_FETCH_SITE) {
-            Some(b"same-origin" | b"none") => return Ok(()),
-            Some(_) => return Err(CsrfDenied::CrossSite),
-            None => {}
+        if site.is_some() {
+            return Err(CsrfDenied::CrossSite);
         }
         match (origin, self.undeclared) {
             (Some(origin), _) if is_own_origin(origin, uri, headers) => Ok(()),
             (Some(_), _) => Err(CsrfDenied::ForeignOrigin),
-            (None, Undeclared::Allowed) => Ok(()),
-            (None, Undeclared::Denied) => Err(CsrfDenied::Undeclared),
+            // A browser sends no `Origin` with a request for events of its own origin.
+            (None, Undeclared::Denied) if !is_safe || upgrades => Err(CsrfDenied::Undeclared),
+            (None, _) => Ok(()),
         }
     }
+
+    /// Judges a request that is answered by a stream, and that no method or header has announced as one.
+    ///
+    /// A navigation is no such request: a link of another site may lead to a page that is sent in pieces.
+    ///
+    /// # Errors
+    ///
+    /// [`CsrfDenied::CrossSite`] if a page of another origin has caused it.
+    pub(crate) fn check_stream(&self, headers: &HeaderMap) -> Result<(), CsrfDenied> {
+        let is_own = matches!(only_line(headers, &SEC_FETCH_SITE), None | Some(b"same-origin" | b"none"));
+        if is_own || only_line(headers, &SEC_FETCH_MODE) == Some(b"navigate") {
+            return Ok(());
+        }
+        let is_trusted = only_line(headers, &ORIGIN).is_some_and(|origin| self.trusts(origin));
+        if is_trusted { Ok(()) } else { Err(CsrfDenied::CrossSite) }
+    }
+
+    fn trusts(&self, origin: &[u8]) -> bool {
+        let origin = Origin::parse(origin);
+        origin.is_some() && self.trusted_origins.iter().any(|trusted| Origin::parse(trusted.as_bytes()) == origin)
+    }
+}
+
+/// Whether a request asks for server-sent events, as `EventSource` does.
+fn asks_for_events(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT).iter();
+    let mut ranges = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    ranges.any(|range| {
+        let essence = range.split(|&byte| byte == b';').next().unwrap_or_default();
+        essence.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    })
 }
 
 /// The value of a field that may stand once. One that stands twice reads as empty, and so equals
@@ -93,16 +106,69 @@ fn only_line<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> 
 }
 
 fn is_own_origin(origin: &[u8], uri: &Uri, headers: &HeaderMap) -> bool {
-    let authority = origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"));
+    let Some(origin) = Origin::parse(origin).filter(|origin| default_port(origin.scheme).is_some()) else {
+        return false;
+    };
     let own = match uri.authority() {
         Some(authority) => Some(authority.as_str().as_bytes()),
         None => only_line(headers, &HOST),
     };
-    // An empty `Host` is legal, and `https://` would be its origin.
-    authority.is_some_and(|authority| !authority.is_empty() && own == Some(authority))
+    // What we know of our own scheme is nothing: a proxy may speak another one with us.
+    own.and_then(|own| Origin::of(origin.scheme, own)) == Some(origin)
+}
+
+/// An origin, of which no byte is copied (RFC 6454 §4): equal in another case, and with the scheme's default port or without.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    scheme: &'a [u8],
+    host: &'a [u8],
+    port: Option<u16>,
+}
+
+impl<'a> Origin<'a> {
+    /// Reads `scheme://host` or `scheme://host:port`, and nothing that has more.
+    fn parse(origin: &'a [u8]) -> Option<Self> {
+        let colon = memchr::memchr(b':', origin)?;
+        let (scheme, rest) = origin.split_at(colon);
+        Self::of(scheme, rest.strip_prefix(b"://")?)
+    }
+
+    /// The origin of an authority, `host` or `host:port`, under this scheme.
+    fn of(scheme: &'a [u8], authority: &'a [u8]) -> Option<Self> {
+        let (host, port) = match memchr::memrchr(b':', authority) {
+            // The colons of an address between brackets are its own.
+            Some(colon) if !authority.ends_with(b"]") => (&authority[..colon], Some(port(&authority[colon + 1..])?)),
+            _ => (authority, None),
+        };
+        let is_literal = host.starts_with(b"[") && host.ends_with(b"]");
+        let is_odd = |byte: &u8| b"/?#@\\ \t,".contains(byte) || (*byte == b':' && !is_literal);
+        let is_host = !host.is_empty() && !host.iter().any(is_odd);
+        is_host.then_some(Self { scheme, host, port: port.or_else(|| default_port(scheme)) })
+    }
+}
+
+impl PartialEq for Origin<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme.eq_ignore_ascii_case(other.scheme)
+            && self.host.eq_ignore_ascii_case(other.host)
+            && self.port == other.port
+    }
+}
+
+fn port(digits: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok()
+}
+
+fn default_port(scheme: &[u8]) -> Option<u16> {
+    if scheme.eq_ignore_ascii_case(b"https") {
+        return Some(443);
+    }
+    scheme.eq_ignore_ascii_case(b"http").then_some(80)
 }
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,17 @@ fn check_is_exact_at_the_edges() {
         ("origin: //app.example", Err(ForeignOrigin)),
         ("origin: ftp://app.example", Err(ForeignOrigin)),
         ("origin: https://app.example/", Err(ForeignOrigin)),
-        ("origin: https://APP.example", Err(ForeignOrigin)),
+        ("origin: https://APP.example", Ok(())),
+        ("origin: https://app.example:443", Ok(())),
+        ("origin: http://app.example:80", Ok(())),
+        ("origin: https://app.example:80", Err(ForeignOrigin)),
+        ("origin: https://app.example:", Err(ForeignOrigin)),
+        ("origin: https://app.example:+443", Err(ForeignOrigin)),
+        ("origin: https://app.example:443:443", Err(ForeignOrigin)),
+        ("origin: https://user@app.example", Err(ForeignOrigin)),
+        ("origin: https://app.example?", Err(ForeignOrigin)),
+        ("origin: https://OK.example:443", Ok(())),
+        ("origin: https://ok.example:444", Err(ForeignOrigin)),
         ("origin: https://app.example https://app.example", Err(ForeignOrigin)),
         ("origin: https://app.example", Ok(())),
         ("origin: http://app.example", Ok(())),
@@ -116,7 +126,7 @@ fn check_is_exact_at_the_edges() {
     }
 }
 
-/// S72: `Host` is compared in every byte, and an absent or empty one equals nothing.
+/// S72: `Host` is compared as a part of an origin, and an absent or empty one equals nothing.
 #[test]
 fn own_origin_needs_a_host() {
     let denied = Err(CsrfDenied::ForeignOrigin);
@@ -125,7 +135,14 @@ fn own_origin_needs_a_host() {
         ("origin: http://127.0.0.1:3000 | host: 127.0.0.1:3000", Ok(())),
         ("origin: https://[::1]:3000 | host: [::1]:3000", Ok(())),
         ("origin: https://app.example", denied),
-        ("origin: https://app.example | host: app.example:443", denied),
+        ("origin: https://app.example | host: app.example:443", Ok(())),
+        ("origin: http://app.example | host: App.Example:80", Ok(())),
+        ("origin: https://app.example:8443 | host: APP.example:8443", Ok(())),
+        ("origin: https://[2001:db8::a] | host: [2001:DB8::A]:443", Ok(())),
+        ("origin: https://app.example | host: app.example:80", denied),
+        ("origin: https://app.example | host: app.example:8443", denied),
+        ("origin: https://[::1] | host: [::1]:444", denied),
+        ("origin: https://app.example | host: app.example.", denied),
         ("origin: https:// | host: ", denied),
         ("origin: | host: ", denied),
         ("origin: null | host: null", denied),
@@ -157,6 +174,62 @@ fn strict_policy_denies_only_what_says_nothing() {
     assert_eq!(post(&strict, &own), Ok(()));
     assert_eq!(post(&strict, &[("origin", "https://ok.example")]), Ok(()));
     assert_eq!(post(&policy(), &[]), Ok(()));
+}
+
+fn get(policy: &CsrfPolicy, lines: &str) -> Result<(), CsrfDenied> {
+    let uri = Uri::from_static("/x");
+    policy.check(CredentialSource::Cookie, &Method::GET, &uri, &fields(named(lines)))
+}
+
+/// S72: what opens a connection by a safe method is judged like what changes something.
+#[test]
+fn handshakes_and_requests_for_events_say_where_they_come_from() {
+    use CsrfDenied::{CrossSite, ForeignOrigin, Undeclared};
+
+    for opens in ["upgrade: websocket", "accept: text/event-stream", "accept: */*, Text/Event-Stream;q=0.9"] {
+        for (says, expect) in [
+            ("sec-fetch-site: same-origin", Ok(())),
+            ("sec-fetch-site: none", Ok(())),
+            ("sec-fetch-site: same-site", Err(CrossSite)),
+            ("sec-fetch-site: cross-site", Err(CrossSite)),
+            ("sec-fetch-site: cross-site | origin: https://ok.example", Ok(())),
+            ("sec-fetch-site: cross-site | origin: https://app.example", Err(CrossSite)),
+            ("origin: https://app.example", Ok(())),
+            ("origin: https://evil.example", Err(ForeignOrigin)),
+            ("origin: null", Err(ForeignOrigin)),
+        ] {
+            let lines = format!("host: app.example | {opens} | {says}");
+            assert_eq!(get(&policy(), &lines), expect, "{lines}");
+            assert_eq!(get(&policy().strict(), &lines), expect, "{lines}");
+        }
+    }
+    // Neither field: no browser of the last years opens a WebSocket without `Origin`.
+    assert_eq!(get(&policy(), "upgrade: websocket"), Ok(()));
+    assert_eq!(get(&policy().strict(), "upgrade: websocket"), Err(Undeclared));
+    assert_eq!(get(&policy().strict(), "accept: text/event-stream"), Ok(()));
+    // What merely reads.
+    for lines in ["accept: text/html, */*", "accept: text/event-streams", "upgrade-insecure-requests: 1"] {
+        assert_eq!(get(&policy(), &format!("sec-fetch-site: cross-site | {lines}")), Ok(()), "{lines}");
+    }
+}
+
+/// S72: a stream that nothing has announced.
+#[test]
+fn streams_are_for_pages_of_ones_own_and_for_links() {
+    let stream = |lines: &str| policy().check_stream(&fields(named(lines)));
+    let denied = Err(CsrfDenied::CrossSite);
+    for (lines, expect) in [
+        ("accept: */*", Ok(())),
+        ("sec-fetch-site: same-origin", Ok(())),
+        ("sec-fetch-site: none", Ok(())),
+        ("sec-fetch-site: same-site | sec-fetch-mode: cors", denied),
+        ("sec-fetch-site: cross-site | sec-fetch-mode: no-cors", denied),
+        ("sec-fetch-site: cross-site", denied),
+        ("sec-fetch-site: cross-site | origin: https://ok.example", Ok(())),
+        ("sec-fetch-site: cross-site | sec-fetch-mode: navigate", Ok(())),
+    ] {
+        assert_eq!(stream(lines), expect, "{lines}");
+    }
 }
 
 /// S72, S74: a request without a credential is judged by where its answer will put one.
@@ -260,7 +333,7 @@ proptest! {
         ),
     ) {
         prop_assume!(!["same-origin", "none"].contains(&site.as_str()) && method != "OPTIONS");
-        prop_assume!(origin.as_deref() != Some("https://ok.example"));
+        prop_assume!(!matches!(origin.as_deref(), Some("https://ok.example" | "https://ok.example:443")));
         let mut headers = fields([("sec-fetch-site", &site)]);
         headers.extend(fields(origin.map(|origin| ("origin", origin))));
         headers.extend(fields(others));
@@ -273,8 +346,7 @@ proptest! {
         }
     }
 
-    /// S72: without `Sec-Fetch-Site`, an origin is allowed only if it is ours or trusted in every
-    /// byte.
+    /// S72: without `Sec-Fetch-Site`, an origin is allowed only if it is ours or trusted.
     #[test]
     fn foreign_origin_is_never_allowed(
         origin in "(https?://|//)?(x?app|ok|evil)?(\\.example)?(:[1-3])?(\\.evil|@evil|/)?",

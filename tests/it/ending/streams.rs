@@ -34,6 +34,7 @@ use tonic_prost::ProstCodec;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_device_sessions::{
     CurrentSession, SessionLayer,
+    credentials::{CookieOptions, Transport},
     manager::{Endings, Revocation},
     middleware::{EndStreamsBody, EndStreamsLayer, LastEvent},
 };
@@ -75,9 +76,14 @@ fn is_silent(body: &mut Body) -> bool {
     frame.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
 
-/// S39.
+/// Whether a body ends by an error.
+async fn is_cut(body: &mut Body) -> bool {
+    body.frame().await.is_some_and(|frame| frame.is_err())
+}
+
+/// S39: nobody takes a part of a download for the whole.
 #[tokio::test]
-async fn a_plain_stream_ends_with_its_session() -> TestResult {
+async fn a_plain_stream_is_cut_with_its_session() -> TestResult {
     let kit = Kit::new();
     let started = kit.sign_in("ann").await;
     let (sender, body) = channel_body();
@@ -86,8 +92,73 @@ async fn a_plain_stream_ends_with_its_session() -> TestResult {
     assert_eq!(next(&mut body).await.as_deref(), Some(&b"one"[..]));
     assert!(is_silent(&mut body));
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
-    assert_eq!(next(&mut body).await, None);
+    assert!(is_cut(&mut body).await);
+    assert!(body.frame().await.is_none());
     sender.closed().await;
+    Ok(())
+}
+
+/// S39: over HTTP/1.1 the connection goes without the last chunk, over HTTP/2 the stream is reset.
+#[tokio::test]
+async fn a_download_is_cut_over_a_connection() -> TestResult {
+    let kit = Kit::new();
+    let download = async |_: CurrentSession| {
+        Body::from_stream(stream::iter(["half"].map(Ok::<_, Infallible>)).chain(stream::pending()))
+    };
+    let app = Router::new().route("/", get(download)).layer(EndStreamsLayer::new());
+    let app = app.layer(SessionLayer::new(&kit.sessions));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address: SocketAddr = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let started = kit.sign_in("ann").await;
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!("GET / HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", started.token());
+    stream.write_all(head.as_bytes()).await?;
+    let read = read_until(&mut stream, "half\r\n").await?;
+    assert!(read.contains("transfer-encoding: chunked"), "{read}");
+    kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
+    let mut rest = Vec::new();
+    // Reset or closed: in either case there is no last chunk.
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("0\r\n\r\n"), "{rest:?}");
+
+    let started = kit.sign_in("ann").await;
+    let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
+    let asked = http::Request::get(format!("http://{address}/"));
+    let asked = asked.header("authorization", format!("Bearer {}", started.token()));
+    let mut body = channel.oneshot(asked.body(tonic::body::Body::empty())?).await?.into_body();
+    assert_eq!(body.frame().await.expect("a frame")?.into_data().ok().as_deref(), Some(&b"half"[..]));
+    kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
+    assert!(body.frame().await.expect("an error").is_err());
+    Ok(())
+}
+
+/// S72: what nothing has announced as a stream is known by its answer.
+#[tokio::test]
+async fn a_stream_is_not_opened_for_a_page_of_another_site() -> TestResult {
+    let cookie = Transport::Cookie(CookieOptions::new());
+    let kit = Kit::with(|builder| builder.transport(cookie).trusted_origins(["https://ok.example"]));
+    let open = async |_: CurrentSession| Body::from_stream(stream::iter(["a", "b"].map(Ok::<_, Infallible>)));
+    let app = Router::new().route("/open", get(open)).route("/closed", get(async |_: CurrentSession| "all"));
+    let app = app.layer(EndStreamsLayer::new()).layer(SessionLayer::new(&kit.sessions));
+    let started = kit.sign_in("ann").await;
+    for (path, site, more, status) in [
+        ("/open", "same-origin", ("x", "y"), 200),
+        ("/open", "cross-site", ("sec-fetch-mode", "navigate"), 200),
+        ("/open", "cross-site", ("origin", "https://ok.example"), 200),
+        ("/open", "cross-site", ("sec-fetch-mode", "no-cors"), 403),
+        ("/open", "same-site", ("sec-fetch-mode", "cors"), 403),
+        ("/closed", "cross-site", ("sec-fetch-mode", "no-cors"), 200),
+    ] {
+        let asked = http::Request::get(path).header("cookie", format!("__Host-session={}", started.token()));
+        let asked = asked.header("sec-fetch-site", site).header(more.0, more.1).body(Body::empty())?;
+        let answer = send(&app, asked).await;
+        assert_eq!(answer.status, status, "{path} {site} {more:?}");
+        if status == 403 {
+            assert_eq!(answer.code(), "csrf_denied");
+        }
+    }
     Ok(())
 }
 
@@ -103,7 +174,7 @@ async fn a_stream_that_never_waits_ends_with_its_session() -> TestResult {
     }
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_application()).await?;
     let mut rest = 0;
-    while next(&mut body).await.is_some() {
+    while body.frame().await.expect("an error at last").is_ok() {
         rest += 1;
     }
     assert_eq!(rest, 1);
@@ -188,6 +259,26 @@ async fn a_grpc_web_stream_ends_with_its_trailers_in_a_message() -> TestResult {
     assert_eq!(head, [&[0x80][..], &u32::try_from(lines.len())?.to_be_bytes()].concat());
     let lines = std::str::from_utf8(lines)?;
     assert!(lines.contains("grpc-status:16\r\n") && lines.contains("session-end-reason:revoked_by_admin\r\n"));
+    assert_eq!(next(&mut body).await, None);
+    Ok(())
+}
+
+/// So has Connect's own protocol.
+#[tokio::test]
+async fn a_connect_stream_ends_with_its_error_in_a_message() -> TestResult {
+    let kit = Kit::new();
+    let started = kit.sign_in("ann").await;
+    let (_sender, body) = channel_body();
+    let mut body = ask(&kit, started.token(), EndStreamsLayer::new(), "Application/Connect+JSON", body).await;
+    assert!(is_silent(&mut body));
+    kit.sessions.revoke_all(&started.session().user_id, Revocation::by_administrator("eve")).await?;
+    let message = next(&mut body).await.expect("a last message");
+    let (head, end) = message.split_at(5);
+    assert_eq!(head, [&[2][..], &u32::try_from(end.len())?.to_be_bytes()].concat());
+    let end: serde_json::Value = serde_json::from_slice(end)?;
+    assert_eq!(end["error"]["code"], "unauthenticated");
+    assert_eq!(end["error"]["details"][0]["debug"]["reason"], "SESSION_REVOKED");
+    assert_eq!(end["metadata"]["session-end-reason"][0], "revoked_by_admin");
     assert_eq!(next(&mut body).await, None);
     Ok(())
 }

@@ -259,3 +259,104 @@ fn presets_set_the_lifetimes() -> TestResult {
     }
     Ok(())
 }
+
+/// Sends a form as a browser does that says nothing of where it comes from but what `headers` say.
+fn submit(server: &Server, path: &str, body: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(&server.address).expect("it listens");
+    let (host, length) = (&server.address, body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n"
+    );
+    write!(stream, "{head}{body}").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
+
+const FORM: &str = "email=demo%40example.com&password=correct+horse+battery+staple";
+
+/// A person sees a page, whoever refuses them; and a proxy's own token is none of ours.
+#[test]
+fn what_is_refused_on_a_page_is_a_page() {
+    let server = Server::start(&[]);
+    for (path, body) in [("/sign-in", FORM), ("/sign-in/code", "token=x&code=1")] {
+        for headers in ["sec-fetch-site: cross-site\r\n", "origin: https://evil.example\r\n", "origin: null\r\n"] {
+            let answer = submit(&server, path, body, headers);
+            assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+            assert!(
+                answer.contains("content-type: text/html") && answer.contains("<h1>"),
+                "{path} {headers}: {answer}"
+            );
+        }
+    }
+    let foreign = [("authorization", "Bearer eyJ.somebody.elses")];
+    let (status, page) = server.call("GET", "/sign-in", &foreign, None);
+    assert!(status == 200 && page.contains("type=\"password\""), "{page}");
+    let answer = submit(&server, "/sign-in", FORM, "authorization: Bearer eyJ.somebody.elses\r\n");
+    assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("location: /sign-in/done"), "{answer}");
+    assert!(answer.contains("cache-control: no-store"), "{answer}");
+    let (_, head, _) = server.exchange("GET", "/", &[], None);
+    assert!(head.starts_with("HTTP/1.1 303") && head.contains("cache-control: no-store"), "{head}");
+}
+
+/// Two clicks on "Sign in" in a browser that has been here before.
+#[test]
+fn a_form_that_is_submitted_twice_leaves_one_session() {
+    let server = Server::start(&[]);
+    let cookie_of = |answer: &str, name: &str| {
+        let start = format!("set-cookie: {name}=");
+        let line = answer.lines().find_map(|line| line.strip_prefix(&start)).expect("a cookie");
+        format!("{name}={}", line.split(';').next().unwrap_or_default())
+    };
+    let first = submit(&server, "/sign-in", FORM, "sec-fetch-site: same-origin\r\n");
+    let device = cookie_of(&first, "__Host-device");
+    let headers = format!("cookie: {device}\r\nsec-fetch-site: same-origin\r\n");
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let clicks: Vec<_> = (0..2).map(|_| scope.spawn(|| submit(&server, "/sign-in", FORM, &headers))).collect();
+        clicks.into_iter().map(|click| click.join().expect("no panic")).collect()
+    });
+    let sessions: Vec<String> = answers.iter().map(|answer| cookie_of(answer, "__Host-session")).collect();
+    let shown: Vec<usize> = sessions
+        .iter()
+        .map(|cookie| server.call("GET", "/", &[("cookie", cookie)], None).1.matches("id=\"device-").count())
+        .collect();
+    assert_eq!(shown.iter().sum::<usize>(), 1, "one of the two is left, and it is the only one: {shown:?}");
+}
+
+/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other programs.
+#[test]
+fn a_path_a_cookie_name_and_other_origins_are_settings() {
+    let settings = [
+        ("PATH_PREFIX", "/my/devices/"),
+        ("COOKIE_NAME", "__Host-devices"),
+        ("TRUSTED_ORIGINS", "https://www.example.com, https://app.example.com"),
+        ("TRANSPORT", "cookie"),
+    ];
+    let server = Server::start(&settings);
+    for path in ["/my/devices/sign-in", "/sign-in"] {
+        let (status, page) = server.call("GET", path, &[], None);
+        assert!(status == 200 && page.contains("action=\"/my/devices/sign-in\""), "{page}");
+        assert!(page.contains("href=\"/my/devices/assets/devices.css\""), "{page}");
+    }
+    for path in ["/my/devices", "/"] {
+        let (status, head, _) = server.exchange("GET", path, &[], None);
+        assert!(status == 303 && head.contains("location: /my/devices/sign-in"), "{head}");
+    }
+    let answer = submit(&server, "/my/devices/sign-in", FORM, "origin: https://app.example.com\r\n");
+    assert!(answer.contains("location: /my/devices/sign-in/done"), "{answer}");
+    let [(cookie, _)] = &set_cookies(&answer)[..] else { panic!("{answer}") };
+    assert!(cookie.starts_with("__Host-devices=ey"), "{cookie}");
+    for path in ["/my/devices/sign-in/done", "/sign-in/done"] {
+        let (_, head, _) = server.exchange("GET", path, &[("cookie", cookie)], None);
+        assert!(head.contains("location: /my/devices\r\n"), "{head}");
+    }
+    let (status, page) = server.call("GET", "/my/devices", &[("cookie", cookie)], None);
+    assert!(
+        status == 200 && page.contains("action=\"/my/devices/sign-out-others\"") || page.contains("/my/devices/"),
+        "{page}"
+    );
+    assert_eq!(server.call("GET", "/my/devices/api/me", &[("cookie", cookie)], None).0, 200);
+    let foreign = [("cookie", cookie.as_str()), ("origin", "https://evil.example")];
+    assert_eq!(server.call("POST", "/api/auth/logout", &foreign, None).0, 403);
+}

@@ -210,3 +210,23 @@ async fn an_incident_that_fails_halfway_can_be_repeated() -> TestResult {
     assert_eq!(ask(&admin, Method::POST, "/sessions/revoke", body).await.json()["revoked"], 2);
     Ok(())
 }
+
+/// What ends sessions takes no parameter that it does not know.
+#[tokio::test]
+async fn an_unknown_parameter_ends_nothing() -> TestResult {
+    let kit = Kit::new();
+    let admin = admin(&kit);
+    let started = kit.sign_in("ann").await;
+    let one = format!("/users/ann/sessions/{}?dryRun=true", started.session().id);
+    let body = "{\"startedBefore\":\"2999-01-01T00:00:00Z\",\"dryRun\":false}";
+    for (method, path) in [
+        (Method::DELETE, "/users/ann/sessions?state=ended"),
+        (Method::DELETE, &*one),
+        (Method::POST, "/sessions/revoke?dryRun=true"),
+    ] {
+        let answer = ask(&admin, method, path, body).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_query".to_owned()), "{path}");
+    }
+    assert!(kit.sessions.authenticate(started.token()).await.is_ok());
+    Ok(())
+}

@@ -189,6 +189,9 @@ async fn the_page_allows_nothing_inline_and_no_framing() -> TestResult {
     assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
     assert!(!policy.contains("unsafe"));
     assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
+    assert_eq!(page.header("cross-origin-resource-policy"), Some("same-origin"));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
     assert!(!page.body.contains(" style=") && !page.body.contains("<style") && !page.body.contains(" onclick"));
     for (asset, kind) in [("devices.css", "text/css"), ("devices.js", "text/javascript")] {
         let path = format!("/devices/assets/{asset}");
@@ -448,5 +451,51 @@ async fn the_page_goes_on_with_the_next_token() -> TestResult {
     assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with("Max-Age=0")), "{lines:?}");
     let answer = send(&app, browse(Method::GET, "/", &next.join("; "), "none")).await;
     assert_eq!(answer.header("location"), Some("/sign-in?why=signed_out"));
+    Ok(())
+}
+
+/// A proxy that signs people in puts a token of its own on every request.
+#[tokio::test]
+async fn the_page_reads_cookies_only_where_there_are_cookies() -> TestResult {
+    for transport in [Transport::Cookie(CookieOptions::new()), Transport::Both(CookieOptions::new())] {
+        let kit = Kit::with(|builder| builder.transport(transport));
+        let app = rooted(&kit);
+        let (ann, bob) = (kit.sign_in("ann").await, kit.sign_in("bob").await);
+        for foreign in [bob.token(), "eyJ.of.somebody", "not even a token"] {
+            let mut asked = browse(Method::GET, "/", &format!("__Host-session={}", ann.token()), "same-origin");
+            asked.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {foreign}").parse()?);
+            let page = send(&app, asked).await;
+            assert!(page.status == 200 && page.body.contains("This device"), "{}", page.body);
+            let mut asked = browse(Method::GET, "/", "a=b", "same-origin");
+            asked.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {foreign}").parse()?);
+            let page = send(&app, asked).await;
+            assert_eq!((page.status.as_u16(), page.header("location")), (303, Some("/sign-in")));
+        }
+    }
+    Ok(())
+}
+
+/// One visitor's redirect is not another's: neither where one has to go, nor that one may come back.
+#[tokio::test]
+async fn no_redirect_of_the_page_is_stored() -> TestResult {
+    let kit = with_cookies();
+    let app = rooted(&kit);
+    let (laptop, phone) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    let cookie = format!("__Host-session={}", laptop.token());
+    let (this, other) = (laptop.session().id, phone.session().id);
+    for (method, path, cookie) in [
+        (Method::GET, "/".to_owned(), "a=b"),
+        (Method::GET, "/".to_owned(), "__Host-session=nonsense"),
+        (Method::GET, "/sign-out-others".to_owned(), "a=b"),
+        (Method::GET, format!("/{other}/rename"), &*cookie),
+        (Method::GET, format!("/{other}/sign-out"), &cookie),
+        (Method::POST, format!("/{other}/sign-out"), &cookie),
+        (Method::POST, "/sign-out-others".to_owned(), &cookie),
+        (Method::POST, format!("/{this}/sign-out"), &cookie),
+    ] {
+        let answer = send(&app, browse(method.clone(), &path, cookie, "same-origin")).await;
+        let seen = (answer.status.as_u16(), answer.header("cache-control"));
+        assert_eq!(seen, (303, Some("no-store")), "{method} {path}");
+    }
     Ok(())
 }

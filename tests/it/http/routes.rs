@@ -319,6 +319,37 @@ async fn a_query_that_makes_no_sense_is_refused() -> TestResult {
 }
 
 /// Without a session every endpoint answers 401 with a bare challenge.
+/// What ends something ends nothing when it is asked for more than it knows.
+#[tokio::test]
+async fn what_ends_sessions_takes_no_parameter_that_it_does_not_know() -> TestResult {
+    let kit = Kit::new();
+    let app = kit.app();
+    let (laptop, phone) = (kit.sign_in("ann").await, kit.sign_in("ann").await);
+    let id = phone.session().id;
+    for (method, path) in [
+        (Method::DELETE, "/api/sessions?state=ended&limit=1".to_owned()),
+        (Method::DELETE, "/api/sessions?scope=others".to_owned()),
+        (Method::DELETE, "/api/sessions/others?limit=1".to_owned()),
+        (Method::DELETE, format!("/api/sessions/{id}?dryRun=true")),
+        (Method::DELETE, format!("/api/devices/{id}?keepSessions")),
+        (Method::POST, "/api/logout?scope=global&except=this".to_owned()),
+        (Method::POST, "/api/logout?scope=local&scope=global".to_owned()),
+        (Method::POST, "/api/logout?Scope=others".to_owned()),
+    ] {
+        let answer = send(&app, request(method.clone(), &path, laptop.token())).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "invalid_query".to_owned()), "{method} {path}");
+    }
+    for started in [&laptop, &phone] {
+        assert!(kit.sessions.authenticate(started.token()).await.is_ok(), "nothing has ended");
+    }
+    assert_eq!(
+        delete_with(&app, "/api/sessions?", laptop.token()).await.status,
+        200,
+        "an empty query asks for nothing"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn every_endpoint_needs_a_session() -> TestResult {
     let kit = Kit::new();

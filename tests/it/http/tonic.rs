@@ -13,19 +13,23 @@ use tonic::{
     client::Grpc,
     codegen::http::uri::PathAndQuery,
     server::{NamedService, UnaryService},
-    transport::{Channel, Server, server::TcpIncoming},
+    transport::{
+        Channel, Server,
+        server::{TcpConnectInfo, TcpIncoming},
+    },
 };
 use tonic_prost::ProstCodec;
-use tower::Service;
+use tower::{Service, util::MapRequestLayer};
 use tower_device_sessions::{
-    CurrentSession, RequireSessionLayer, SessionLayer, SessionManager,
+    CurrentSession, RequireSessionLayer, SessionLayer, SessionManager, TrustedProxies,
+    credentials::{CookieOptions, Transport},
     manager::{RefreshPolicy, Revocation},
-    middleware::Anonymous,
+    middleware::{Anonymous, PeerAddress},
     policy::Denied,
     store::{Fault, StoreMethod},
 };
 
-use crate::support::{Kit, TestResult};
+use crate::support::{IPHONE, Kit, TestResult};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -50,6 +54,91 @@ impl Service<http::Request<tonic::body::Body>> for Whoami {
     fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
         Box::pin(async move { Ok(tonic::server::Grpc::new(ProstCodec::default()).unary(Get, request).await) })
     }
+}
+
+/// A service that signs its clients in, as the README has it.
+#[derive(Clone)]
+struct SignIn(SessionManager);
+
+impl NamedService for SignIn {
+    const NAME: &'static str = "test.SignIn";
+}
+
+impl Service<http::Request<tonic::body::Body>> for SignIn {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let method = self.clone();
+        Box::pin(async move { Ok(tonic::server::Grpc::new(ProstCodec::default()).unary(method, request).await) })
+    }
+}
+
+impl UnaryService<()> for SignIn {
+    type Response = String;
+    type Future = BoxFuture<Result<Response<String>, Status>>;
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let sessions = self.0.clone();
+        Box::pin(async move {
+            let headers = request.metadata().clone().into_headers();
+            let client = sessions.client_info(&headers, request.extensions());
+            let client = client.map_err(|_| Status::permission_denied("forged"))?;
+            let started = sessions.start("ann", client).await.map_err(|_| Status::unavailable("no store"))?;
+            let session = started.session();
+            let address = session.created_ip.map(|ip| ip.to_string()).unwrap_or_default();
+            // Tonic puts its own name behind the user agent.
+            let model = session.device.name().rsplit(' ').next().unwrap_or_default().to_owned();
+            Ok(Response::new(format!("{model} at {address}")))
+        })
+    }
+}
+
+fn with_peer(mut request: http::Request<tonic::body::Body>) -> http::Request<tonic::body::Body> {
+    let peer = request.extensions().get().and_then(TcpConnectInfo::remote_addr);
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(PeerAddress(peer));
+    }
+    request
+}
+
+/// The client is the one that the proxy names, and not the proxy; without the proxies' list it is whoever has connected.
+#[tokio::test]
+async fn a_tonic_sign_in_shows_the_client_and_not_the_proxy() -> TestResult {
+    let trusted = TrustedProxies::new(["127.0.0.0/8"])?;
+    let cookies = Transport::Both(CookieOptions::new());
+    for (proxies, site, expected) in [
+        (Some(trusted.clone()), "none", Ok("iPhone at 203.0.113.9")),
+        (None, "none", Ok("iPhone at 127.0.0.1")),
+        (Some(trusted), "cross-site", Err(Code::PermissionDenied)),
+    ] {
+        let kit = Kit::with(|builder| {
+            let builder = builder.transport(cookies.clone());
+            proxies.into_iter().fold(builder, |builder, proxies| builder.trusted_proxies(proxies))
+        });
+        let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?;
+        let address = incoming.local_addr()?;
+        let server = Server::builder().layer(MapRequestLayer::new(with_peer));
+        let mut server = server.layer(SessionLayer::new(&kit.sessions));
+        tokio::spawn(server.add_service(SignIn(kit.sessions.clone())).serve_with_incoming(incoming));
+        let endpoint = Channel::from_shared(format!("http://{address}"))?.user_agent(IPHONE)?;
+        let mut grpc = Grpc::new(endpoint.connect().await?);
+        grpc.ready().await?;
+        let mut request = Request::new(());
+        for (name, value) in [("x-forwarded-for", "198.51.100.1, 203.0.113.9"), ("sec-fetch-site", site)] {
+            request.metadata_mut().insert(name, value.parse()?);
+        }
+        let path = PathAndQuery::from_static("/test.SignIn/Start");
+        let answer = grpc.unary(request, path, ProstCodec::<(), String>::default()).await;
+        let answer = answer.map(Response::into_inner).map_err(|status| status.code());
+        assert_eq!(answer.as_deref().map_err(|code| *code), expected);
+    }
+    Ok(())
 }
 
 struct Get;

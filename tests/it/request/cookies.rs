@@ -3,12 +3,16 @@
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{State, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, Method, Request, header},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tower_device_sessions::{
     ClientInfo, CurrentSession, Error, RequireSessionLayer, SessionLayer, SessionManager, SessionRoutes, SignedOut,
     credentials::{CookieOptions, SameSite, Transport},
@@ -379,6 +383,47 @@ async fn another_site_cannot_use_the_cookie() -> TestResult {
     assert_eq!((undeclared.status.as_u16(), undeclared.code().as_str()), (403, "csrf_denied"));
     assert!(matches!(&kit.events.take()[..], [SessionEvent::CsrfDenied { why: CsrfDenied::Undeclared }]));
     assert_eq!(send(&app, asked(Method::GET, "/api/logout", &[])).await.status, 405, "no change by GET");
+    Ok(())
+}
+
+/// S72: a foreign page's handshake never reaches the handler, over a connection as over any other.
+#[tokio::test]
+async fn a_websocket_is_not_opened_for_a_page_of_another_site() -> TestResult {
+    let kit = cookie_kit();
+    let echo = async |_: CurrentSession, upgrade: WebSocketUpgrade| upgrade.on_upgrade(async |_| ());
+    let events = async |session: CurrentSession| session.user_id().to_string();
+    let app: Router = Router::new().route("/socket", get(echo)).route("/events", get(events));
+    let app = app.layer(SessionLayer::new(&kit.sessions));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let started = kit.sign_in("ann").await;
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==";
+    for (path, opens, says, status) in [
+        ("/socket", upgrade, "origin: http://app.example", 101),
+        ("/socket", upgrade, "origin: http://app.example\r\nsec-fetch-site: same-origin", 101),
+        ("/socket", upgrade, "x: says nothing, as programs do", 101),
+        ("/socket", upgrade, "origin: https://evil.example\r\nsec-fetch-site: cross-site", 403),
+        ("/socket", upgrade, "origin: https://evil.example", 403),
+        ("/socket", upgrade, "origin: null", 403),
+        ("/socket", upgrade, "origin: https://x.app.example\r\nsec-fetch-site: same-site", 403),
+        ("/events", "accept: text/event-stream", "sec-fetch-site: same-origin", 200),
+        ("/events", "accept: text/event-stream", "x: says nothing", 200),
+        ("/events", "accept: text/event-stream", "sec-fetch-site: cross-site", 403),
+        ("/events", "accept: text/event-stream", "sec-fetch-site: same-site\r\norigin: https://x.app.example", 403),
+    ] {
+        let mut stream = TcpStream::connect(address).await?;
+        let cookie = started.token();
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nhost: app.example\r\ncookie: __Host-session={cookie}\r\n{opens}\r\n{says}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await?;
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{path} {says}");
+    }
+    let denials = kit.events.take();
+    assert_eq!(denials.iter().filter(|event| matches!(event, SessionEvent::CsrfDenied { .. })).count(), 6);
     Ok(())
 }
 

@@ -17,3 +17,6 @@ mod refused;
 mod rejections;
 mod reload;
 mod revision;
+#[cfg(feature = "pages")]
+mod two_realms;
+mod unread_bodies;

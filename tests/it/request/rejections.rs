@@ -4,11 +4,16 @@ use axum::{
     body::Body,
     http::{Method, Request},
 };
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use prost::Message;
+use serde_json::{Value, json};
+use tonic_types::pb::ErrorInfo;
+use tower::ServiceExt;
 use tower_device_sessions::{
     KeyRing, SessionId, UserId,
     event::SessionEvent,
     manager::{Endings, Revocation},
-    store::StoreMethod,
+    store::{Fault, StoreMethod},
 };
 
 use crate::support::{Kit, TestResult, get_with, request, send};
@@ -172,5 +177,106 @@ async fn a_tampered_token_never_reaches_the_store() -> TestResult {
     assert_eq!(get_with(&kit.app(), "/me", &flipped).await.status, 401);
     assert_eq!(kit.store.all_calls(), calls);
     assert_eq!(kit.store.calls(StoreMethod::Find), 0);
+    Ok(())
+}
+
+fn calling(path: &str, token: &str, fields: &[(&'static str, &str)]) -> Request<Body> {
+    let mut asked = request(Method::POST, path, token);
+    for (name, value) in fields {
+        asked.headers_mut().insert(*name, value.parse().expect("visible"));
+    }
+    asked
+}
+
+/// Connect's clients read the code, the message and the details of this body, and of no other.
+#[tokio::test]
+async fn a_call_of_connects_own_protocol_is_answered_in_its_form() -> TestResult {
+    let kit = Kit::new();
+    let app = kit.app();
+    let started = kit.sign_in("ann").await;
+    kit.sessions.revoke_all(&started.session().user_id, Revocation::by_administrator("eve")).await?;
+    let unary = [("content-type", "application/proto"), ("connect-protocol-version", "1")];
+    for (path, fields) in [("/me", &unary[..]), ("/me?connect=v1&encoding=json", &[])] {
+        let answer = send(&app, calling(path, started.token(), fields)).await;
+        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (401, Some("application/json")));
+        assert_eq!(answer.header("session-end-reason"), Some("revoked_by_admin"));
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        let error = answer.json();
+        assert_eq!(
+            (&error["code"], &error["message"]),
+            (&"unauthenticated".into(), &"Signed out by an administrator".into())
+        );
+        let detail = &error["details"][0];
+        assert_eq!(detail["type"], "google.rpc.ErrorInfo");
+        assert_eq!(
+            detail["debug"],
+            json!({
+                "reason": "SESSION_REVOKED", "domain": "tower-device-sessions", "metadata": { "reason": "revoked_by_admin" },
+            })
+        );
+        let value = STANDARD_NO_PAD.decode(detail["value"].as_str().expect("a text"))?;
+        assert_eq!(ErrorInfo::decode(&*value)?.reason, "SESSION_REVOKED");
+    }
+
+    let asked = calling("/me", started.token(), &[("content-type", "Application/Connect+Proto")]);
+    let response = app.clone().oneshot(asked).await?;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-type"]),
+        (200, &"Application/Connect+Proto".parse()?)
+    );
+    let message = axum::body::to_bytes(response.into_body(), 10_000).await?;
+    let (head, end) = message.split_at(5);
+    assert_eq!(head, [&[2][..], &u32::try_from(end.len())?.to_be_bytes()].concat());
+    let end: Value = serde_json::from_slice(end)?;
+    assert_eq!(end["error"]["details"][0]["debug"]["reason"], "SESSION_REVOKED");
+
+    kit.store.fail(StoreMethod::Find, Fault::FailBefore);
+    let other = kit.sign_in("bob").await;
+    let answer = send(&app, calling("/me", other.token(), &unary)).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["code"].clone()), (503, "unavailable".into()));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    Ok(())
+}
+
+/// Media types are compared without case (RFC 9110 §8.3.1).
+#[tokio::test]
+async fn a_grpc_call_is_known_in_any_case() -> TestResult {
+    let kit = Kit::new();
+    for content_type in ["application/grpc", "Application/gRPC", "application/GRPC+Proto", "APPLICATION/GRPC-WEB; x=y"]
+    {
+        let answer = send(&kit.app(), calling("/me", "nonsense", &[("content-type", content_type)])).await;
+        assert_eq!((answer.status.as_u16(), answer.header("grpc-status")), (200, Some("16")), "{content_type}");
+    }
+    Ok(())
+}
+
+/// No window of another origin has a hold on what is answered, and no page of another origin embeds it.
+#[tokio::test]
+async fn every_answer_about_sessions_is_kept_from_other_origins() -> TestResult {
+    let kit = Kit::new();
+    let app = kit.app();
+    let started = kit.sign_in("ann").await;
+    let (token, id) = (started.token(), started.session().id);
+    for asked in [
+        request(Method::GET, "/api/sessions", token),
+        request(Method::GET, "/api/sessions/current", token),
+        request(Method::GET, "/api/devices", token),
+        request(Method::DELETE, "/api/sessions?x=y", token),
+        request(Method::GET, "/api/sessions", "nonsense"),
+        request(Method::DELETE, &format!("/api/sessions/{id}"), token),
+        request(Method::GET, "/me", token),
+    ] {
+        let asked_for = format!("{} {}", asked.method(), asked.uri());
+        let answer = send(&app, asked).await;
+        for (name, value) in [
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            // A policy of `no-referrer` would make the origin of a form `null`.
+            ("referrer-policy", "same-origin"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{asked_for}: {name}");
+        }
+    }
     Ok(())
 }

@@ -191,6 +191,26 @@ impl Tab {
         self.await_load();
     }
 
+    /// Goes back in the history, and waits for the page that is asked for. Says whether there was one in the browser's memory.
+    pub fn back(&mut self) -> bool {
+        self.forget_events();
+        let history = self.call("Page.getNavigationHistory", json!({}));
+        let current = usize::try_from(history["currentIndex"].as_u64().expect("a number")).expect("a small number");
+        let entry = history["entries"][current.checked_sub(1).expect("a page before")]["id"].clone();
+        self.call("Page.navigateToHistoryEntry", json!({ "entryId": entry }));
+        let mut from_memory = false;
+        loop {
+            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("nothing was asked for again ({error}):\n{}", self.text());
+            });
+            self.note(&event);
+            from_memory |= event["params"]["type"] == "BackForwardCacheRestore";
+            if event["method"] == "Page.loadEventFired" {
+                return from_memory;
+            }
+        }
+    }
+
     /// Presses a key, and waits for the page that this leads to.
     pub fn press_and_follow(&mut self, key: &str) {
         self.forget_events();

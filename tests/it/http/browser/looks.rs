@@ -110,6 +110,36 @@ fn nothing_is_wider_than_the_narrowest_phone() {
     });
 }
 
+/// While a name is typed, the way back stands beside the label, also in a longer language and from right to left.
+#[test]
+fn the_way_back_covers_no_label() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let site = Site::new();
+    let tab = &mut chromium.tab(Browser::ChromeOnWindows);
+    drop(site.enter(tab));
+    for width in [320, 375, 1_000] {
+        for (direction, back, label) in [
+            ("ltr", "Cancel", "Name of the device"),
+            ("ltr", "Abbrechen", "Bezeichnung des Ger\u{e4}ts"),
+            ("rtl", "Cancel", "Name of the device"),
+        ] {
+            tab.size(width, 700);
+            tab.open(&format!("{}/", site.address));
+            tab.click(".tds-rename summary");
+            let covered = tab.evaluate(&format!(
+                "(() => {{ document.documentElement.dir = '{direction}'; \
+                 const open = document.querySelector('[open]'), label = open.querySelector('label'); \
+                 open.querySelector('.tds-opened').textContent = '{back}'; label.textContent = '{label}'; \
+                 const back = open.querySelector('summary').getBoundingClientRect(), range = document.createRange(); \
+                 range.selectNodeContents(label); \
+                 return [...range.getClientRects()].some(line => line.right > back.left + 1 && line.left < back.right - 1 \
+                 && line.bottom > back.top + 4 && line.top < back.bottom - 4) }})()"
+            ));
+            assert_eq!(covered, false, "{width} pixels, {direction}, {back}");
+        }
+    }
+}
+
 #[test]
 fn nothing_violates_the_content_security_policy() {
     in_each_state(|tab, state| {

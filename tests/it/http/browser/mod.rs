@@ -194,3 +194,75 @@ fn the_keyboard_reaches_everything_and_renames() {
     tab.press_and_follow("Enter");
     assert_eq!(device(&tab, "Desk"), tab.evaluate("'#' + document.querySelector('.tds-current').id"));
 }
+
+/// Browsers keep what was left in memory, `no-store` or not. It is asked for again before anybody sees it.
+#[test]
+fn after_signing_out_back_shows_nothing_of_the_user() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let server = Server::start(&[]);
+    let mut tab = chromium.tab(Browser::ChromeOnWindows);
+    sign_in(&mut tab, &server);
+    tab.follow(&format!(".tds-current {SIGN_OUT}"));
+    assert_eq!(tab.address(), "/sign-in?why=signed_out");
+    let from_memory = tab.back();
+    assert_eq!((tab.address().as_str(), tab.count(".tds-device")), ("/sign-in", 0), "{}", tab.text());
+    assert!(from_memory, "the browser has kept nothing, so that nothing is shown by this test");
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+/// Nor does the form come back with what was typed into it.
+#[test]
+fn after_signing_in_back_leads_to_no_password() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let server = Server::start(&[]);
+    let mut tab = chromium.tab(Browser::ChromeOnWindows);
+    sign_in(&mut tab, &server);
+    tab.back();
+    assert_eq!((tab.address().as_str(), tab.count("[type=password]")), ("/", 0));
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn after_an_ending_from_elsewhere_back_shows_nothing_of_the_user() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let site = site::Site::new();
+    site.furnish();
+    let mut tab = chromium.tab(Browser::ChromeOnWindows);
+    let started = site.enter(&tab);
+    tab.open(&format!("{}/", site.address));
+    assert!(tab.count(".tds-device") > 1);
+    tab.open(&format!("{}/assets/devices.css", site.address));
+    site.revoke(&started, tower_device_sessions::manager::Revocation::by_administrator("eve"));
+    tab.back();
+    assert_eq!((tab.address().as_str(), tab.count(".tds-device")), ("/sign-in?why=revoked_by_admin", 0));
+}
+
+/// A proxy that adds `no-referrer` makes the origin of a form `null`, where the page has no policy of its own. Without
+/// `Sec-Fetch-Site`, as over plain HTTP, nothing else tells where the form comes from.
+#[test]
+fn forms_tell_their_origin_whatever_policy_a_proxy_adds() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let site = site::Site::behind_a_proxy_without_referrers();
+    let mut tab = chromium.tab(Browser::ChromeOnWindows);
+    drop(site.enter(&tab));
+    tab.open(&format!("{}/", site.address));
+    tab.click(RENAME);
+    tab.fill(".tds-rename input", "Desk");
+    tab.follow("form[action$='/rename'] button");
+    assert!(tab.text().contains("The name was saved."), "{}", tab.text());
+}
+
+/// Two clicks send a form once: the second is let go.
+#[test]
+fn a_form_that_is_submitted_twice_is_sent_once() {
+    let Some(chromium) = Chromium::shared() else { return };
+    let server = Server::start(&[]);
+    let mut tab = chromium.tab(Browser::ChromeOnWindows);
+    tab.open(&format!("http://{}/", server.address));
+    let sent = tab.evaluate(
+        "(() => { const form = document.querySelector('form'); \
+         const submit = () => form.dispatchEvent(new Event('submit', { bubbles: true, cancelable: true })); \
+         return [submit(), submit()] })()",
+    );
+    assert_eq!(sent, serde_json::json!([true, false]));
+}

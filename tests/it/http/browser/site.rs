@@ -2,7 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    http::HeaderValue,
+    middleware::{map_request, map_response},
+    response::{Html, Response},
+    routing::get,
+};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tower_device_sessions::{
@@ -25,10 +32,27 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Self {
+        Self::with(|app| app)
+    }
+
+    /// Behind a proxy that adds a referrer policy, over a scheme over which browsers do not tell a request's site.
+    pub fn behind_a_proxy_without_referrers() -> Self {
+        let strip = async |mut request: Request| {
+            request.headers_mut().remove("sec-fetch-site");
+            request
+        };
+        let add = async |mut response: Response| {
+            response.headers_mut().append("referrer-policy", HeaderValue::from_static("no-referrer"));
+            response
+        };
+        Self::with(|app| app.layer(map_request(strip)).layer(map_response(add)))
+    }
+
+    fn with(proxy: impl FnOnce(Router) -> Router) -> Self {
         let cookie = CookieOptions::new().insecure_localhost();
         let kit = Kit::with(|builder| builder.transport(Transport::Cookie(cookie)));
         let page = DevicesPage::new(&kit.sessions, "/").attribution("Places are approximate. Data by Example GeoIP.");
-        let app: Router = page.into_router();
+        let app = proxy(page.into_router().route("/sign-in", get(async || Html("<title>Sign in</title>"))));
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
