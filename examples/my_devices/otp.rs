@@ -45,7 +45,9 @@ impl Otp {
         let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = all.get_mut(token)?;
         waiting.attempts_left -= 1;
-        let is_good = Instant::now() < waiting.until && waiting.code == code;
+        // Codes are shown as 123 456 or 123-456, and copied with a blank behind them.
+        let typed: String = code.chars().filter(char::is_ascii_digit).collect();
+        let is_good = Instant::now() < waiting.until && waiting.code == typed;
         if !is_good && waiting.attempts_left > 0 {
             return None;
         }

@@ -119,7 +119,7 @@ async fn code(State(app): State<App>, client: ClientInfo, form: Result<Form<Code
     let Ok(Form(CodeForm { token, code })) = form else {
         return SignInPage::default().answer(StatusCode::BAD_REQUEST);
     };
-    let Some(account) = app.otp.check(&token, code.trim()) else {
+    let Some(account) = app.otp.check(&token, &code) else {
         let problem = Some("That is not the code, or no longer. Try again, or sign in anew.");
         return SignInPage { problem, otp_token: Some(&token), ..SignInPage::default() }
             .answer(StatusCode::UNAUTHORIZED);

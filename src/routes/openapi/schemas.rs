@@ -195,8 +195,9 @@ fn object<const N: usize>(properties: [(&str, RefOr<Schema>); N]) -> ObjectBuild
 fn name_pattern() -> String {
     const SPACE: &str = r"\u0009-\u000d \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
     const HARMFUL: &str = concat!(
-        r"\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb",
+        r"\u0000-\u001f\u007f-\u009f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb",
         "\u{E0000}-\u{E007F}"
     );
-    format!("^[{SPACE}]*[^{SPACE}{HARMFUL}]([^{HARMFUL}]{{0,78}}[^{SPACE}{HARMFUL}])?[{SPACE}]*$")
+    const JOINERS: &str = r"\u200c\u200d";
+    format!("^[{SPACE}]*[^{SPACE}{HARMFUL}{JOINERS}]([^{HARMFUL}]{{0,78}}[^{SPACE}{HARMFUL}])?[{SPACE}]*$")
 }
