@@ -132,7 +132,9 @@ impl From<std::convert::Infallible> for InvalidUserId {
 
 /// The id of one sign-in: a UUID of version 7 (RFC 9562), so that newer sessions sort after older ones.
 ///
-/// It parses from the canonical form alone: 36 characters, lower case, hyphenated.
+/// It is printed in the canonical form: 36 characters, lower case, hyphenated. It parses from any form in which platforms print
+/// a UUID: in either case, with hyphens or without, in braces or parentheses, and as a URN. A token names its session in the
+/// canonical form only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(Uuid);
@@ -168,7 +170,7 @@ impl SessionKey {
 
 /// The id of a device: a UUID that outlives the sessions on it.
 ///
-/// It parses from the canonical form alone: 36 characters, lower case, hyphenated.
+/// It is printed and parsed like a [`SessionId`]: what an app's platform prints of its own UUID will do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceId(Uuid);
@@ -180,6 +182,14 @@ impl SessionId {
         let seconds = u64::try_from(micros / 1_000_000).unwrap_or(0);
         let nanos = u32::try_from(micros % 1_000_000).unwrap_or(0) * 1_000;
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
+    }
+}
+
+impl SessionId {
+    /// Reads the canonical form and no other: what is signed has one text.
+    pub(crate) fn from_canonical(text: &str) -> Option<Self> {
+        let id: Self = text.parse().ok()?;
+        (id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text).then_some(id)
     }
 }
 
@@ -226,7 +236,7 @@ macro_rules! uuid_id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                canonical_uuid(text).map(Self)
+                parse_uuid(text).map(Self)
             }
         }
 
@@ -234,7 +244,7 @@ macro_rules! uuid_id {
             type Error = InvalidId;
 
             fn try_from(text: String) -> Result<Self, InvalidId> {
-                canonical_uuid(&text).map(Self)
+                parse_uuid(&text).map(Self)
             }
         }
 
@@ -255,25 +265,43 @@ macro_rules! uuid_id {
 uuid_id!(SessionId);
 uuid_id!(DeviceId);
 
-/// A session or device id that is not a UUID in canonical form.
+/// A session or device id that is not a UUID in any form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidId(());
 
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an id is a UUID in lower case with hyphens")
+        f.write_str("an id is a UUID")
     }
 }
 
 impl std::error::Error for InvalidId {}
 
-/// One text form per id: what the parser takes is what `Display` prints, so two texts are never the same session.
-fn canonical_uuid(text: &str) -> Result<Uuid, InvalidId> {
-    let hyphenated = text.len() == 36 && !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    if !hyphenated {
-        return Err(InvalidId(()));
+/// Reads a UUID as RFC 9562 §4 and platforms write it: 32 digits in either case, with hyphens only between groups of four or
+/// without any, bare, as `urn:uuid:`, in braces or in parentheses.
+fn parse_uuid(text: &str) -> Result<Uuid, InvalidId> {
+    let digits = unwrapped(text.as_bytes());
+    let (mut value, mut count, mut after_hyphen) = (0_u128, 0, true);
+    for &byte in digits {
+        if byte == b'-' && count % 4 == 0 && !after_hyphen {
+            after_hyphen = true;
+            continue;
+        }
+        let digit = char::from(byte).to_digit(16).filter(|_| count < 32).ok_or(InvalidId(()))?;
+        (value, count, after_hyphen) = (value << 4 | u128::from(digit), count + 1, false);
     }
-    Uuid::try_parse(text).map_err(|_| InvalidId(()))
+    if count == 32 && !after_hyphen { Ok(Uuid::from_u128(value)) } else { Err(InvalidId(())) }
+}
+
+fn unwrapped(text: &[u8]) -> &[u8] {
+    const URN: &[u8] = b"urn:uuid:";
+    match text {
+        [b'{', inner @ .., b'}'] | [b'(', inner @ .., b')'] => inner,
+        _ => match text.split_at_checked(URN.len()) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(URN) => rest,
+            _ => text,
+        },
+    }
 }
 
 #[cfg(test)]
@@ -295,19 +323,56 @@ mod tests {
 
     /// S83.
     #[test]
-    fn an_id_parses_from_its_canonical_form_alone() {
+    fn an_id_parses_from_every_form_that_platforms_print() {
         let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
         let text = id.to_string();
-        assert_eq!(text.parse(), Ok(id));
-
-        let simple = id.as_uuid().simple().to_string();
-        let braced = id.as_uuid().braced().to_string();
-        let urn = id.as_uuid().urn().to_string();
-        let others = [text.to_uppercase(), simple, braced, urn, format!("{text} "), String::new(), "..".repeat(18)];
-        for other in others {
-            if other != text {
-                assert!(other.parse::<SessionId>().is_err(), "{other}");
-            }
+        let (simple, urn) = (id.as_uuid().simple().to_string(), id.as_uuid().urn().to_string());
+        let groups: Vec<&str> = (0..8).map(|group| &simple[4 * group..4 * group + 4]).collect();
+        for form in [
+            text.clone(),
+            text.to_uppercase(),
+            simple.clone(),
+            simple.to_uppercase(),
+            format!("{{{text}}}"),
+            format!("{{{}}}", simple.to_uppercase()),
+            format!("({text})"),
+            urn.clone(),
+            urn.to_uppercase(),
+            groups.join("-"),
+            format!(
+                "{}-{}",
+                groups[..4].join("-"),
+                groups[4..].join("").replacen(groups[4], &format!("{}-", groups[4]), 1)
+            ),
+        ] {
+            assert_eq!(form.parse(), Ok(id), "{form}");
+            assert_eq!(SessionId::from_canonical(&form).is_some(), form == text, "{form}");
+        }
+        assert_eq!(id.to_string(), text);
+        for other in [
+            String::new(),
+            "-".to_owned(),
+            format!("{text} "),
+            format!(" {text}"),
+            format!("{text}-"),
+            format!("-{text}"),
+            format!("{simple}0"),
+            simple[1..].to_owned(),
+            text.replacen('-', "--", 1),
+            format!("{}-{}", &simple[..3], &simple[3..]),
+            format!("{{{text}"),
+            format!("{text}}}"),
+            format!("{{{text})"),
+            format!("{{{{{text}}}}}"),
+            format!("urn:uuid:{{{text}}}"),
+            format!("urn:{text}"),
+            text.replacen('0', "g", 1),
+            text.replacen('0', "\u{660}", 1),
+            format!("{text}\0"),
+            "..".repeat(18),
+            "é".repeat(18),
+        ] {
+            assert!(other.parse::<SessionId>().is_err(), "{other}");
         }
     }
 

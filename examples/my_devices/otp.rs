@@ -90,7 +90,9 @@ impl State {
     fn take(&mut self, token: &str, code: &str) -> bool {
         let Some(waiting) = self.waiting.get_mut(token) else { return false };
         waiting.attempts_left -= 1;
-        let is_good = Instant::now() < waiting.until && waiting.code == code;
+        // Codes are shown as 123 456 or 123-456, and copied with a blank behind them.
+        let typed: String = code.chars().filter(char::is_ascii_digit).collect();
+        let is_good = Instant::now() < waiting.until && waiting.code == typed;
         if is_good || waiting.attempts_left == 0 {
             self.waiting.remove(token);
         }

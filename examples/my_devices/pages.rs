@@ -184,7 +184,7 @@ async fn code(
     let Ok(Form(CodeForm { token, code })) = form else {
         return app.form().answer(StatusCode::BAD_REQUEST);
     };
-    let account = match app.otp.check(&token, code.trim()) {
+    let account = match app.otp.check(&token, &code) {
         Ok(account) => account,
         Err(Refused::Wrong) => {
             let problem = Some("That is not the code, or no longer. Try again, or sign in again.");

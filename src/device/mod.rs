@@ -2,6 +2,7 @@
 
 mod client;
 mod describe;
+mod joiners;
 mod kind;
 mod known;
 pub mod naming;
@@ -112,7 +113,8 @@ impl Default for Device {
 /// The name that a user gave a device: 1 to 80 characters of one line.
 ///
 /// White space around it is dropped. Control characters, and those that change the reading direction or cannot be
-/// seen, are refused.
+/// seen, are refused. Zero-width joiners (U+200C and U+200D) stay where a script or an emoji is written with them, and are
+/// dropped elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceName(Box<str>);
 
@@ -132,8 +134,10 @@ impl TryFrom<&str> for DeviceName {
     fn try_from(text: &str) -> Result<Self, InvalidDeviceName> {
         let name = text.trim();
         let fits = (1..=Self::MAX_LENGTH).contains(&name.chars().count());
-        if fits && name.chars().all(crate::text::is_harmless) {
-            Ok(Self(name.into()))
+        let is_visible = !name.starts_with(joiners::is_joiner)
+            && name.chars().all(|c| crate::text::is_harmless(c) || joiners::is_joiner(c));
+        if fits && is_visible {
+            Ok(Self(joiners::without_idle(name).trim_end().into()))
         } else {
             Err(InvalidDeviceName(()))
         }
@@ -168,10 +172,29 @@ mod tests {
         for good in ["x", "Zoë's phone", "📱 <b>", longest.as_str()] {
             assert_eq!(DeviceName::try_from(good).as_ref().map(DeviceName::as_str), Ok(good));
         }
-        assert_eq!(DeviceName::try_from("  x ").as_ref().map(DeviceName::as_str), Ok("x"));
+        for (text, name) in [
+            ("  x ", "x"),
+            ("گوشی\u{200C}ام", "گوشی\u{200C}ام"),
+            ("👩\u{200D}💻 Work", "👩\u{200D}💻 Work"),
+            ("Chr\u{200D}ome", "Chrome"),
+            ("x \u{200D}", "x"),
+        ] {
+            assert_eq!(DeviceName::try_from(text).as_ref().map(DeviceName::as_str), Ok(name));
+        }
 
         let too_long = "ö".repeat(81);
-        for bad in ["", "  ", "a\nb", "a\0", "\u{202E}evil", "a\u{200B}b", too_long.as_str()] {
+        for bad in [
+            "",
+            "  ",
+            "a\nb",
+            "a\0",
+            "\u{202E}evil",
+            "a\u{200B}b",
+            "a\u{200F}b",
+            "\u{200D}",
+            "\u{200C}a",
+            too_long.as_str(),
+        ] {
             assert!(DeviceName::try_from(bad).is_err(), "{bad:?}");
         }
     }

@@ -46,7 +46,7 @@ pub(in crate::token) fn read(
     let user_id = claims.subject.as_deref().and_then(|subject| UserId::try_from(subject).ok());
     let user_id = user_id.ok_or(TokenRejection::Claims)?;
     let session_id = match claims.session_id.as_ref() {
-        Some(Item::String(id)) => id.parse::<SessionId>().ok(),
+        Some(Item::String(id)) => SessionId::from_canonical(id),
         Some(_) => None,
         None => unnamed,
     };

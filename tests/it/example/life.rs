@@ -184,7 +184,8 @@ fn the_second_factor_comes_before_the_session() {
     };
     assert_eq!(complete(&token, if code == "000000" { "000001" } else { "000000" }).0, 401);
     assert_eq!(complete(&"nonsense".into(), code).0, 401);
-    let (status, started) = complete(&token, code);
+    // As it is shown, and as it is copied.
+    let (status, started) = complete(&token, &format!("{}\u{a0}{}-{} ", &code[..2], &code[2..4], &code[4..]));
     assert_eq!(status, 200, "{started}");
     let (_, list) = server.with_token("GET", "/api/sessions", &started);
     assert_eq!(json_of(&list).as_array().map(Vec::len), Some(1), "the attempts have left nothing");

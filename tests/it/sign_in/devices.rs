@@ -116,7 +116,7 @@ async fn somebody_elses_device_is_answered_like_one_that_never_was() -> TestResu
     let never = delete_with(&app, &format!("/api/devices/{}", DeviceId::new()), ann.token()).await;
     assert_eq!((never.status.as_u16(), never.code().as_str()), (404, "device_not_found"));
 
-    let (theirs_path, upper) = (theirs.to_string(), mine.to_string().to_uppercase());
+    let (theirs_path, upper) = (theirs.to_string(), theirs.to_string().to_uppercase());
     for id in [theirs_path.as_str(), "nonsense", "%00", "%ff", &upper, &"a".repeat(5_000)] {
         let path = format!("/api/devices/{id}");
         let deleted = delete_with(&app, &path, ann.token()).await;
