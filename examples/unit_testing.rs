@@ -81,9 +81,13 @@ mod tests {
         Ok((app(&sessions), sessions, clock))
     }
 
-    /// What the application answers to a request for `/`, and whether it does.
+    /// What the application answers to a request for `/`.
     async fn home_with(app: &Router, token: &str) -> Result<(StatusCode, String), Box<dyn Error>> {
-        let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(Body::empty())?;
+        get_with(app, "/", token).await
+    }
+
+    async fn get_with(app: &Router, path: &str, token: &str) -> Result<(StatusCode, String), Box<dyn Error>> {
+        let request = Request::get(path).header("authorization", format!("Bearer {token}")).body(Body::empty())?;
         let response = app.clone().oneshot(request).await?;
         let status = response.status();
         Ok((status, String::from_utf8(to_bytes(response.into_body(), 10_000).await?.to_vec())?))
@@ -115,7 +119,9 @@ mod tests {
         let started = sessions.start("ann", ClientInfo::new()).await?;
         assert_eq!(home_with(&app, started.token()).await?.0, StatusCode::OK);
         sessions.revoke_all(&"ann".try_into()?, Revocation::by_application()).await?;
-        assert_eq!(home_with(&app, started.token()).await?.0, StatusCode::UNAUTHORIZED);
+        // A page for everybody stays one for everybody. What needs a session is refused.
+        assert_eq!(home_with(&app, started.token()).await?, (StatusCode::OK, "Hello stranger".to_owned()));
+        assert_eq!(get_with(&app, "/api/sessions", started.token()).await?.0, StatusCode::UNAUTHORIZED);
         Ok(())
     }
 
@@ -128,7 +134,7 @@ mod tests {
         assert_eq!(home_with(&app, started.token()).await?.0, StatusCode::OK);
         // The timeout, and what recorded activity may lag the real one.
         clock.advance(Duration::from_secs(3_600 + 70));
-        let (status, body) = home_with(&app, started.token()).await?;
+        let (status, body) = get_with(&app, "/api/sessions", started.token()).await?;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert!(body.contains("\"code\":\"session_idle\""), "{body}");
         Ok(())

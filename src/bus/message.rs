@@ -291,7 +291,7 @@ mod tests {
             text.replace("ended", "moved"),
             text.replace("\"s\"", "\"all\""),
             text.replace("ann", ""),
-            text.replace("0000-", "000A-"),
+            text.replace("0000-", "000G-"),
             text.replace("]}", "],\"k\":\"00000000-0000-0000-0000-000000000000\"}"),
             text.replace("]}", "],\"region\":\"eu\"}"),
             text.replace("]}", &format!("],\"m\":\"{}\"}}", "A".repeat(65))),

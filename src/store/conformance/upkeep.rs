@@ -75,7 +75,7 @@ pub(super) async fn devices_that_are_not_needed_go(store: Store) -> Verdict {
         match kept_until {
             Some(due_at) => ensure_known(&store, &KnownDevice { due_at: *due_at, ..known.clone() }).await?,
             None => {
-                ensure_eq!(store.find_device(&known.user_id, known.id).await?, None, "a device that was not needed")
+                ensure_eq!(store.find_device(&known.user_id, known.id).await?, None, "a device that was not needed");
             }
         }
     }

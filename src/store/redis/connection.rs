@@ -27,7 +27,7 @@ pub(super) enum Connection {
 /// What more connections of the same kind are made of.
 #[derive(Clone)]
 pub(super) enum Source {
-    Client(Client),
+    Client(Box<Client>),
     Cluster {
         client: Box<ClusterClient>,
         /// A node that is talked to in clear text, as far as it is known.
@@ -49,7 +49,7 @@ impl Source {
     /// unanswered one is given up after [`DEAD_AFTER`].
     pub(super) fn single(url: &str) -> Result<Self, StoreError> {
         let info = url.into_connection_info().map_err(location)?;
-        Client::open(prepared(info)).map(Self::Client).map_err(location)
+        Client::open(prepared(info)).map(|client| Self::Client(Box::new(client))).map_err(location)
     }
 
     pub(super) fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, StoreError> {
@@ -95,7 +95,7 @@ impl Source {
                     .set_number_of_retries(1)
                     .set_min_delay(Duration::from_millis(20))
                     .set_max_delay(Duration::from_millis(100));
-                let manager = ConnectionManager::new_with_config(client.clone(), config).await;
+                let manager = ConnectionManager::new_with_config((**client).clone(), config).await;
                 manager.map(Connection::Single).map_err(failure)
             }
             Self::Cluster { client, .. } => {

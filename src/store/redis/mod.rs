@@ -109,7 +109,7 @@ impl RedisStore {
     ///
     /// As of [`connect`](Self::connect).
     pub async fn from_client(client: Client) -> Result<Self, StoreError> {
-        Self::from_source(Source::Client(client)).await
+        Self::from_source(Source::Client(Box::new(client))).await
     }
 
     /// A store on a cluster client of the application's own, with its retries and timeouts. Those of the driver by default

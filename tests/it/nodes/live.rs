@@ -247,8 +247,10 @@ fn two_nodes(
     let late = FailingStore::new(there);
     let here = SessionManager::builder(here).keys(KeyRing::hs256(SECRET)?).bus(speaks).build()?;
     let clock = SteppingClock::default();
+    let there = SessionManager::builder(late.clone()).keys(KeyRing::hs256(SECRET)?).bus(hears).clock(clock.clone());
+    let there = there.build()?;
+    // It begins with the right time: what a clock has shown before a step back bears out a jump to it.
     drop(clock.keep_stepping(Duration::from_millis(7)));
-    let there = SessionManager::builder(late.clone()).keys(KeyRing::hs256(SECRET)?).bus(hears).clock(clock).build()?;
     Ok(([here, there], late))
 }
 

@@ -1,8 +1,10 @@
 //! What clients are told: headers, bodies, and what they are never told.
 
 use axum::{
+    Router,
     body::Body,
     http::{Method, Request},
+    routing::get,
 };
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use prost::Message;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use tonic_types::pb::ErrorInfo;
 use tower::ServiceExt;
 use tower_device_sessions::{
-    KeyRing, SessionId, UserId,
+    KeyRing, RequireSessionLayer, SessionId, SessionLayer, UserId,
     event::SessionEvent,
     manager::{Endings, Revocation},
     store::{Fault, StoreMethod},
@@ -188,11 +190,17 @@ fn calling(path: &str, token: &str, fields: &[(&'static str, &str)]) -> Request<
     asked
 }
 
+/// An application that lets nobody in without a session.
+fn guarded(kit: &Kit) -> Router {
+    let routes = Router::new().route("/me", get(async || "in"));
+    routes.layer(RequireSessionLayer::new()).layer(SessionLayer::new(&kit.sessions))
+}
+
 /// Connect's clients read the code, the message and the details of this body, and of no other.
 #[tokio::test]
 async fn a_call_of_connects_own_protocol_is_answered_in_its_form() -> TestResult {
     let kit = Kit::new();
-    let app = kit.app();
+    let app = guarded(&kit);
     let started = kit.sign_in("ann").await;
     kit.sessions.revoke_all(&started.session().user_id, Revocation::by_administrator("eve")).await?;
     let unary = [("content-type", "application/proto"), ("connect-protocol-version", "1")];
@@ -244,7 +252,7 @@ async fn a_grpc_call_is_known_in_any_case() -> TestResult {
     let kit = Kit::new();
     for content_type in ["application/grpc", "Application/gRPC", "application/GRPC+Proto", "APPLICATION/GRPC-WEB; x=y"]
     {
-        let answer = send(&kit.app(), calling("/me", "nonsense", &[("content-type", content_type)])).await;
+        let answer = send(&guarded(&kit), calling("/me", "nonsense", &[("content-type", content_type)])).await;
         assert_eq!((answer.status.as_u16(), answer.header("grpc-status")), (200, Some("16")), "{content_type}");
     }
     Ok(())

@@ -131,6 +131,7 @@ async fn the_layer_reads_what_anybody_behind_it_has_left() -> TestResult {
     let service = tower::ServiceBuilder::new()
         .layer(DrainRequestLayer::new())
         .layer(SessionLayer::new(&kit.sessions))
+        .layer(RequireSessionLayer::new())
         .service(service);
     for (path, token, status, by_handler) in [
         ("/left", started.token(), 200, "0"),

@@ -32,7 +32,9 @@ impl MySqlStore {
             for statement in statements_of(under_prefix(statements, &self.prefix)) {
                 match connection.execute(sqlx::raw_sql(statement)).await {
                     Err(error) if is_done_already(&error) => {}
-                    done => drop(done.map_err(schema)?),
+                    done => {
+                        done.map_err(schema)?;
+                    }
                 }
             }
             sqlx::query(self.sql.record_migration).bind(version).execute(&mut *connection).await.map_err(schema)?;

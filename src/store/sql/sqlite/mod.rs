@@ -1,6 +1,7 @@
 mod connect;
 mod cutoffs;
 mod devices;
+mod ending;
 mod file;
 mod migrate;
 mod statements;
@@ -23,7 +24,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
+    session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -113,41 +114,6 @@ impl SqliteStore {
         let insert = bind_session!(sqlx::query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
         Ok(())
-    }
-
-    /// Ends a session that has not ended; `None` when there is none.
-    async fn put_ending(
-        &self,
-        connection: &mut SqliteConnection,
-        key: &SessionKey,
-        asked: &Ending,
-        allowance: Duration,
-    ) -> Result<Option<EndOutcome>, StoreError> {
-        let query = sqlx::query(self.sql.end)
-            .bind(key.user_id.as_str())
-            .bind(*key.id.as_uuid())
-            .bind(asked.at.as_micros())
-            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
-            .bind(asked.reason.as_str())
-            .bind(asked.actor.to_stored());
-        // All rows, not the first: only past the last one has the change been committed.
-        let ended = query.fetch_all(connection).await.map_err(failure)?;
-        let Some(row) = ended.first() else { return Ok(None) };
-        let was_due: bool = row.try_get(0).map_err(failure)?;
-        let on_record = read_ending(row, 1)?.filter(|_| was_due);
-        Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
-    }
-
-    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) {
-        if let Some(before) = admission.trims_before() {
-            let query = sqlx::query(self.sql.trim)
-                .bind(user.as_str())
-                .bind(i64::from(admission.keep_ended))
-                .bind(before.as_micros())
-                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
-            let _ = query.execute(&self.writer).await;
-        }
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -250,16 +216,7 @@ impl SessionStore for SqliteStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move {
-            let mut connection = self.writer.acquire().await.map_err(failure)?;
-            if let Some(outcome) = self.put_ending(&mut connection, key, ending, idle_allowance).await? {
-                return Ok(outcome);
-            }
-            let query = sqlx::query(self.sql.ending).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
-            let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
-            Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
-        })
+        Box::pin(self.end_one(key, ending, idle_allowance))
     }
 
     fn end_all<'a>(
@@ -269,25 +226,7 @@ impl SessionStore for SqliteStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
-        Box::pin(async move {
-            let rows = sqlx::query(self.sql.end_all)
-                .bind(user.as_str())
-                .bind(scope.keep.map(Uuid::from))
-                .bind(ending.at.as_micros())
-                .bind(AsOf::new(ending.at, idle_allowance).idle_cutoff().as_micros())
-                .bind(ending.reason.as_str())
-                .bind(ending.actor.to_stored())
-                .bind(scope.device_id.map(Uuid::from));
-            let rows = rows.fetch_all(&self.writer).await.map_err(failure)?;
-            let mut ended = Vec::with_capacity(rows.len());
-            for row in rows {
-                let was_due: bool = row.try_get(0).map_err(failure)?;
-                if !was_due {
-                    ended.push(SessionId::from_uuid(row.try_get(1).map_err(failure)?));
-                }
-            }
-            Ok(ended)
-        })
+        Box::pin(self.end_scope(user, scope, ending, idle_allowance))
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {

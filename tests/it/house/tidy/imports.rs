@@ -53,7 +53,7 @@ impl Imports {
     }
 
     /// Who takes a name from the crate's root, which exports it for users only, as `(user, name)`.
-    pub fn from_the_root(&self) -> impl Iterator<Item = (String, &str)> {
+    pub fn taken_from_the_root(&self) -> impl Iterator<Item = (String, &str)> {
         self.from_the_root.iter().map(|(user, name)| (user.join("::"), name.as_str()))
     }
 

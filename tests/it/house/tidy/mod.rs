@@ -81,7 +81,7 @@ fn dependencies_point_down_only() {
 fn nobody_takes_a_name_from_the_crates_root() {
     let sources = sources();
     let imports = Imports::of(&sources);
-    let taken: Vec<_> = imports.from_the_root().collect();
+    let taken: Vec<_> = imports.taken_from_the_root().collect();
     assert!(taken.is_empty(), "{taken:#?}");
 }
 

@@ -1,0 +1,93 @@
+//! How sessions end in SQLite.
+
+use std::time::Duration;
+
+use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
+
+use super::{SqliteStore, read_ending};
+use crate::{
+    id::{SessionId, SessionKey, UserId},
+    policy::Admission,
+    session::{AsOf, Ending},
+    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
+};
+
+impl SqliteStore {
+    /// Ends a session that has not ended; `None` when there is none.
+    pub(super) async fn put_ending(
+        &self,
+        connection: &mut SqliteConnection,
+        key: &SessionKey,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Option<EndOutcome>, StoreError> {
+        let query = sqlx::query(self.sql.end)
+            .bind(key.user_id.as_str())
+            .bind(*key.id.as_uuid())
+            .bind(asked.at.as_micros())
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored());
+        // All rows, not the first: only past the last one has the change been committed.
+        let ended = query.fetch_all(connection).await.map_err(failure)?;
+        let Some(row) = ended.first() else { return Ok(None) };
+        let was_due: bool = row.try_get(0).map_err(failure)?;
+        let on_record = read_ending(row, 1)?.filter(|_| was_due);
+        Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
+    }
+
+    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
+    pub(super) async fn trim(&self, user: &UserId, admission: &Admission) {
+        if let Some(before) = admission.trims_before() {
+            let query = sqlx::query(self.sql.trim)
+                .bind(user.as_str())
+                .bind(i64::from(admission.keep_ended))
+                .bind(before.as_micros())
+                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
+            let _ = query.execute(&self.writer).await;
+        }
+    }
+
+    pub(super) async fn end_one(
+        &self,
+        key: &SessionKey,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<EndOutcome, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        if let Some(outcome) = self.put_ending(&mut connection, key, asked, allowance).await? {
+            return Ok(outcome);
+        }
+        let query = sqlx::query(self.sql.ending).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
+        let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
+        let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
+        Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
+    }
+
+    pub(super) async fn end_scope(
+        &self,
+        user: &UserId,
+        scope: &EndScope,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let rows = sqlx::query(self.sql.end_all)
+            .bind(user.as_str())
+            .bind(scope.keep.map(Uuid::from))
+            .bind(asked.at.as_micros())
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored())
+            .bind(scope.device_id.map(Uuid::from));
+        let rows = rows.fetch_all(&self.writer).await.map_err(failure)?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in rows {
+            let was_due: bool = row.try_get(0).map_err(failure)?;
+            if !was_due {
+                ended.push(SessionId::from_uuid(row.try_get(1).map_err(failure)?));
+            }
+        }
+        Ok(ended)
+    }
+}
