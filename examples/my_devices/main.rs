@@ -35,8 +35,7 @@ use axum::{
 };
 use serde_json::json;
 use tower_device_sessions::{
-    CurrentSession, DevicesPage, SessionLayer, SessionManager, SessionRoutes, credentials::CredentialSource,
-    routes::JwksRoute,
+    CurrentSession, SessionLayer, SessionManager, SessionRoutes, credentials::CredentialSource, routes::JwksRoute,
 };
 
 use crate::{
@@ -52,13 +51,13 @@ struct App {
     accounts: Arc<Accounts>,
     otp: Arc<Otp>,
     second_factor: SecondFactor,
-    page: DevicesPage,
+    page: pages::Page,
     prefix: Prefix,
 }
 
 /// What stands before the paths in public addresses: nothing, or `/devices`.
 #[derive(Clone)]
-struct Prefix(Arc<str>);
+struct Prefix(#[cfg_attr(not(feature = "pages"), expect(dead_code, reason = "only the pages ask for it"))] Arc<str>);
 
 #[tokio::main]
 async fn main() -> ExitCode {

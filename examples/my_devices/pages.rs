@@ -23,13 +23,16 @@ use tower_device_sessions::{
 use crate::{A_MOMENT, App, accounts::Account, otp::Refused, passwords::Busy, retry_after, settings::SecondFactor};
 
 /// The page of the devices, whose public address begins with this prefix.
-pub fn page(sessions: &SessionManager, prefix: &str) -> DevicesPage {
+/// The page of the user's devices.
+pub type Page = DevicesPage;
+
+pub fn page(sessions: &SessionManager, prefix: &str) -> Page {
     DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
 }
 
 /// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs people in
 /// may put a token of its own into the `Authorization` field.
-pub fn routes(sessions: &SessionManager, page: DevicesPage) -> Router<App> {
+pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
     let layer = SessionLayer::new(sessions).only(CredentialSource::Cookie).on_denied(page.on_denied());
     Router::new()
         .route("/sign-in", get(show).post(sign_in))

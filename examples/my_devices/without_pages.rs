@@ -7,8 +7,16 @@ use tower_device_sessions::SessionManager;
 
 use crate::App;
 
+/// What would be the page of the user's devices.
+#[derive(Clone)]
+pub struct Page;
+
+pub fn page(_: &SessionManager, _: &str) -> Page {
+    Page
+}
+
 /// The API is complete without the pages.
-pub fn routes(_sessions: &SessionManager) -> Router<App> {
+pub fn routes(_: &SessionManager, _: Page) -> Router<App> {
     Router::new().route("/", get(hint))
 }
 
