@@ -33,6 +33,8 @@
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
+//! | `tls-native` | TLS to Postgres, MySQL, MariaDB and Redis by the system's library | |
+//! | `tls-rustls` | the same by rustls; where both are on, SQL takes the system's and Redis takes rustls | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
@@ -57,6 +59,8 @@ mod text;
 
 // 1 mechanisms: they know the domain, never each other.
 mod activity;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod address;
 pub mod bus;
 mod cache;
 pub mod client_ip;

@@ -3,8 +3,8 @@
 //! 1. They are told after the store has committed, and after this node's cache has forgotten: so whoever hears of it and
 //!    looks into the store sees it.
 //! 2. They are told also when the store has failed to answer, since it may have committed.
-//! 3. Telling them never fails the change. It takes a second at most; once it has failed, changes do not wait for it at all
-//!    until it succeeds again.
+//! 3. Telling them never fails the change. It takes a second at most; once it has failed, or the store has, changes do not wait
+//!    for it at all until it succeeds again.
 //! 4. A message voids what is cached of the sessions, as an ending on this node would, so it beats a read that is under way.
 //! 5. A gap raises the epoch: everything is read anew, and all sessions that are waited for are looked at.
 
@@ -52,6 +52,8 @@ pub(crate) struct Nodes {
     is_listening: AtomicBool,
     /// Whether the newest message could not be handed over.
     is_failing: AtomicBool,
+    /// Whether the newest call of the store failed.
+    store_is_failing: AtomicBool,
     epoch_bumps: AtomicU64,
     listeners: Listeners,
     cache_ttl: Duration,
@@ -106,6 +108,7 @@ impl Hearing {
             id: RandomState::new().hash_one(0),
             is_listening: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
+            store_is_failing: AtomicBool::new(false),
             epoch_bumps: AtomicU64::new(0),
             listeners: listeners.clone(),
             cache_ttl,
@@ -129,6 +132,13 @@ impl Nodes {
 
     pub(super) fn epoch_bumps(&self) -> u64 {
         self.epoch_bumps.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_store(&self, is_failing: bool) {
+        // Almost always it is as it was: a flag that is only read stays in every processor's cache.
+        if self.store_is_failing.load(Ordering::Relaxed) != is_failing {
+            self.store_is_failing.store(is_failing, Ordering::Relaxed);
+        }
     }
 
     async fn publish(&self, message: &RevocationMessage) {
@@ -182,8 +192,9 @@ impl Inner {
             return;
         };
         let message = message().sent(nodes.id, self.clock.now());
-        if nodes.is_failing.load(Ordering::Relaxed) {
-            // A thousand revocations must not wait a second each for a bus that is known to be dead.
+        if nodes.is_failing.load(Ordering::Relaxed) || nodes.store_is_failing.load(Ordering::Relaxed) {
+            // A thousand revocations must not wait a second each for a bus that is known to be dead, nor one that has spent its
+            // time on a store for a bus that may be the same server.
             let nodes = Arc::clone(nodes);
             tokio::spawn(async move { nodes.publish(&message).await });
             return;

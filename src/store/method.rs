@@ -4,6 +4,7 @@
 #[non_exhaustive]
 pub enum StoreMethod {
     Migrate,
+    Check,
     Insert,
     Find,
     List,
@@ -29,8 +30,9 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Migrate,
+        Self::Check,
         Self::Insert,
         Self::Find,
         Self::List,

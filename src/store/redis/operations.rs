@@ -11,7 +11,7 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{CHECK, Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
 use crate::{
@@ -33,7 +33,14 @@ impl SessionStore for RedisStore {
 
     /// There is no schema to create.
     fn migrate(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Ok(()) })
+        self.check()
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.connection.invoke(&Call::new(&CHECK, [self.keys.none()])).await?;
+            Ok(())
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -44,7 +51,11 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let keys = self.keys.of(user);
             let call = Call::new(&FIND, [keys.record(id), keys.open()]).arg(id.to_string());
-            let fields: Fields = read(self.connection.invoke(&call).await?)?;
+            let mut fields: Fields = read(self.connection.invoke(&call).await?)?;
+            // Once more when a server that was demoted does not know of it.
+            if fields.is_empty() && !self.connection.is_current().await {
+                fields = read(self.connection.invoke(&call).await?)?;
+            }
             if fields.is_empty() {
                 return Ok(None);
             }

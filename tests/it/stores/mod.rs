@@ -14,3 +14,13 @@ mod redis;
 pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
+mod start_up;
+#[cfg(all(
+    unix,
+    feature = "postgres",
+    feature = "mysql",
+    feature = "redis",
+    any(feature = "tls-native", feature = "tls-rustls")
+))]
+mod tls;

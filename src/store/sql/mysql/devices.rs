@@ -1,5 +1,3 @@
-use std::error::Error as _;
-
 use sqlx::{Row, mysql::MySqlRow};
 
 use super::{MySqlStore, read_session};
@@ -47,6 +45,7 @@ impl MySqlStore {
         let query = sqlx::query(self.sql.devices).bind(user.as_str()).bind(i64::from(limit));
         let mut lease = self.connection().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         rows.iter().map(|row| read_device(row, user)).collect()
     }
 
@@ -54,6 +53,7 @@ impl MySqlStore {
         let query = sqlx::query(self.sql.find_device).bind(user.as_str()).bind(*id.as_uuid());
         let mut lease = self.connection().await?;
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         row.map(|row| read_device(&row, user)).transpose()
     }
 
@@ -115,6 +115,7 @@ impl MySqlStore {
             .bind(rows_of_page(limit));
         let mut lease = self.connection().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         Ok(page_of(rows.iter().map(read_scanned).collect::<Result<_, _>>()?, limit))
     }
 }
@@ -123,6 +124,5 @@ device_readers!(MySqlRow);
 
 /// Whether a record is there already.
 fn is_duplicate(error: &StoreError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref());
-    matches!(source, Some(sqlx::Error::Database(error)) if error.is_unique_violation())
+    matches!(error.driver_error(), Some(sqlx::Error::Database(error)) if error.is_unique_violation())
 }

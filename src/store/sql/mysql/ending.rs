@@ -44,6 +44,7 @@ impl MySqlStore {
             .bind(user)
             .bind(*id.as_uuid());
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
         let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
         match on_record {

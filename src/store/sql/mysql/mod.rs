@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{
-    MySql, MySqlConnection, MySqlPool, Row,
+    MySql, MySqlConnection, Row,
     mysql::{MySqlArguments, MySqlRow},
     query::Query,
 };
@@ -20,6 +20,7 @@ use super::{
     columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
     detached,
     failure::failure,
+    pool::Connections,
     retry::retrying,
 };
 use crate::{
@@ -54,7 +55,7 @@ const STRIPES: u64 = 256;
 /// | setting | default |
 /// | --- | --- |
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
-/// | connections | up to 10 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections) | 10 |
 /// | wait for a free connection | 1 s |
 ///
 /// # Examples
@@ -70,7 +71,7 @@ const STRIPES: u64 = 256;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MySqlStore {
-    pool: MySqlPool,
+    connections: Connections<MySql>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
     access: Access,
@@ -163,7 +164,9 @@ impl MySqlStore {
     /// Executes a change of one statement, and answers how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
-        Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())
+        let changed = query.execute(&mut *lease).await.map_err(failure)?.rows_affected();
+        lease.finish().await?;
+        Ok(changed)
     }
 }
 
@@ -174,7 +177,19 @@ impl SessionStore for MySqlStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { store.apply_migrations().await }))
+        Box::pin(detached(async move {
+            store.apply_migrations().await?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut lease = self.connection().await?;
+            Self::check_mode(&mut lease).await?;
+            lease.say(self.sql.check).await?;
+            lease.finish().await
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -184,7 +199,8 @@ impl SessionStore for MySqlStore {
         Box::pin(async move {
             retrying!(async {
                 let mut lease = self.connection().await?;
-                self.put(&mut lease, session).await
+                self.put(&mut lease, session).await?;
+                lease.finish().await
             })?;
             Ok(Admitted::Inserted(Vec::new()))
         })
@@ -192,9 +208,18 @@ impl SessionStore for MySqlStore {
 
     fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let mut lease = self.connection().await?;
-            let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
-            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+            let mut row = None;
+            // Once more when a server that was demoted does not know of it.
+            for _ in 0..2 {
+                let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+                let mut lease = self.connection().await?;
+                row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+                let is_so = row.is_some() || self.connections.is_current(&mut lease).await;
+                lease.finish().await?;
+                if is_so {
+                    break;
+                }
+            }
             row.map(|row| read_session(&row, user)).transpose()
         })
     }
@@ -216,6 +241,7 @@ impl SessionStore for MySqlStore {
                 .bind(i64::from(query.limit));
             let mut lease = self.connection().await?;
             let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
             rows.iter().map(|row| read_session(row, user)).collect()
         })
     }
@@ -298,6 +324,7 @@ impl SessionStore for MySqlStore {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
             let mut lease = self.connection().await?;
             let rows = query.bind(i64::from(limit)).fetch_all(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
             rows.iter().map(read_change).collect()
         })
     }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Row,
+    PgConnection, Postgres, Row,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
@@ -20,6 +20,7 @@ use super::{
     columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
     detached,
     failure::failure,
+    pool::Connections,
     retry::retrying,
 };
 use crate::{
@@ -50,7 +51,7 @@ const TOUCHES: usize = 1_000;
 /// | --- | --- |
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
 /// | [`transaction_pooler`](Self::transaction_pooler) | off |
-/// | connections | up to 10 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections) | 10 |
 /// | wait for a free connection | 1 s |
 ///
 /// # Examples
@@ -66,7 +67,7 @@ const TOUCHES: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
+    connections: Connections<Postgres>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
     access: Access,
@@ -170,7 +171,18 @@ impl SessionStore for PostgresStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { retrying!(store.apply_migrations()) }))
+        Box::pin(detached(async move {
+            retrying!(store.apply_migrations())?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut lease = self.writing().await?;
+            lease.say(self.sql.check).await?;
+            lease.finish().await
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -189,10 +201,18 @@ impl SessionStore for PostgresStore {
 
     fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let query = self.query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
-            let mut lease = self.reading().await?;
-            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-            lease.finish().await?;
+            let mut row = None;
+            // Once more when a server that was demoted does not know of it.
+            for _ in 0..2 {
+                let query = self.query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
+                let mut lease = self.reading().await?;
+                row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+                let is_so = row.is_some() || self.connections.is_current(&mut lease).await;
+                lease.finish().await?;
+                if is_so {
+                    break;
+                }
+            }
             row.map(|row| read_session(&row, user)).transpose()
         })
     }

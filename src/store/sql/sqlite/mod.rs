@@ -1,5 +1,6 @@
 mod connect;
 mod devices;
+mod file;
 mod migrate;
 mod statements;
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use self::statements::Statements;
+use self::{file::File, statements::Statements};
 use super::{
     columns::{bind_session, data_text, idle_cutoff, proof_columns, row_readers},
     detached,
@@ -49,7 +50,14 @@ const TOUCHES: usize = 1_000;
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
 /// | wait for another process's write | 1 s |
 /// | wait for a free connection | 1 s |
-/// | connections | one for writing, as many as there are processors, from 2 to 8, for reading |
+/// | connections for writing | 1 |
+/// | connections for reading ([`max_connections`](crate::store::ConnectOptions::max_connections)) | as many as there are processors, from 2 to 8 |
+///
+/// # When the file is replaced
+///
+/// A file that is removed or replaced while it is open, as by restoring a backup over it, is noticed at the next change, and
+/// within seconds by reads: it is told on the log, and changes are refused until the process is restarted. Otherwise they
+/// would be written where nobody finds them again. Overwriting the file in place (`cp`) cannot be told from a write.
 ///
 /// # Examples
 ///
@@ -64,8 +72,10 @@ const TOUCHES: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    reader: SqlitePool,
-    writer: SqlitePool,
+    reading: SqlitePool,
+    writing: SqlitePool,
+    /// None in memory, and where the application has opened it.
+    file: Option<Arc<File>>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
 }
@@ -74,7 +84,7 @@ impl SqliteStore {
     /// Inserts under a condition, in a transaction that no other writer can come between.
     async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
         let user = session.user_id.as_str();
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         let mut transaction =
             sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await.map_err(failure)?;
 
@@ -136,7 +146,7 @@ impl SqliteStore {
             .collect();
         let rows = serde_json::to_string(&rows).map_err(StoreError::corrupt)?;
         let ids: Vec<u8> = chunk.iter().flat_map(|touch| *touch.id.as_uuid().as_bytes()).collect();
-        let touched = sqlx::query(self.sql.touch).bind(rows).bind(ids).execute(&self.writer).await;
+        let touched = sqlx::query(self.sql.touch).bind(rows).bind(ids).execute(self.writer()?).await;
         Ok(touched.map_err(failure)?.rows_affected())
     }
 }
@@ -153,13 +163,23 @@ impl SessionStore for SqliteStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { store.apply_migrations().await }))
+        Box::pin(detached(async move {
+            store.apply_migrations().await?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            sqlx::query(self.sql.check).execute(self.writer()?).await.map_err(failure)?;
+            Ok(())
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         if admission.is_unconditional() {
             return Box::pin(async move {
-                let mut connection = self.writer.acquire().await.map_err(failure)?;
+                let mut connection = self.writer()?.acquire().await.map_err(failure)?;
                 self.put(&mut connection, session).await?;
                 Ok(Admitted::Inserted(Vec::new()))
             });
@@ -171,7 +191,7 @@ impl SessionStore for SqliteStore {
     fn find<'a>(&'a self, user: &'a UserId, id: SessionId) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.find).bind(user.as_str()).bind(*id.as_uuid());
-            let row = query.fetch_optional(&self.reader).await.map_err(failure)?;
+            let row = query.fetch_optional(self.reader()).await.map_err(failure)?;
             row.map(|row| read_session(&row, user)).transpose()
         })
     }
@@ -192,7 +212,7 @@ impl SessionStore for SqliteStore {
                 .bind(*after.id.as_uuid())
                 .bind(i64::from(query.limit));
             // Rows are read while SQLite, in a thread of its own, is looking for more.
-            let mut rows = rows.fetch(&self.reader);
+            let mut rows = rows.fetch(self.reader());
             let mut sessions = Vec::new();
             while let Some(row) = rows.try_next().await.map_err(failure)? {
                 sessions.push(read_session(&row, user)?);
@@ -219,7 +239,7 @@ impl SessionStore for SqliteStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move {
-            let mut connection = self.writer.acquire().await.map_err(failure)?;
+            let mut connection = self.writer()?.acquire().await.map_err(failure)?;
             if let Some(outcome) = self.put_ending(&mut connection, user.as_str(), id, ending, idle_allowance).await? {
                 return Ok(outcome);
             }
@@ -246,7 +266,7 @@ impl SessionStore for SqliteStore {
                 .bind(ending.reason.as_str())
                 .bind(ending.actor.to_stored())
                 .bind(scope.device_id.map(Uuid::from));
-            let rows = rows.fetch_all(&self.writer).await.map_err(failure)?;
+            let rows = rows.fetch_all(self.writer()?).await.map_err(failure)?;
             let mut ended = Vec::with_capacity(rows.len());
             for row in rows {
                 let was_due: bool = row.try_get(0).map_err(failure)?;
@@ -262,14 +282,14 @@ impl SessionStore for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query(self.sql.rename).bind(user.as_str()).bind(*id.as_uuid());
             let query = query.bind(name.map(DeviceName::as_str));
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
     fn set_data<'a>(&'a self, user: &'a UserId, id: SessionId, data: &'a Map<String, Value>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.set_data).bind(user.as_str()).bind(*id.as_uuid()).bind(data_text(data)?);
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
@@ -290,7 +310,7 @@ impl SessionStore for SqliteStore {
                 .bind(rotation.refuse_older)
                 .bind(methods)
                 .bind(level);
-            let rotated = rotated.fetch_all(&self.writer).await.map_err(failure)?;
+            let rotated = rotated.fetch_all(self.writer()?).await.map_err(failure)?;
             if let Some(row) = rotated.first() {
                 return Ok(RotationOutcome::Rotated(Box::new(read_session(row, user)?)));
             }
@@ -302,7 +322,7 @@ impl SessionStore for SqliteStore {
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected())
         })
     }
 
@@ -315,14 +335,14 @@ impl SessionStore for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query(self.sql.forget_addresses).bind(user.as_str()).bind(*id.as_uuid());
             let query = query.bind(ended_before.as_micros());
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Change>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
-            let rows = query.bind(i64::from(limit)).fetch_all(&self.reader).await.map_err(failure)?;
+            let rows = query.bind(i64::from(limit)).fetch_all(self.reader()).await.map_err(failure)?;
             rows.iter().map(read_change).collect()
         })
     }
@@ -380,7 +400,7 @@ mod tests {
     /// What SQLite says that it does for a statement.
     async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
         let explain: &str = format!("EXPLAIN QUERY PLAN {statement}").leak();
-        let rows = sqlx::query(explain).fetch_all(&store.reader).await.unwrap();
+        let rows = sqlx::query(explain).fetch_all(store.reader()).await.unwrap();
         rows.iter().map(|row| row.get("detail")).collect()
     }
 
