@@ -14,6 +14,7 @@ mod account;
 mod accounts;
 mod admin;
 mod auth;
+mod health;
 mod limits;
 mod otp;
 mod pages;
@@ -39,6 +40,7 @@ use tower_device_sessions::{
 
 use crate::{
     accounts::Accounts,
+    health::{Health, health},
     otp::Otp,
     sessions::Opened,
     settings::{SecondFactor, Settings, Travel},
@@ -50,6 +52,7 @@ struct App {
     accounts: Arc<Accounts>,
     otp: Arc<Otp>,
     second_factor: SecondFactor,
+    health: Arc<Health>,
 }
 
 #[tokio::main]
@@ -80,13 +83,14 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
         accounts: Arc::new(Accounts::demo()),
         otp: Arc::default(),
         second_factor: settings.second_factor,
+        health: Arc::default(),
     };
     let layer = match settings.travel {
         Travel::Bearer => SessionLayer::new(&sessions).only(CredentialSource::Bearer),
         Travel::Cookie | Travel::Both => SessionLayer::new(&sessions),
     };
     let api = Router::new()
-        .route("/health", get(|| async { "ok" }))
+        .route("/health", get(health))
         .nest("/api/auth", auth::routes())
         .route("/api/me", get(me))
         .route("/api/account", delete(account::erase))
