@@ -18,6 +18,8 @@ pub(super) struct Role {
     clock: SystemClock,
     asked_at: AtomicU64,
     ask_again_at: AtomicU64,
+    /// Until then connections to a server that was demoted may come back from those who use them.
+    suspicious_until: AtomicU64,
     takes_changes: AtomicBool,
 }
 
@@ -29,13 +31,17 @@ impl Role {
             clock: SystemClock::new(),
             asked_at: AtomicU64::new(0),
             ask_again_at: AtomicU64::new(0),
+            suspicious_until: AtomicU64::new(0),
             takes_changes: AtomicBool::new(true),
         }
     }
 
-    /// Whether it is time to ask. Of several calls at once one is told so.
+    /// Whether it is time to ask. Of several calls at once one is told so; all are, for a while, when a server was demoted.
     pub(super) fn is_due(&self) -> bool {
         let now = millis(self.clock.monotonic());
+        if now < self.suspicious_until.load(Ordering::Relaxed) && self.takes_changes.load(Ordering::Relaxed) {
+            return true;
+        }
         let due = self.ask_again_at.load(Ordering::Relaxed);
         if now < due {
             return false;
@@ -65,11 +71,26 @@ impl Role {
         is_news
     }
 
+    /// Whether the server takes changes as far as is known.
+    pub(super) fn takes_changes(&self) -> bool {
+        self.takes_changes.load(Ordering::Relaxed)
+    }
+
+    /// A server was demoted: each connection is asked for a while.
+    pub(super) fn suspect(&self) {
+        let until = millis(self.clock.monotonic() + SUSPICION);
+        self.suspicious_until.store(until, Ordering::Release);
+    }
+
     /// Takes note of the answer, and tells when it is another one than before.
     pub(super) fn is(&self, takes_changes: bool) {
-        if self.takes_changes.swap(takes_changes, Ordering::AcqRel) != takes_changes {
-            logging::store_role(self.store, takes_changes);
+        if self.takes_changes.swap(takes_changes, Ordering::AcqRel) == takes_changes {
+            return;
         }
+        if takes_changes {
+            self.suspect();
+        }
+        logging::store_role(self.store, takes_changes);
     }
 }
 
@@ -79,6 +100,9 @@ fn millis(duration: Duration) -> u64 {
 
 /// How long a demoted server is read from before it is noticed.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// By then whatever was in use when a server was demoted has come back.
+const SUSPICION: Duration = Duration::from_secs(5);
 
 /// How soon after an answer the question is asked again, however much fails.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
@@ -108,6 +132,7 @@ mod tests {
         role.doubt();
         assert_eq!(role.ask_again_at.load(Ordering::Relaxed), next);
         role.is(true);
+        assert!(role.is_due() && role.is_due(), "all are asked when it has been another server meanwhile");
         role.doubt();
         assert!(role.ask_again_at.load(Ordering::Relaxed) < next);
     }

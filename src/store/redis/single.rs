@@ -11,8 +11,9 @@ use redis::{
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     from_redis_value,
 };
+use tokio::sync::Mutex;
 
-use crate::store::role::{PAUSE, Role};
+use crate::store::role::Role;
 
 /// A connection that all clones share.
 ///
@@ -25,10 +26,19 @@ pub(super) struct Single {
 }
 
 struct Shared {
-    manager: RwLock<ConnectionManager>,
+    manager: RwLock<Numbered>,
+    /// Held by whoever makes another connection; the others wait for it.
+    renewing: Mutex<()>,
     /// What another connection is made of; the application keeps it to itself when it has given one.
     source: Option<(Client, ConnectionManagerConfig)>,
     role: Role,
+}
+
+/// The connection, and how many there were before it.
+#[derive(Clone)]
+struct Numbered {
+    manager: ConnectionManager,
+    number: u64,
 }
 
 impl Single {
@@ -43,78 +53,101 @@ impl Single {
     }
 
     fn new(manager: ConnectionManager, source: Option<(Client, ConnectionManagerConfig)>) -> Self {
-        Self { shared: Arc::new(Shared { manager: RwLock::new(manager), source, role: Role::new("redis") }) }
+        let (manager, renewing) = (RwLock::new(Numbered { manager, number: 0 }), Mutex::new(()));
+        Self { shared: Arc::new(Shared { manager, renewing, source, role: Role::new("redis") }) }
     }
 
     pub(super) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        let answer = self.sound().await.req_packed_command(command).await.and_then(Value::extract_error);
-        if !answer.as_ref().is_err_and(is_read_only) {
-            return answer;
+        let Numbered { mut manager, number } = self.sound().await;
+        let answer = manager.req_packed_command(command).await.and_then(Value::extract_error);
+        if answer.as_ref().is_err_and(is_read_only) && self.give_up(number).await {
+            return self.current().manager.req_packed_command(command).await?.extract_error();
         }
-        self.doubt().await;
-        self.sound().await.req_packed_command(command).await?.extract_error()
+        answer
     }
 
     /// Errors of single commands are among the answers.
     pub(super) async fn pipelined(&self, pipeline: &Pipeline, count: usize) -> RedisResult<Vec<Value>> {
-        let answers = self.sound().await.req_packed_commands(pipeline, 0, count).await?;
+        let Numbered { mut manager, number } = self.sound().await;
+        let answers = manager.req_packed_commands(pipeline, 0, count).await?;
         let is_refused = |answer: &Value| answer.clone().extract_error().is_err_and(|error| is_read_only(&error));
-        if !answers.iter().any(is_refused) {
-            return Ok(answers);
+        if answers.iter().any(is_refused) && self.give_up(number).await {
+            return self.current().manager.req_packed_commands(pipeline, 0, count).await;
         }
-        self.doubt().await;
-        self.sound().await.req_packed_commands(pipeline, 0, count).await
+        Ok(answers)
     }
 
     /// Whether the server takes changes; `None` when it does not tell.
     pub(super) async fn takes_changes(&self) -> Option<bool> {
-        let answer = self.manager().req_packed_command(&redis::cmd("HELLO")).await.ok()?;
+        let answer = self.current().manager.req_packed_command(&redis::cmd("HELLO")).await.ok()?;
         let answer: HashMap<String, Value> = from_redis_value(answer).ok()?;
         let role: String = from_redis_value(answer.get("role")?.clone()).ok()?;
         Some(role == "master")
     }
 
-    /// Whether the server takes changes as far as it is known to. When it does not, the next call gets another connection.
+    /// Whether the server takes changes as far as it is known to. When it does not, another one is connected to, if there is one.
     pub(super) async fn is_current(&self) -> bool {
+        let number = self.current().number;
         let is_demoted = self.takes_changes().await == Some(false);
-        !(is_demoted && self.shared.role.ask_at_once())
+        !(is_demoted && self.give_up(number).await)
     }
 
     /// The connection, to a server that takes changes if there is one at the address.
-    async fn sound(&self) -> ConnectionManager {
+    async fn sound(&self) -> Numbered {
         let role = &self.shared.role;
         if role.is_due() {
+            let number = self.current().number;
             match self.takes_changes().await {
                 Some(true) => role.is(true),
-                Some(false) => {
-                    self.connect_again().await;
-                    role.is(self.takes_changes().await.unwrap_or(true));
-                }
+                Some(false) => self.renew(number).await,
                 None => {}
             }
         }
-        self.manager()
+        self.current()
     }
 
-    async fn doubt(&self) {
-        self.shared.role.doubt();
-        tokio::time::sleep(PAUSE).await;
+    /// Gives up the connection of this number, and waits for another one. Returns whether a call is worth repeating: a server
+    /// that is known to be the only one is kept.
+    async fn give_up(&self, number: u64) -> bool {
+        if self.shared.role.takes_changes() {
+            self.renew(number).await;
+        }
+        self.current().number != number
     }
 
-    async fn connect_again(&self) {
-        let Some((client, config)) = &self.shared.source else {
-            // The application's connection cannot be made anew, but it makes itself anew when it is closed.
-            let _ = self.manager().req_packed_command(&redis::cmd("QUIT")).await;
+    async fn renew(&self, number: u64) {
+        let _renewing = self.shared.renewing.lock().await;
+        if self.current().number != number {
             return;
-        };
-        // Where there is nobody, the one that is there has to do.
-        if let Ok(manager) = ConnectionManager::new_with_config(client.clone(), config.clone()).await {
-            *self.shared.manager.write().unwrap_or_else(PoisonError::into_inner) = manager;
+        }
+        match &self.shared.source {
+            Some((client, config)) => {
+                // Where there is nobody, the one that is there has to do.
+                let Ok(manager) = ConnectionManager::new_with_config(client.clone(), config.clone()).await else {
+                    return;
+                };
+                self.put(manager);
+            }
+            None => {
+                // The application's connection cannot be made anew, but it makes itself anew when it is closed.
+                let mut manager = self.current().manager;
+                let _ = manager.req_packed_command(&redis::cmd("QUIT")).await;
+                let _ = manager.req_packed_command(&redis::cmd("HELLO")).await;
+                self.put(manager);
+            }
+        }
+        if let Some(takes_changes) = self.takes_changes().await {
+            self.shared.role.is(takes_changes);
         }
     }
 
-    fn manager(&self) -> ConnectionManager {
+    fn current(&self) -> Numbered {
         self.shared.manager.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, manager: ConnectionManager) {
+        let mut current = self.shared.manager.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Numbered { manager, number: current.number + 1 };
     }
 }
 

@@ -82,17 +82,30 @@ where
         if !self.role.is_due() {
             return Ok(lease);
         }
-        match DB::takes_changes(&mut lease).await {
-            Ok(true) => self.role.is(true),
-            Err(sqlx::Error::Database(error)) if says_nothing(&*error) => {}
-            Ok(false) | Err(_) => {
-                lease.close();
-                self.close_idle();
-                lease = self.lend_any().await?;
-                self.role.is(DB::takes_changes(&mut lease).await?);
+        // All that there are may lead to the old server; when it is known to be the only one, one is tried.
+        let mut left = if self.role.takes_changes() { self.pool.size() + 1 } else { 1 };
+        loop {
+            let answer = DB::takes_changes(&mut lease).await;
+            match answer {
+                Ok(true) => {
+                    self.role.is(true);
+                    return Ok(lease);
+                }
+                Err(sqlx::Error::Database(error)) if says_nothing(&*error) => return Ok(lease),
+                _ if left > 0 => {}
+                answer => {
+                    self.role.is(answer?);
+                    return Ok(lease);
+                }
             }
+            left -= 1;
+            lease.close();
+            self.close_idle();
+            if answer.is_ok() {
+                self.role.suspect();
+            }
+            lease = self.lend_any().await?;
         }
-        Ok(lease)
     }
 
     async fn lend_any(&self) -> Result<Lease<DB>, sqlx::Error> {

@@ -2,7 +2,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     Connection, Executor, MySql, MySqlConnection, MySqlPool, Row,
-    mysql::{MySqlConnectOptions, MySqlPoolOptions},
+    mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode},
 };
 use tokio::time::timeout;
 
@@ -42,8 +42,8 @@ pub(super) enum Access {
 impl MySqlStore {
     /// Connects to the database at `url`, such as `mysql://user:password@host/database`, with up to 10 connections.
     ///
-    /// `?max_connections=30` sets how many there are. With the feature `tls-rustls` or `tls-native`, connections are encrypted
-    /// where the server can (`ssl-mode=PREFERRED`); `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/to/ca.pem` insists on it, and on
+    /// `?max_connections=30` sets how many there are. With the feature `tls-rustls` or `tls-native`, connections to another
+    /// machine are encrypted where the server can (`ssl-mode=PREFERRED`); `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/to/ca.pem` insists on it, and on
     /// a certificate for this host. `?ssl-mode=REQUIRED` insists on encryption and believes any certificate.
     ///
     /// Each connection has a `sql_mode` of its own choosing, whatever the server's is, and `utf8mb4`.
@@ -83,8 +83,7 @@ impl MySqlStore {
                     Ok(true)
                 })
             });
-        let is_far = server.get_socket().is_none() && !is_this_machine(server.get_host());
-        match timeout(PATIENCE_AT_START, first(&server, is_far)).await {
+        match timeout(PATIENCE_AT_START, first(&server)).await {
             Ok(inspected) => inspected?,
             Err(elapsed) => return Err(StoreError::unavailable(elapsed)),
         }
@@ -169,17 +168,25 @@ impl Server for MySql {
 fn server_at(url: &str) -> Result<MySqlConnectOptions, sqlx::Error> {
     let options = MySqlConnectOptions::from_str(url)?.charset("utf8mb4");
     // They are set afterwards, with the rest of `SET_MODE`.
-    let options = options.pipes_as_concat(false).no_engine_substitution(false);
-    Ok(match without_brackets(options.get_host()).map(str::to_owned) {
-        Some(host) => options.host(&host),
-        None => options,
-    })
+    let mut options = options.pipes_as_concat(false).no_engine_substitution(false);
+    if let Some(host) = without_brackets(options.get_host()).map(str::to_owned) {
+        options = options.host(&host);
+    }
+    // Nobody else can read it: making such a connection would only take many times as long.
+    if matches!(options.get_ssl_mode(), MySqlSslMode::Preferred) && !is_far(&options) {
+        options = options.ssl_mode(MySqlSslMode::Disabled);
+    }
+    Ok(options)
+}
+
+fn is_far(server: &MySqlConnectOptions) -> bool {
+    server.get_socket().is_none() && !is_this_machine(server.get_host())
 }
 
 /// Makes the first connection, which says more than a pool about what is wrong.
-async fn first(server: &MySqlConnectOptions, is_far: bool) -> Result<(), StoreError> {
+async fn first(server: &MySqlConnectOptions) -> Result<(), StoreError> {
     let mut connection = MySqlConnection::connect_with(server).await.map_err(failure)?;
-    inspect(&mut connection, is_far).await?;
+    inspect(&mut connection, is_far(server)).await?;
     // An error is of no interest: the connection has done its work.
     let _ = connection.close().await;
     Ok(())

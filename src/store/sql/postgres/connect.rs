@@ -2,7 +2,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     Connection, Executor, PgConnection, PgPool, Postgres, Row,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::time::timeout;
 
@@ -44,8 +44,8 @@ pub(super) enum Access {
 impl PostgresStore {
     /// Connects to the database at `url`, such as `postgres://user:password@host/database`, with up to 10 connections.
     ///
-    /// `?max_connections=30` sets how many there are. With the feature `tls-rustls` or `tls-native`, connections are encrypted
-    /// where the server can (`sslmode=prefer`); `?sslmode=verify-full&sslrootcert=/path/to/ca.pem` insists on it, and on a
+    /// `?max_connections=30` sets how many there are. With the feature `tls-rustls` or `tls-native`, connections to another
+    /// machine are encrypted where the server can (`sslmode=prefer`); `?sslmode=verify-full&sslrootcert=/path/to/ca.pem` insists on it, and on a
     /// certificate for this host. `?sslmode=require` insists on encryption and believes any certificate.
     ///
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).
@@ -81,8 +81,7 @@ impl PostgresStore {
                     Ok(true)
                 })
             });
-        let is_far = server.get_socket().is_none() && !is_this_machine(server.get_host());
-        match timeout(PATIENCE_AT_START, first(&server, is_far)).await {
+        match timeout(PATIENCE_AT_START, first(&server)).await {
             Ok(inspected) => inspected?,
             Err(elapsed) => return Err(StoreError::unavailable(elapsed)),
         }
@@ -181,17 +180,25 @@ impl Server for Postgres {
 }
 
 fn server_at(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
-    let options = PgConnectOptions::from_str(url)?;
-    Ok(match without_brackets(options.get_host()).map(str::to_owned) {
-        Some(host) => options.host(&host),
-        None => options,
-    })
+    let mut options = PgConnectOptions::from_str(url)?;
+    if let Some(host) = without_brackets(options.get_host()).map(str::to_owned) {
+        options = options.host(&host);
+    }
+    // Nobody else can read it: making such a connection would only take many times as long.
+    if matches!(options.get_ssl_mode(), PgSslMode::Prefer) && !is_far(&options) {
+        options = options.ssl_mode(PgSslMode::Disable);
+    }
+    Ok(options)
+}
+
+fn is_far(server: &PgConnectOptions) -> bool {
+    server.get_socket().is_none() && !is_this_machine(server.get_host())
 }
 
 /// Makes the first connection, which says more than a pool about what is wrong.
-async fn first(server: &PgConnectOptions, is_far: bool) -> Result<(), StoreError> {
+async fn first(server: &PgConnectOptions) -> Result<(), StoreError> {
     let mut connection = PgConnection::connect_with(server).await.map_err(failure)?;
-    inspect(&mut connection, is_far).await?;
+    inspect(&mut connection, is_far(server)).await?;
     // An error is of no interest: the connection has done its work.
     let _ = connection.close().await;
     Ok(())
