@@ -185,7 +185,11 @@ impl SessionManager {
             }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
                 inner.cache.revoke(&verified.user_id, verified.session_id);
-                return Err(self.refuse(&verified, refusal));
+                match inner.tellable_refusal(refusal, &fresh.session).await? {
+                    Some(refusal) => return Err(self.refuse(&verified, refusal)),
+                    // It was active meanwhile, elsewhere.
+                    None => continue,
+                }
             }
             if inner.is_first_use(&verified, &fresh.session) {
                 inner.report_first_use(&verified, fresh.session.last_active_at).await;
@@ -273,6 +277,16 @@ impl Inner {
             return Some(Refusal::Ended(ending));
         }
         self.is_superseded(verified.generation, session).then_some(Refusal::Superseded)
+    }
+
+    async fn tellable_refusal(&self, refusal: Refusal, session: &Session) -> Result<Option<Refusal>, Denied> {
+        match refusal {
+            Refusal::Ended(ending) => {
+                let tellable = self.tellable(session, ending).await.map_err(|_| Denied::Unavailable)?;
+                Ok(tellable.map(Refusal::Ended))
+            }
+            Refusal::Unknown | Refusal::Superseded => Ok(Some(refusal)),
+        }
     }
 
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.

@@ -7,7 +7,7 @@ use crate::{
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
+    session::{Actor, EndReason, Ending, Session, Touch},
     store::{Admitted, Change, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, StoreError},
 };
 
@@ -63,6 +63,38 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
+
+    /// Puts on record that a session has passed a deadline by `now` (its idle timeout after `idle_allowance`), and changes
+    /// nothing where it has not. Returns the ending that is on record then, if there is one.
+    ///
+    /// It fails where [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
+    ///
+    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with the
+    /// session, so a store that can do all of it in one atomic step does so instead.
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let Some(session) = self.find(user, id).await? else {
+                return Ok(None);
+            };
+            let passed = session.ending(now, idle_allowance);
+            if passed.is_none() || session.ended.is_some() {
+                return Ok(passed);
+            }
+            self.touch(&[Touch::new(user.clone(), id, session.last_active_at)]).await?;
+            let asked = Ending::new(EndReason::Idle, Actor::System, now);
+            match self.end(user, id, &asked, idle_allowance).await? {
+                EndOutcome::AlreadyEnded(ending) => Ok(Some(ending)),
+                EndOutcome::Ended => Ok(Some(asked)),
+                EndOutcome::NotFound => Ok(None),
+            }
+        })
+    }
 
     /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
     ///

@@ -79,6 +79,16 @@ impl SessionStore for DescribingStore {
         self.store.end(user, id, ending, idle_allowance)
     }
 
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        self.store.expire(user, id, now, idle_allowance)
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,

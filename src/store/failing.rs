@@ -282,6 +282,16 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::End, move |store| store.end(user, id, ending, idle_allowance))
     }
 
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        self.call(StoreMethod::Expire, move |store| store.expire(user, id, now, idle_allowance))
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,

@@ -173,6 +173,23 @@ impl SessionStore for MemoryStore {
         Box::pin(async move { Ok(self.records().end(user, id, ending, idle_allowance)) })
     }
 
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let passed = records.session_mut(user, id).and_then(|session| session.ending(now, idle_allowance));
+            if let Some(ending) = &passed {
+                records.end(user, id, ending, idle_allowance);
+            }
+            Ok(passed)
+        })
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,
@@ -192,11 +209,7 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut records = self.records();
             let session = records.session_mut(user, id);
-            let found = session.is_some();
-            if let Some(session) = session {
-                session.device.custom_name = name.cloned();
-            }
-            Ok(found)
+            Ok(session.map(|session| session.device.custom_name = name.cloned()).is_some())
         })
     }
 
@@ -204,11 +217,7 @@ impl SessionStore for MemoryStore {
         Box::pin(async move {
             let mut records = self.records();
             let session = records.session_mut(user, id).filter(|session| session.ended.is_none());
-            let found = session.is_some();
-            if let Some(session) = session {
-                session.data = data.clone();
-            }
-            Ok(found)
+            Ok(session.map(|session| session.data = data.clone()).is_some())
         })
     }
 
@@ -273,13 +282,11 @@ impl SessionStore for MemoryStore {
     ) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            let ended = |session: &Session| session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
-            let session = records.session_mut(user, id).filter(|session| ended(session) < ended_before);
-            let found = session.is_some();
-            if let Some(session) = session {
+            let session = records.session_mut(user, id).filter(|session| ends_at(session) < ended_before);
+            let forget = |session: &mut Session| {
                 (session.created_ip, session.last_ip, session.location) = (None, None, None);
-            }
-            Ok(found)
+            };
+            Ok(session.map(forget).is_some())
         })
     }
 
@@ -344,12 +351,7 @@ impl SessionStore for MemoryStore {
     fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, until: Option<Timestamp>) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            let known = records.device_mut(user, id);
-            let found = known.is_some();
-            if let Some(known) = known {
-                known.trusted_until = until;
-            }
-            Ok(found)
+            Ok(records.device_mut(user, id).map(|known| known.trusted_until = until).is_some())
         })
     }
 

@@ -9,6 +9,7 @@ pub enum StoreMethod {
     List,
     Touch,
     End,
+    Expire,
     EndAll,
     Rename,
     SetData,
@@ -29,13 +30,14 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
         Self::List,
         Self::Touch,
         Self::End,
+        Self::Expire,
         Self::EndAll,
         Self::Rename,
         Self::SetData,

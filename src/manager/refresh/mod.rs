@@ -93,7 +93,13 @@ impl Inner {
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
             if let Some(ending) = session.ending(now, self.timings.idle_allowance()) {
-                return Err(self.deny(presented, Refusal::Ended(ending)));
+                if let Some(ending) = self.tellable(&session, ending).await? {
+                    return Err(self.deny(presented, Refusal::Ended(ending)));
+                }
+                // It was active meanwhile, elsewhere.
+                let found = self.within_deadline("find", self.store.find(user, id)).await?;
+                session = found.ok_or_else(|| self.deny(presented, Refusal::Unknown))?;
+                continue;
             }
             match session.tokens.succession(presented.generation, now, self.grace()) {
                 Succession::Again => return Ok(Arc::new(session)),
@@ -148,6 +154,7 @@ impl Inner {
             return Ok(());
         };
         let written = self.within_deadline("touch", self.store.touch(std::slice::from_ref(&touch))).await;
+        self.note_write(&written);
         if written.is_err() {
             self.activity.put_back([touch]);
         }

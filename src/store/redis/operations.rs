@@ -11,7 +11,7 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
     policy::Admission,
-    session::{Ending, Session, Touch},
+    session::{Actor, EndReason, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionState, SessionStore, StoreError, StoreFuture,
@@ -107,7 +107,25 @@ impl SessionStore for RedisStore {
             let call = Call::new(&END, [keys.record(id), keys.open(), keys.over(), keys.ends()])
                 .arg(id.to_string())
                 .arg(user.as_str());
-            read_end(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)
+            let call = self.with_ending(call, ending, idle_allowance).flag("if_due", false);
+            read_end(self.invoke_ending(&call).await?)
+        })
+    }
+
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let (keys, asked) = (self.keys.of(user), Ending::new(EndReason::Idle, Actor::System, now));
+            let call = Call::new(&EXPIRE, [keys.record(id), keys.open(), keys.over(), keys.ends()])
+                .arg(id.to_string())
+                .arg(user.as_str());
+            let call = self.with_ending(call, &asked, idle_allowance).flag("if_due", true);
+            Ok(read_end(self.invoke_ending(&call).await?)?.on_record())
         })
     }
 

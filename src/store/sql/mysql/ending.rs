@@ -5,8 +5,9 @@ use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
+    clock::Timestamp,
     id::SessionId,
-    session::Ending,
+    session::{Actor, EndReason, Ending},
     store::{
         EndOutcome, EndScope, StoreError,
         sql::{columns::idle_cutoff, failure::failure},
@@ -51,6 +52,23 @@ impl MySqlStore {
             _ if ended_now => Ok(EndOutcome::Ended),
             _ => Ok(EndOutcome::NotFound),
         }
+    }
+
+    /// Puts the deadline on record that a session has passed. Returns the ending that is on record then.
+    pub(super) async fn expire_one(
+        &self,
+        user: &str,
+        id: SessionId,
+        now: Timestamp,
+        allowance: Duration,
+    ) -> Result<Option<Ending>, StoreError> {
+        let (asked, cutoff) = (Ending::new(EndReason::Idle, Actor::System, now), idle_cutoff(now, allowance));
+        let mut lease = self.connection().await?;
+        let query = bind_ending(sqlx::query(self.sql.expire), &asked, allowance).bind(user).bind(*id.as_uuid());
+        query.bind(now.as_micros()).bind(cutoff).execute(&mut *lease).await.map_err(failure)?;
+        let query = sqlx::query(self.sql.ending).bind(now.as_micros()).bind(cutoff).bind(user).bind(*id.as_uuid());
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        Ok(row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten())
     }
 
     pub(super) async fn end_scope(

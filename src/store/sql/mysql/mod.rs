@@ -240,6 +240,16 @@ impl SessionStore for MySqlStore {
         Box::pin(async move { retrying!(self.end_one(user.as_str(), id, ending, idle_allowance)) })
     }
 
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move { retrying!(self.expire_one(user.as_str(), id, now, idle_allowance)) })
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,

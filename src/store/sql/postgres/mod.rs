@@ -27,7 +27,7 @@ use crate::{
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
-    session::{Actor, Ending, Session, Touch},
+    session::{Actor, EndReason, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionState, SessionStore, StoreError, StoreFuture,
@@ -103,7 +103,7 @@ impl PostgresStore {
         };
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.now);
-            self.put_ending(&mut lease, user, *id, &ending, admission.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut lease, user, *id, &ending, admission.idle_allowance).await?;
         }
         self.put(&mut lease, session).await?;
         lease.finish().await?;
@@ -237,7 +237,21 @@ impl SessionStore for PostgresStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move { retrying!(self.end_one(user.as_str(), id, ending, idle_allowance)) })
+        Box::pin(async move { retrying!(self.end_one(self.sql.end, user.as_str(), id, ending, idle_allowance)) })
+    }
+
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, now);
+            let ended = retrying!(self.end_one(self.sql.expire, user.as_str(), id, &asked, idle_allowance))?;
+            Ok(ended.on_record())
+        })
     }
 
     fn end_all<'a>(

@@ -21,7 +21,7 @@ use crate::{
     device::{DeviceName, KnownDevice},
     id::{DeviceId, SessionId, UserId},
     policy::{ActiveSession, Admission, Eviction},
-    session::{Actor, Ending, Session, Touch},
+    session::{Actor, EndReason, Ending, Session, Touch},
     store::{
         Admitted, Change, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionState, SessionStore, StoreError, StoreFuture,
@@ -92,7 +92,7 @@ impl SqliteStore {
         };
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.now);
-            self.put_ending(&mut transaction, user, *id, &ending, admission.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut transaction, user, *id, &ending, admission.idle_allowance).await?;
         }
         self.put(&mut transaction, session).await?;
         transaction.commit().await.map_err(failure)?;
@@ -108,13 +108,14 @@ impl SqliteStore {
     /// Ends a session that has not ended; `None` when there is none.
     async fn put_ending(
         &self,
+        statement: &'static str,
         connection: &mut SqliteConnection,
         user: &str,
         id: SessionId,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
-        let query = sqlx::query(self.sql.end)
+        let query = sqlx::query(statement)
             .bind(user)
             .bind(*id.as_uuid())
             .bind(asked.at.as_micros())
@@ -127,6 +128,26 @@ impl SqliteStore {
         let was_due: bool = row.try_get(0).map_err(failure)?;
         let on_record = read_ending(row, 1)?.filter(|_| was_due);
         Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
+    }
+
+    /// Ends a session by one of two statements: as it was asked, or only if it has passed a deadline.
+    async fn end_by(
+        &self,
+        statement: &'static str,
+        user: &UserId,
+        id: SessionId,
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<EndOutcome, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let ended = self.put_ending(statement, &mut connection, user.as_str(), id, asked, allowance).await?;
+        if let Some(outcome) = ended {
+            return Ok(outcome);
+        }
+        let query = sqlx::query(self.sql.ending).bind(user.as_str()).bind(*id.as_uuid());
+        let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
+        let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
+        Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -218,15 +239,19 @@ impl SessionStore for SqliteStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
+        Box::pin(self.end_by(self.sql.end, user, id, ending, idle_allowance))
+    }
+
+    fn expire<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: SessionId,
+        now: Timestamp,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Option<Ending>> {
         Box::pin(async move {
-            let mut connection = self.writer.acquire().await.map_err(failure)?;
-            if let Some(outcome) = self.put_ending(&mut connection, user.as_str(), id, ending, idle_allowance).await? {
-                return Ok(outcome);
-            }
-            let query = sqlx::query(self.sql.ending).bind(user.as_str()).bind(*id.as_uuid());
-            let row = query.fetch_optional(&mut *connection).await.map_err(failure)?;
-            let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
-            Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
+            let asked = Ending::new(EndReason::Idle, Actor::System, now);
+            Ok(self.end_by(self.sql.expire, user, id, &asked, idle_allowance).await?.on_record())
         })
     }
 
