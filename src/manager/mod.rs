@@ -28,6 +28,8 @@ mod authenticate;
 mod background;
 mod builder;
 mod clients;
+mod companions;
+mod contradictions;
 mod csrf_token;
 mod current;
 mod devices;
@@ -94,8 +96,8 @@ use crate::{
     location::Locate,
     logging,
     manager::{
-        background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, timings::Timings,
+        background::Background, companions::Companions, current::Authenticated, flush::ChunkSize, limits::Limits,
+        nodes::Nodes, notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, timings::Timings,
         watch::Watchers,
     },
     metrics::{Answered, Metrics, Stopwatch},
@@ -167,6 +169,7 @@ pub(crate) struct Inner {
     background: Background,
     metrics: Metrics,
     setup: Setup,
+    _companions: Companions,
 }
 
 /// Who verifies tokens, and who issues them.

@@ -7,14 +7,14 @@ use tracing::Instrument;
 use crate::{
     device::ClientInfo,
     error::{Error, ErrorKind},
-    event::SessionEvent,
+    event::{Misconfiguration, SessionEvent},
     id::{InvalidUserId, UserId},
     logging,
     manager::{
         Inner, Revocation, SessionManager, StartedSession,
         started::{Carried, Persistence},
     },
-    policy::{Admission, Eviction},
+    policy::{Admission, Eviction, SameDevice},
     session::{Actor, Ending, Salt, Session},
     store::Admitted,
 };
@@ -27,7 +27,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidUserId`], [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
+    /// They are logged with their cause, except that a limit was reached: [`ErrorKind::InvalidUserId`],
+    /// [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
     /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::Unavailable`] when the store failed: there may then be a record that
     /// nobody has a token for.
     ///
@@ -140,6 +141,10 @@ impl StartSession {
     }
 
     async fn start(self) -> Result<StartedSession, Error> {
+        self.try_start().await.inspect_err(log_failure)
+    }
+
+    async fn try_start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
         let (mut session, carried, held) = self.prepare(&inner)?;
@@ -161,6 +166,10 @@ impl StartSession {
     ///
     /// As [`SessionManager::start`].
     pub async fn without_token(self) -> Result<Session, Error> {
+        self.try_start_without_token().await.inspect_err(log_failure)
+    }
+
+    async fn try_start_without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         inner.background.ensure_running(&inner);
         let (mut session, _, held) = self.prepare(&inner)?;
@@ -175,6 +184,9 @@ impl StartSession {
     fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let carried = Carried { claims: self.claims?, persistence: self.persistence };
         let client = self.client.parts();
+        if client.device_id.is_none() && inner.limits.same_device() == SameDevice::Replace {
+            inner.warn_once(Misconfiguration::ReplaceWithoutDevice);
+        }
         let now = inner.clock.now();
         let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
@@ -204,6 +216,13 @@ impl IntoFuture for StartSession {
 impl fmt::Debug for StartSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartSession").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Applications tend to answer a failed sign-in with a bare 500. That a limit has refused one is no failure.
+fn log_failure(error: &Error) {
+    if error.kind() != ErrorKind::TooManySessions {
+        logging::start_failed(error);
     }
 }
 
