@@ -4,7 +4,7 @@ use crate::{
     error::Error,
     event::SessionEvent,
     id::{SessionId, SessionKey, UserId},
-    manager::{CurrentSession, Inner, Revocation, SessionManager, StartedSession, started::Carried},
+    manager::{Inner, Revocation, SessionManager, StartedSession, request::CurrentSession, started::Carried},
     policy::Denied,
     session::{Actor, EndReason, Session},
     store::{EndScope, Rotation, RotationOutcome},

@@ -7,7 +7,7 @@ use crate::{
     event::SessionEvent,
     id::{SessionId, SessionKey, UserId},
     logging,
-    manager::{CurrentSession, Inner, SessionManager, SignedOut},
+    manager::{Inner, SessionManager, SignedOut, request::CurrentSession},
     metrics::Stopwatch,
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::SessionKey,
-    manager::{CurrentSession, Inner, SessionManager, StartedSession, started::Carried},
+    manager::{Inner, SessionManager, StartedSession, request::CurrentSession, started::Carried},
     policy::Denied,
     session::Session,
     store::{Proof, Rotation, RotationOutcome},

@@ -1,12 +1,9 @@
 mod brought;
-mod policy;
 mod replays;
 mod turns;
 
 #[allow(unused_imports, reason = "only the ready-made routes ask for it")]
 pub(crate) use self::brought::Brought;
-pub(super) use self::policy::OlderTokens;
-pub use self::policy::{OnReuse, RefreshPolicy};
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +14,12 @@ use crate::{
     event::SessionEvent,
     id::{SessionId, SessionKey},
     logging,
-    manager::{Endings, Inner, Revocation, SessionManager, StartedSession, refusals::Refusal, started::Carried},
+    manager::{
+        Endings, Inner, Revocation, SessionManager, StartedSession,
+        request::refusals::Refusal,
+        settings::{OlderTokens, OnReuse, RefreshPolicy},
+        started::Carried,
+    },
     policy::{Denied, ReuseCause},
     session::{Session, Touch},
     store::{EndScope, Rotation, RotationOutcome},
