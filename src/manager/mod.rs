@@ -85,7 +85,7 @@ use crate::{
     policy::SessionPolicy,
     privacy::AddressPrivacy,
     session::AsOf,
-    store::{SessionStore, StoreError, StoreFuture},
+    store::{SessionStore, StoreError},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
 };
 
@@ -304,24 +304,5 @@ impl Inner {
         };
         self.metrics.answered(operation, answered, since, &self.clock);
         result
-    }
-
-    /// Asks for a change that may be repeated, and repeats it once should it fail: a connection may have been lost after
-    /// the store had committed. Both attempts share one deadline.
-    async fn twice_within_deadline<'a, T>(
-        &self,
-        operation: &'static str,
-        mut change: impl FnMut() -> StoreFuture<'a, T>,
-    ) -> Result<T, Error> {
-        let attempts = async {
-            match change().await {
-                Ok(value) => Ok(value),
-                Err(error) => {
-                    logging::store_failed(operation, &error);
-                    change().await
-                }
-            }
-        };
-        self.within_deadline(operation, attempts).await
     }
 }

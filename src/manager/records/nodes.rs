@@ -29,7 +29,6 @@ use crate::{
     clock::{SteadyClock, Timestamp},
     error::ConfigError,
     event::{Listeners, SessionEvent},
-    id::{SessionId, UserId},
     logging,
     manager::{
         Inner,
@@ -214,27 +213,8 @@ impl Inner {
         self.nodes.as_ref().is_some_and(|nodes| nodes.are_heard())
     }
 
-    /// Tells the other nodes that these sessions have ended, or may have.
-    pub(in crate::manager) async fn publish_ended(&self, user: &UserId, ids: impl IntoIterator<Item = SessionId>) {
-        self.tell_nodes(|| RevocationMessage::ended(user.clone(), ids)).await;
-    }
-
-    /// Tells the other nodes that all sessions of a user but one have ended, or may have.
-    pub(in crate::manager) async fn publish_all_ended(&self, user: &UserId, keep: Option<SessionId>) {
-        self.tell_nodes(|| RevocationMessage::all_ended(user.clone(), keep)).await;
-    }
-
-    /// Tells the other nodes that something else about a session has changed.
-    pub(in crate::manager) async fn publish_changed(&self, user: &UserId, id: SessionId) {
-        self.tell_nodes(|| RevocationMessage::changed(user.clone(), [id])).await;
-    }
-
-    /// Tells the other nodes that something else about all sessions of a user has changed.
-    pub(in crate::manager) async fn publish_all_changed(&self, user: &UserId) {
-        self.tell_nodes(|| RevocationMessage::all_changed(user.clone())).await;
-    }
-
-    async fn tell_nodes(&self, message: impl FnOnce() -> RevocationMessage) {
+    /// Tells the other nodes which sessions have ended or changed, or may have.
+    pub(in crate::manager) async fn tell_nodes(&self, message: impl FnOnce() -> RevocationMessage) {
         let Some(nodes) = &self.nodes else {
             return;
         };

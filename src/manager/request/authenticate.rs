@@ -10,6 +10,7 @@ use crate::{
     logging,
     manager::{
         Endings, Inner, SessionManager, Verifier,
+        records::advance::MOST_ROUNDS,
         request::{
             CurrentSession, adopt,
             current::{Authenticated, Claims},
@@ -195,7 +196,6 @@ impl SessionManager {
             if inner.is_first_use(&verified, &fresh.session) {
                 inner.report_first_use(&verified, fresh.session.last_active_at).await;
                 if inner.refuses_older_tokens() {
-                    inner.cache.revoke(user, id);
                     continue;
                 }
             }
@@ -367,5 +367,3 @@ fn upstream_key(verified: &VerifiedToken) -> Vec<u8> {
     key.extend_from_slice(verified.session_id.as_uuid().as_bytes());
     key
 }
-
-const MOST_ROUNDS: u32 = 16;
