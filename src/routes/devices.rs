@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     device::{ClientInfo, DeviceName, KnownDevice},
+    error::Error,
     extract::json,
     id::DeviceId,
     manager::{CurrentSession, SessionManager},
     middleware::{Problem, device_proof},
     routes::{
-        NoParameters, bad_request, failed, may_end_others,
+        NoParameters, bad_request, may_end_others,
         rename::{NAME_RULE, present},
         view::DeviceView,
     },
@@ -61,15 +62,12 @@ impl<'a> KnownDeviceView<'a> {
 }
 
 /// `GET /devices`.
-pub(super) async fn list(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    let devices = match manager.devices(current.user_id()).await {
-        Ok(devices) => devices,
-        Err(error) => return failed(error),
-    };
+pub(super) async fn list(State(manager): State<SessionManager>, current: CurrentSession) -> Result<Response, Error> {
+    let devices = manager.devices(current.user_id()).await?;
     let here = current.session().device_id;
     let views: Vec<KnownDeviceView<'_>> =
         devices.iter().map(|known| KnownDeviceView::new(&manager, known, here)).collect();
-    json(StatusCode::OK, &views)
+    Ok(json(StatusCode::OK, &views))
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,60 +86,53 @@ pub(super) async fn change(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Result<Json<ChangeBody>, JsonRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(id) = device_id(id) else {
-        return not_found();
+        return Ok(not_found());
     };
     let Ok(Json(ChangeBody { device_name, trusted, device_token })) = body else {
-        return bad_request("invalid_body", BODY_RULE);
+        return Ok(bad_request("invalid_body", BODY_RULE));
     };
     if device_name.is_none() && trusted.is_none() {
-        return bad_request("invalid_body", BODY_RULE);
+        return Ok(bad_request("invalid_body", BODY_RULE));
     }
     let Ok(name) = device_name.map(|name| name.as_deref().map(DeviceName::try_from).transpose()).transpose() else {
-        return bad_request("invalid_device_name", NAME_RULE);
+        return Ok(bad_request("invalid_device_name", NAME_RULE));
     };
     let client = proven_client(&manager, &headers, device_token.as_deref());
     if trusted == Some(true) && !may_trust(&current, &client, id) {
-        return trust_refused();
+        return Ok(trust_refused());
     }
 
     let user = current.user_id();
-    let mut known = Ok(true);
-    if let Some(name) = name {
-        known = manager.rename_device(user, id, name).await;
+    if let Some(name) = name
+        && !manager.rename_device(user, id, name).await?
+    {
+        return Ok(not_found());
     }
-    if let (Ok(true), Some(false)) = (&known, trusted) {
-        known = manager.distrust_device(user, id).await;
+    if trusted == Some(false) && !manager.distrust_device(user, id).await? {
+        return Ok(not_found());
     }
-    match known {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(error) => return failed(error),
+    let mut trusting = None;
+    if trusted == Some(true) {
+        trusting = manager.trust_device(&current, &client, TRUST).await?;
+        if trusting.is_none() {
+            return Ok(not_found());
+        }
     }
-    let trusting = match trusted {
-        Some(true) => match manager.trust_device(&current, &client, TRUST).await {
-            Ok(Some(trusting)) => Some(trusting),
-            Ok(None) => return not_found(),
-            Err(error) => return failed(error),
-        },
-        _ => None,
-    };
-    let known = match manager.find_device(user, id).await {
-        Ok(Some(known)) => known,
-        Ok(None) => return not_found(),
-        Err(error) => return failed(error),
+    let Some(known) = manager.find_device(user, id).await? else {
+        return Ok(not_found());
     };
     let mut view = KnownDeviceView::new(&manager, &known, current.session().device_id);
     // The answer goes the way the proof came: a script that relies on the cookie is shown no token.
-    match trusting {
+    Ok(match trusting {
         Some(trusting) if device_token.is_some() => {
             view.device_token = trusting.token();
             json(StatusCode::OK, &view)
         }
         Some(trusting) => (trusting, json(StatusCode::OK, &view)).into_response(),
         None => json(StatusCode::OK, &view),
-    }
+    })
 }
 
 /// `DELETE /devices/{id}`.
@@ -150,21 +141,19 @@ pub(super) async fn forget(
     current: CurrentSession,
     _: NoParameters,
     id: Result<Path<String>, PathRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(id) = device_id(id) else {
-        return not_found();
+        return Ok(not_found());
     };
-    if current.session().device_id != Some(id)
-        && let Err(challenge) = may_end_others(&manager, &current)
-    {
-        return challenge.into_response();
+    let is_here = current.session().device_id == Some(id);
+    if !is_here {
+        may_end_others(&manager, &current)?;
     }
-    match manager.forget_device(current.user_id(), id, &current).await {
-        Ok(true) if current.session().device_id == Some(id) => manager.signed_out().into_response(),
-        Ok(true) => StatusCode::NO_CONTENT.into_response(),
-        Ok(false) => not_found(),
-        Err(error) => failed(error),
-    }
+    Ok(match manager.forget_device(current.user_id(), id, &current).await? {
+        true if is_here => manager.signed_out().into_response(),
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => not_found(),
+    })
 }
 
 /// What the request proves of the device it comes from: by the token in its body, else by its device cookie.

@@ -1,16 +1,17 @@
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    error::Error,
     extract::json,
     manager::{CurrentSession, Cursor, ListOptions, SessionManager},
     policy::Denied,
-    routes::{SessionView, bad_request, failed},
+    routes::{SessionView, bad_request},
     store::SessionState,
 };
 
@@ -26,37 +27,30 @@ pub(super) async fn list(
     State(manager): State<SessionManager>,
     current: CurrentSession,
     parameters: Result<Query<ListParameters>, QueryRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(asked) = parameters.ok().and_then(|Query(parameters)| Asked::parse(parameters)) else {
-        return bad_request("invalid_query", QUERY_RULE);
+        return Ok(bad_request("invalid_query", QUERY_RULE));
     };
     let options = asked.options(ListOptions::new().first(current.id()));
-    let page = match manager.list(current.user_id(), &options).await {
-        Ok(page) => page,
-        Err(error) => return failed(error),
-    };
+    let page = manager.list(current.user_id(), &options).await?;
     let views: Vec<SessionView<'_>> =
         page.sessions.iter().map(|session| SessionView::new(&manager, session, Some(current.id()))).collect();
     let mut response = json(StatusCode::OK, &views);
     if let Some(link) = page.next.and_then(|next| asked.link_to(next)) {
         response.headers_mut().insert(header::LINK, link);
     }
-    response
+    Ok(response)
 }
 
 /// `GET /sessions/current`.
-pub(super) async fn current(State(manager): State<SessionManager>, current: CurrentSession) -> Response {
-    let session = match manager.find(current.user_id(), current.id()).await {
-        Ok(Some(session)) => session,
-        Ok(None) => return Denied::Invalid.into_response(),
-        Err(error) => return failed(error),
-    };
+pub(super) async fn current(State(manager): State<SessionManager>, current: CurrentSession) -> Result<Response, Error> {
+    let session = manager.find(current.user_id(), current.id()).await?.ok_or(Denied::Invalid)?;
     let view = CurrentView {
         session: SessionView::new(&manager, &session, Some(session.id)),
         idle_expires_at: session.idle_expires_at().min(session.expires_at),
         fresh_until: session.authenticated_at.saturating_add(manager.policy().fresh_for).min(session.expires_at),
     };
-    json(StatusCode::OK, &view)
+    Ok(json(StatusCode::OK, &view))
 }
 
 #[derive(Serialize)]

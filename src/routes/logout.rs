@@ -6,10 +6,11 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::{
+    error::Error,
     extract::SessionRejection,
     manager::{CurrentSession, SessionManager},
     routes::{
-        bad_request, failed, may_end_others,
+        bad_request, may_end_others,
         signing_out::{SigningOut, Strictness},
     },
     store::EndScope,
@@ -39,33 +40,29 @@ pub(super) async fn logout(
     parameters: Result<Query<LogoutParameters>, QueryRejection>,
     current: Result<CurrentSession, SessionRejection>,
     request: Request,
-) -> Response {
+) -> Result<Response, Error> {
     let Ok(Query(LogoutParameters { scope })) = parameters else {
-        return bad_request("invalid_query", "Use scope=local, others or global");
+        return Ok(bad_request("invalid_query", "Use scope=local, others or global"));
     };
     if scope == LogoutScope::Local {
-        return match SigningOut::from(request, &(), Strictness::Declared).await {
-            Ok(client) => client.sign_out().await.into_response(),
+        return Ok(match SigningOut::from(request, &(), Strictness::Declared).await {
+            Ok(client) => client.sign_out().await?.into_response(),
             Err(rejection) => rejection,
-        };
+        });
     }
     let current = match current {
         Ok(current) => current,
-        Err(rejection) => return rejection.into_response(),
+        Err(rejection) => return Ok(rejection.into_response()),
     };
-    if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge.into_response();
-    }
-    let ended = match scope {
-        LogoutScope::Others => manager.revoke_others(&current).await.map(|_| None),
-        LogoutScope::Local | LogoutScope::Global => {
-            let revoked = manager.revoke_scope(current.user_id(), EndScope::all(), &current).await;
-            revoked.map(|_| Some(manager.signed_out()))
+    may_end_others(&manager, &current)?;
+    Ok(match scope {
+        LogoutScope::Others => {
+            manager.revoke_others(&current).await?;
+            StatusCode::NO_CONTENT.into_response()
         }
-    };
-    match ended {
-        Ok(Some(signed_out)) => signed_out.into_response(),
-        Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => failed(error),
-    }
+        LogoutScope::Local | LogoutScope::Global => {
+            manager.revoke_scope(current.user_id(), EndScope::all(), &current).await?;
+            manager.signed_out().into_response()
+        }
+    })
 }

@@ -200,8 +200,3 @@ fn not_found() -> Response {
 fn bad_request(code: &'static str, error: &'static str) -> Response {
     Problem::new(StatusCode::BAD_REQUEST, code, error).into_response()
 }
-
-/// The answer to an error of the manager.
-fn failed(error: crate::error::Error) -> Response {
-    error.into_response()
-}

@@ -9,11 +9,12 @@ use serde::Deserialize;
 
 use crate::{
     credentials::CredentialSource,
+    error::Error,
     event::SessionEvent,
     manager::{Brought, SessionManager},
     middleware::Only,
     policy::Denied,
-    routes::{bad_request, failed},
+    routes::bad_request,
     transport::{self, Credential},
 };
 
@@ -38,7 +39,7 @@ pub(super) async fn refresh(
     only: Option<Extension<Only>>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
+) -> Result<Response, Error> {
     let accepted = manager.credentials();
     let only = only.map(|Extension(Only(source))| source);
     let reads_body = accepted.bearer && only != Some(CredentialSource::Cookie);
@@ -47,7 +48,7 @@ pub(super) async fn refresh(
         false => None,
         true => match serde_json::from_slice::<RefreshBody>(&body) {
             Ok(body) => body.refresh_token,
-            Err(_) => return bad_request("invalid_body", "Send a JSON object with refreshToken"),
+            Err(_) => return Ok(bad_request("invalid_body", "Send a JSON object with refreshToken")),
         },
     };
     let cookies = refresh_cookie.map(|cookie| transport::read_cookies(cookie, &headers));
@@ -59,25 +60,21 @@ pub(super) async fn refresh(
 
     match (in_body.as_deref(), &in_cookies[..], csrf) {
         (None, [], _) if reads_body && !body.is_empty() => {
-            bad_request("invalid_body", "Send a JSON object with refreshToken")
+            Ok(bad_request("invalid_body", "Send a JSON object with refreshToken"))
         }
-        (None, [], _) if matches!(cookies, Some(Credential::Malformed(_))) => Denied::Invalid.into_response(),
-        (None, [], _) => Denied::Missing.into_response(),
+        (None, [], _) if matches!(cookies, Some(Credential::Malformed(_))) => Err(Denied::Invalid.into()),
+        (None, [], _) => Err(Denied::Missing.into()),
         (None, _, Err(why)) => {
             manager.tell(&SessionEvent::CsrfDenied { why });
-            Denied::Forged(why).into_response()
+            Err(Denied::Forged(why).into())
         }
         (in_body, _, csrf) => {
             let brought = Brought { in_body, in_cookies, cookies_count: csrf.is_ok() };
-            match manager.refresh_brought(brought).await {
-                Ok(started) => started.into_response(),
-                Err(error) => {
-                    if error.denied() == Some(&Denied::Malformed) {
-                        manager.tell(&SessionEvent::AmbiguousCredentials);
-                    }
-                    failed(error)
-                }
+            let refreshed = manager.refresh_brought(brought).await;
+            if refreshed.as_ref().is_err_and(|error| error.denied() == Some(&Denied::Malformed)) {
+                manager.tell(&SessionEvent::AmbiguousCredentials);
             }
+            refreshed.map(IntoResponse::into_response)
         }
     }
 }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Deserializer};
 
 use crate::{
     device::DeviceName,
+    error::Error,
     extract::json,
     manager::{CurrentSession, SessionManager},
-    routes::{SessionView, bad_request, failed, not_found, session_id},
+    routes::{SessionView, bad_request, not_found, session_id},
 };
 
 #[derive(Debug, Deserialize)]
@@ -35,26 +36,23 @@ pub(super) async fn rename(
     current: CurrentSession,
     id: Result<Path<String>, PathRejection>,
     body: Result<Json<RenameBody>, JsonRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(id) = session_id(id) else {
-        return not_found();
+        return Ok(not_found());
     };
     let Ok(Json(RenameBody { device_name: Some(asked) })) = body else {
-        return bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null");
+        return Ok(bad_request("invalid_body", "Send a JSON object with deviceName: a text, or null"));
     };
     let Ok(name) = asked.as_deref().map(DeviceName::try_from).transpose() else {
-        return bad_request("invalid_device_name", NAME_RULE);
+        return Ok(bad_request("invalid_device_name", NAME_RULE));
     };
-    match manager.rename(current.user_id(), id, name).await {
-        Ok(true) => {}
-        Ok(false) => return not_found(),
-        Err(error) => return failed(error),
+    if !manager.rename(current.user_id(), id, name).await? {
+        return Ok(not_found());
     }
-    match manager.find(current.user_id(), id).await {
-        Ok(Some(session)) => json(StatusCode::OK, &SessionView::new(&manager, &session, Some(current.id()))),
-        Ok(None) => not_found(),
-        Err(error) => failed(error),
-    }
+    Ok(match manager.find(current.user_id(), id).await? {
+        Some(session) => json(StatusCode::OK, &SessionView::new(&manager, &session, Some(current.id()))),
+        None => not_found(),
+    })
 }
 
 pub(super) const NAME_RULE: &str = "A device name is 1 to 80 visible characters on one line";

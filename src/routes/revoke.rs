@@ -6,9 +6,10 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::{
+    error::Error,
     extract::json,
     manager::{CurrentSession, Revoked, SessionManager},
-    routes::{NoParameters, failed, may_end_others, not_found, session_id},
+    routes::{NoParameters, may_end_others, not_found, session_id},
     store::EndScope,
 };
 
@@ -23,24 +24,18 @@ pub(super) async fn revoke(
     current: CurrentSession,
     _: NoParameters,
     id: Result<Path<String>, PathRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(id) = session_id(id) else {
-        return not_found();
+        return Ok(not_found());
     };
     if id == current.id() {
-        return match manager.sign_out(&current).await {
-            Ok(signed_out) => signed_out.into_response(),
-            Err(error) => failed(error),
-        };
+        return Ok(manager.sign_out(&current).await?.into_response());
     }
-    if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge.into_response();
-    }
-    match manager.revoke(current.user_id(), id, &current).await {
-        Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Revoked::NotFound) => not_found(),
-        Err(error) => failed(error),
-    }
+    may_end_others(&manager, &current)?;
+    Ok(match manager.revoke(current.user_id(), id, &current).await? {
+        Revoked::Now | Revoked::Before => StatusCode::NO_CONTENT.into_response(),
+        Revoked::NotFound => not_found(),
+    })
 }
 
 /// `DELETE /sessions/others`.
@@ -48,14 +43,10 @@ pub(super) async fn revoke_others(
     State(manager): State<SessionManager>,
     current: CurrentSession,
     _: NoParameters,
-) -> Response {
-    if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge.into_response();
-    }
-    match manager.revoke_others(&current).await {
-        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
-        Err(error) => failed(error),
-    }
+) -> Result<Response, Error> {
+    may_end_others(&manager, &current)?;
+    let revoked = manager.revoke_others(&current).await?;
+    Ok(json(StatusCode::OK, &RevokedView { revoked }))
 }
 
 /// `DELETE /sessions`.
@@ -63,12 +54,8 @@ pub(super) async fn revoke_all(
     State(manager): State<SessionManager>,
     current: CurrentSession,
     _: NoParameters,
-) -> Response {
-    if let Err(challenge) = may_end_others(&manager, &current) {
-        return challenge.into_response();
-    }
-    match manager.revoke_scope(current.user_id(), EndScope::all(), &current).await {
-        Ok(revoked) => (manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response(),
-        Err(error) => failed(error),
-    }
+) -> Result<Response, Error> {
+    may_end_others(&manager, &current)?;
+    let revoked = manager.revoke_scope(current.user_id(), EndScope::all(), &current).await?;
+    Ok((manager.signed_out(), json(StatusCode::OK, &RevokedView { revoked })).into_response())
 }

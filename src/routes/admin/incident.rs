@@ -10,9 +10,10 @@ use super::AdminName;
 use crate::{
     clock::Timestamp,
     device::DeviceKind,
+    error::Error,
     extract::json,
     manager::{SessionFilter, SessionManager},
-    routes::{NoParameters, bad_request, failed},
+    routes::{NoParameters, bad_request},
 };
 
 #[derive(Debug, Deserialize)]
@@ -81,24 +82,19 @@ pub(super) async fn revoke(
     admin: AdminName,
     _: NoParameters,
     body: Result<Json<IncidentBody>, JsonRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     // A condition whose name is misspelt must not be one condition less.
     let asked = body.ok().and_then(|Json(body)| Some((body.filter()?, body)));
     let Some((filter, IncidentBody { dry_run, cursor, .. })) = asked else {
         let error =
             "Send a JSON object with startedBefore, addresses, browser, deviceKind or method, and dryRun: false";
-        return bad_request("invalid_body", error);
+        return Ok(bad_request("invalid_body", error));
     };
-    let swept = match dry_run {
-        true => manager.count_matching(&filter, cursor.as_deref()).await,
-        false => manager.revoke_matching(&filter, admin.revocation(), cursor.as_deref()).await,
+    let sweep = match dry_run {
+        true => manager.count_matching(&filter, cursor.as_deref()).await?,
+        false => manager.revoke_matching(&filter, admin.revocation(), cursor.as_deref()).await?,
     };
-    match swept {
-        Ok(sweep) => {
-            let (looked_at, matched) = (sweep.looked_at, sweep.matched);
-            let view = SweepView { dry_run, looked_at, matched, revoked: sweep.revoked, next: sweep.next };
-            json(StatusCode::OK, &view)
-        }
-        Err(error) => failed(error),
-    }
+    let (looked_at, matched) = (sweep.looked_at, sweep.matched);
+    let view = SweepView { dry_run, looked_at, matched, revoked: sweep.revoked, next: sweep.next };
+    Ok(json(StatusCode::OK, &view))
 }

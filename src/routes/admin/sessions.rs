@@ -9,11 +9,12 @@ use http::{StatusCode, header};
 
 use super::AdminName;
 use crate::{
+    error::Error,
     extract::json,
     id::{SessionId, UserId},
     manager::{ListOptions, Revoked, SessionManager},
     routes::{
-        NoParameters, SessionView, bad_request, failed,
+        NoParameters, SessionView, bad_request,
         list::{Asked, ListParameters, QUERY_RULE},
         not_found,
         revoke::RevokedView,
@@ -25,24 +26,21 @@ pub(super) async fn list(
     State(manager): State<SessionManager>,
     user: Result<Path<String>, PathRejection>,
     parameters: Result<Query<ListParameters>, QueryRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(user) = user_id(user) else {
-        return no_user();
+        return Ok(no_user());
     };
     let Some(asked) = parameters.ok().and_then(|Query(parameters)| Asked::parse(parameters)) else {
-        return bad_request("invalid_query", QUERY_RULE);
+        return Ok(bad_request("invalid_query", QUERY_RULE));
     };
-    let page = match manager.list(&user, &asked.options(ListOptions::new())).await {
-        Ok(page) => page,
-        Err(error) => return failed(error),
-    };
+    let page = manager.list(&user, &asked.options(ListOptions::new())).await?;
     let views: Vec<SessionView<'_>> =
         page.sessions.iter().map(|session| SessionView::new(&manager, session, None)).collect();
     let mut response = json(StatusCode::OK, &views);
     if let Some(link) = page.next.and_then(|next| asked.link_to(next)) {
         response.headers_mut().insert(header::LINK, link);
     }
-    response
+    Ok(response)
 }
 
 /// `DELETE /users/{user}/sessions`.
@@ -51,14 +49,12 @@ pub(super) async fn revoke_all(
     admin: AdminName,
     _: NoParameters,
     user: Result<Path<String>, PathRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some(user) = user_id(user) else {
-        return no_user();
+        return Ok(no_user());
     };
-    match manager.revoke_all(&user, admin.revocation()).await {
-        Ok(revoked) => json(StatusCode::OK, &RevokedView { revoked }),
-        Err(error) => failed(error),
-    }
+    let revoked = manager.revoke_all(&user, admin.revocation()).await?;
+    Ok(json(StatusCode::OK, &RevokedView { revoked }))
 }
 
 /// `DELETE /users/{user}/sessions/{id}`.
@@ -67,18 +63,17 @@ pub(super) async fn revoke(
     admin: AdminName,
     _: NoParameters,
     path: Result<Path<(String, String)>, PathRejection>,
-) -> Response {
+) -> Result<Response, Error> {
     let Some((user, id)) = path.ok().and_then(|Path((user, id))| Some((user, id.parse::<SessionId>().ok()?))) else {
-        return not_found();
+        return Ok(not_found());
     };
     let Ok(user) = UserId::try_from(user) else {
-        return no_user();
+        return Ok(no_user());
     };
-    match manager.revoke(&user, id, admin.revocation()).await {
-        Ok(Revoked::Now | Revoked::Before) => StatusCode::NO_CONTENT.into_response(),
-        Ok(Revoked::NotFound) => not_found(),
-        Err(error) => failed(error),
-    }
+    Ok(match manager.revoke(&user, id, admin.revocation()).await? {
+        Revoked::Now | Revoked::Before => StatusCode::NO_CONTENT.into_response(),
+        Revoked::NotFound => not_found(),
+    })
 }
 
 fn user_id(path: Result<Path<String>, PathRejection>) -> Option<UserId> {
