@@ -42,6 +42,7 @@
 #![allow(rustdoc::redundant_explicit_links, reason = "a link that names its target stays right when an import goes")]
 
 // 0 domain: no I/O, no async, no HTTP.
+mod admission;
 mod adopting;
 pub mod assurance;
 pub mod clock;

@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",
         &[
+            "admission",
             "adopting",
             "assurance",
             "clock",
