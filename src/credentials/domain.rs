@@ -6,7 +6,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::CookieError;
+use super::cookie_error::CookieError;
 
 /// # Errors
 ///

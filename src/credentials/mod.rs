@@ -56,6 +56,7 @@
 //! ```
 
 mod cookie;
+mod cookie_error;
 mod domain;
 mod origin;
 
@@ -64,7 +65,8 @@ pub(crate) use self::{
     origin::{CsrfPolicy, Undeclared},
 };
 pub use self::{
-    cookie::{CookieError, CookieOptions, SameSite},
+    cookie::{CookieOptions, SameSite},
+    cookie_error::CookieError,
     origin::InvalidOrigin,
 };
 

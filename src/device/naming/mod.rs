@@ -46,6 +46,7 @@
 //! Some things cannot be told at all: Safari on an iPad that asks for desktop pages is *Safari on macOS*, and
 //! browsers that copy Chrome to the letter are *Chrome*.
 
+mod addresses;
 mod apps;
 mod browsers;
 mod clean;

@@ -10,7 +10,7 @@ use super::{
     ADMIN, ADMINISTRATION,
     answers::{body, done, in_path, json, operation, page, problem},
     operations::list_parameters,
-    schemas,
+    shapes,
 };
 
 pub(super) fn paths(prefix: &str) -> Paths {
@@ -45,7 +45,7 @@ fn revoke_all() -> Operation {
 fn revoke() -> Operation {
     of_administrator("revokeUserSession", "Signs one device of a user out", "Ends one of the user's sessions.")
         .parameter(user())
-        .parameter(in_path("id", "The session's id, as the list shows it.", schemas::uuid()))
+        .parameter(in_path("id", "The session's id, as the list shows it.", shapes::uuid()))
         .response("204", done("The session has ended, now or before."))
         .response("404", problem("The user has no such session."))
         .build()
@@ -69,5 +69,5 @@ fn of_administrator(id: &str, summary: &str, description: &str) -> OperationBuil
 }
 
 fn user() -> ParameterBuilder {
-    in_path("user", "The user's id: 1 to 128 bytes without control characters.", schemas::user_id())
+    in_path("user", "The user's id: 1 to 128 bytes without control characters.", shapes::user_id())
 }

@@ -6,7 +6,7 @@ use utoipa::openapi::{
     request_body::{RequestBody, RequestBodyBuilder},
 };
 
-use super::schemas;
+use super::shapes;
 
 /// An operation with the answers that all of them may give.
 pub(super) fn operation(id: &str, tag: &str, summary: &str, description: &str) -> OperationBuilder {
@@ -43,7 +43,7 @@ pub(super) fn unauthorized() -> ResponseBuilder {
 }
 
 fn unavailable() -> ResponseBuilder {
-    let seconds = HeaderBuilder::new().schema(Some(schemas::number())).description(Some("In so many seconds."));
+    let seconds = HeaderBuilder::new().schema(Some(shapes::number())).description(Some("In so many seconds."));
     problem("The store does not answer. Try again after a moment; the session is as good as ever.")
         .header("Retry-After", seconds.build())
 }
@@ -57,7 +57,7 @@ pub(super) fn json(description: &str, schema: &str) -> ResponseBuilder {
 }
 
 pub(super) fn list(description: &str, schema: &str) -> ResponseBuilder {
-    answer(description).content("application/json", Content::new(Some(schemas::array_of(schema))))
+    answer(description).content("application/json", Content::new(Some(shapes::array_of(schema))))
 }
 
 /// A page of a list that goes on.
@@ -85,12 +85,12 @@ pub(super) fn signing_in(answer: ResponseBuilder) -> ResponseBuilder {
 
 /// Nothing here may be kept by a cache.
 fn answer(description: &str) -> ResponseBuilder {
-    let uncached = HeaderBuilder::new().schema(Some(schemas::one_of(&["no-store"]))).build();
+    let uncached = HeaderBuilder::new().schema(Some(shapes::one_of(&["no-store"]))).build();
     ResponseBuilder::new().description(description).header("Cache-Control", uncached)
 }
 
 fn header(description: &str) -> Header {
-    HeaderBuilder::new().schema(Some(schemas::text(None))).description(Some(description)).build()
+    HeaderBuilder::new().schema(Some(shapes::text(None))).description(Some(description)).build()
 }
 
 fn content(schema: &str) -> Content {

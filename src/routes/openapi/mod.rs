@@ -8,6 +8,7 @@ mod answers;
 mod operations;
 mod problems;
 mod schemas;
+mod shapes;
 
 use utoipa::openapi::{
     ComponentsBuilder, Contact, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, RefOr, Schema, Server,

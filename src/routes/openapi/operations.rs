@@ -12,7 +12,7 @@ use super::{
         body, done, in_path, json, list, of_session, operation, page, problem, query, signing_in, signing_out,
         unauthorized,
     },
-    schemas,
+    shapes,
 };
 use crate::manager::ListOptions;
 
@@ -49,12 +49,12 @@ fn list_sessions() -> Operation {
 /// Which part of a list is asked for.
 pub(super) fn list_parameters() -> [ParameterBuilder; 3] {
     [
-        query("limit", "How many sessions there are on a page.", schemas::limit(ListOptions::MAX_LIMIT)),
-        query("cursor", "Where the page before has ended, as its Link says.", schemas::cursor()),
+        query("limit", "How many sessions there are on a page.", shapes::limit(ListOptions::MAX_LIMIT)),
+        query("cursor", "Where the page before has ended, as its Link says.", shapes::cursor()),
         query(
             "state",
             "Which sessions are listed. Default: the active ones.",
-            schemas::one_of(&["active", "ended", "all"]),
+            shapes::one_of(&["active", "ended", "all"]),
         ),
     ]
 }
@@ -106,7 +106,7 @@ fn revoke_all() -> Operation {
 
 fn logout() -> Operation {
     let description = "Ends the session of this request; with a scope the others, or all of them.";
-    let scope = schemas::one_of(&["local", "others", "global"]);
+    let scope = shapes::one_of(&["local", "others", "global"]);
     of_session("logOut", SESSIONS, "Signs out", description)
         .parameter(query("scope", "Which devices: this one, the others, or all. Default: this one.", scope))
         .response("204", signing_out(done("They are signed out.")))
@@ -157,9 +157,9 @@ fn refresh() -> Operation {
 }
 
 fn session_id() -> ParameterBuilder {
-    in_path("id", "The session's id, as the list shows it.", schemas::uuid())
+    in_path("id", "The session's id, as the list shows it.", shapes::uuid())
 }
 
 fn device_id() -> ParameterBuilder {
-    in_path("id", "The device's id, as the list shows it.", schemas::uuid())
+    in_path("id", "The device's id, as the list shows it.", shapes::uuid())
 }

@@ -2,7 +2,7 @@
 
 use utoipa::openapi::{ObjectBuilder, Ref, Type};
 
-use super::schemas::{number, object, text};
+use super::shapes::{number, object, text};
 use crate::session::EndReason;
 
 pub(super) fn problem() -> ObjectBuilder {

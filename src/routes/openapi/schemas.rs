@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 use utoipa::openapi::{
-    AllOfBuilder, Array, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
-    schema::{AdditionalProperties, AnyOfBuilder, SchemaType},
+    AllOfBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
+    schema::{AdditionalProperties, AnyOfBuilder},
 };
 
-use super::problems;
+use super::{
+    problems,
+    shapes::{count, flag, nullable, object, one_of, or_null, text, time, time_or_null, uuid},
+};
 use crate::device::DeviceKind;
 
 /// What users' operations refer to.
@@ -186,75 +189,4 @@ fn sweep() -> ObjectBuilder {
         ("next", nullable(Type::String).description(Some("The cursor for the rest; null when that was all.")).into()),
     ])
     .description(Some("What one request has looked at, and what it has ended."))
-}
-
-pub(super) fn uuid() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::Custom("uuid".to_owned()))).build()
-}
-
-pub(super) fn user_id() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build()
-}
-
-pub(super) fn text(description: Option<&str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).description(description).build()
-}
-
-pub(super) fn number() -> Object {
-    ObjectBuilder::new().schema_type(Type::Integer).build()
-}
-
-fn count() -> Object {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build()
-}
-
-pub(super) fn one_of(names: &[&str]) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names.iter().copied())).build()
-}
-
-pub(super) fn array_of(name: &str) -> Array {
-    ArrayBuilder::new().items(Ref::from_schema_name(name)).build()
-}
-
-pub(super) fn limit(most: u32) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .maximum(Some(most))
-        .default(Some(Value::from(50)))
-        .build()
-}
-
-pub(super) fn cursor() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{32}$")).build()
-}
-
-fn time(description: Option<&str>) -> Object {
-    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).description(description).build()
-}
-
-fn time_or_null(description: &str) -> ObjectBuilder {
-    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    nullable(Type::String).format(Some(format)).description(Some(description))
-}
-
-fn flag() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Boolean)
-}
-
-fn nullable(kind: Type) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]))
-}
-
-fn or_null(name: &str, description: &str) -> RefOr<Schema> {
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    AnyOfBuilder::new().item(Ref::from_schema_name(name)).item(null).description(Some(description)).into()
-}
-
-/// An object that always has all of these properties.
-pub(super) fn object<const N: usize>(properties: [(&str, RefOr<Schema>); N]) -> ObjectBuilder {
-    properties.into_iter().fold(ObjectBuilder::new().schema_type(Type::Object), |object, (name, schema)| {
-        object.property(name, schema).required(name)
-    })
 }

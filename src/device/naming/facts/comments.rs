@@ -2,8 +2,9 @@
 
 use super::{Comment, Facts, Product};
 use crate::device::naming::{
+    addresses::is_address,
     clients::find,
-    machines::{agent, bot, is_address},
+    machines::{agent, bot},
     platforms::System,
     rank::Rank,
     words::{Sign, sign},

@@ -8,8 +8,8 @@ mod products;
 mod signs;
 
 use super::{
+    addresses::may_hold_address,
     clean,
-    machines::may_hold_address,
     platforms::System,
     rank::Rank,
     tokens::{Token, Tokens},

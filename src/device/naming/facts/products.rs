@@ -2,9 +2,10 @@
 
 use super::{Facts, Likes, Product};
 use crate::device::naming::{
+    addresses::is_address,
     browsers::is_ios_only,
     clients::find,
-    machines::{agent, bot, is_address, is_worker},
+    machines::{agent, bot, is_worker},
     platforms::System,
     rank::Rank,
     unknown::{is_browser, is_library},
