@@ -6,6 +6,7 @@
 
 use std::{
     error::Error,
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::LazyLock,
 };
@@ -64,8 +65,8 @@ pub(crate) fn refresh_reused(id: SessionId, cause: &'static str) {
     tracing::error!(session = correlation(id), cause, "a refresh token was used twice; the session was ended");
 }
 
-pub(crate) fn misconfigured(what: crate::event::Misconfiguration) {
-    tracing::warn!(what = what.as_str(), "{what}");
+pub(crate) fn misconfigured(what: &'static str, why: impl fmt::Display) {
+    tracing::warn!(what, "{why}");
 }
 
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {

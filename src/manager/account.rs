@@ -1,3 +1,5 @@
+//! Credentials change, and users are erased.
+
 use std::{mem, sync::Arc};
 
 use crate::{
@@ -6,14 +8,15 @@ use crate::{
     event::SessionEvent,
     id::{SessionId, SessionKey, UserId},
     manager::{
-        Inner, Revocation, SessionManager, StartedSession,
+        Revocation, SessionManager, StartedSession,
         records::{
+            Records,
             advance::{Advanced, Step},
-            change::{Affected, Word},
+            change::{Affected, Word, detached},
         },
         request::CurrentSession,
-        started::Carried,
     },
+    metrics::Operation,
     session::{Actor, EndReason, Session},
     store::{EndScope, Rotation},
 };
@@ -59,21 +62,21 @@ impl SessionManager {
         let inner = Arc::clone(&self.inner);
         let keep = keep.filter(|current| current.user_id() == user);
         let kept = keep.map(|current| current.session().clone());
-        let carried = keep.map(|current| inner.carried_by(current)).unwrap_or_default();
+        let carried = keep.and_then(|current| inner.tokens.carried_by(current)).unwrap_or_default();
 
         let (changing, user) = (Arc::clone(&inner), user.clone());
         let change = async move {
-            let revoked = changing.end_for_credentials(&user, kept.as_ref().map(|session| session.id)).await?;
+            let revoked = changing.records.end_for_credentials(&user, kept.as_ref().map(|session| session.id)).await?;
             let session = match &kept {
-                Some(known) if changing.tokens.issuer.is_some() => changing.renew(known).await?,
+                Some(known) if changing.tokens.issuer.is_some() => changing.records.renew(known).await?,
                 _ => None,
             };
             let session_id = session.as_ref().map(|session| session.id);
-            changing.listeners.tell(&SessionEvent::CredentialsChanged { user_id: user, kept: session_id });
+            changing.records.tell(&SessionEvent::CredentialsChanged { user_id: user, kept: session_id });
             Ok((revoked, session))
         };
-        let (revoked, session) = inner.detached(change).await?;
-        let issued = session.map(|session| inner.issue(session, &carried, inner.clock.now())).transpose()?;
+        let (revoked, session) = detached(change).await?;
+        let issued = session.map(|session| inner.issue(session, &carried, inner.records.clock.now())).transpose()?;
         let source = keep.map(CurrentSession::credential_source);
         let kept = issued.zip(source).map(|(started, source)| started.answering(source));
         Ok(CredentialsChanged { revoked, kept })
@@ -85,17 +88,11 @@ impl SessionManager {
     /// were. See that nobody signs the user in meanwhile: a session that starts afterwards is on record.
     pub async fn erase_user(&self, user: &UserId) -> Result<u64, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
-        self.inner.detached(async move { inner.erase(&user).await }).await
+        detached(async move { inner.records.erase(&user).await }).await
     }
 }
 
-impl Inner {
-    /// What the tokens of a session hand on to those that succeed them.
-    fn carried_by(&self, current: &CurrentSession) -> Carried {
-        let issuer = self.tokens.issuer.as_ref();
-        issuer.map(|issuer| Carried::from_claims(issuer.own_claims(current.entry().token()))).unwrap_or_default()
-    }
-
+impl Records {
     async fn end_for_credentials(&self, user: &UserId, keep: Option<SessionId>) -> Result<u64, Error> {
         let (scope, actor) = match keep {
             Some(id) => (EndScope::others(id), Actor::Session(id)),
@@ -134,10 +131,10 @@ impl Inner {
         self.revoke_many(user, EndScope::all(), &Revocation::by_application()).await?;
         let all = Affected::All { user, keep: None };
         // Live connections know of it already.
-        let erased = self.change("erase", all, || self.store.erase(user), |_| Word::Ended(Vec::new())).await;
+        let erased = self.change(Operation::Erase, all, |store| store.erase(user), |_| Word::Ended(Vec::new())).await;
         drop(self.activity.take_of(user));
         let sessions = erased?;
-        self.listeners.tell(&SessionEvent::Erased { user_id: user.clone(), sessions });
+        self.tell(&SessionEvent::Erased { user_id: user.clone(), sessions });
         Ok(sessions)
     }
 }

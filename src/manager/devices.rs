@@ -1,3 +1,5 @@
+//! The devices that users sign in on are known, named and forgotten.
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{
@@ -7,10 +9,14 @@ use crate::{
     id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
     manager::{
-        Inner, Revocation, SessionManager,
-        records::change::{Affected, Word},
+        Revocation, SessionManager,
+        records::{
+            Records,
+            change::{Affected, Word, detached},
+        },
     },
-    session::{AsOf, Session},
+    metrics::Operation,
+    session::Session,
     store::{DevicePosition, EndScope, ListQuery, SessionState},
 };
 
@@ -32,12 +38,12 @@ use crate::{
 impl SessionManager {
     /// The devices on which a user has signed in, newest seen first; at most the 100 newest.
     pub async fn devices(&self, user: &UserId) -> Result<Vec<KnownDevice>, Error> {
-        self.inner.devices_of(user, MOST_DEVICES, |known| !known.is_forgotten()).await
+        self.inner.records.devices_of(user, MOST_DEVICES, |known| !known.is_forgotten()).await
     }
 
     /// One device of a user; `None` when the user is not known on it.
     pub async fn find_device(&self, user: &UserId, id: DeviceId) -> Result<Option<KnownDevice>, Error> {
-        let found = self.inner.within_deadline("find_device", self.inner.store.find_device(user, id)).await?;
+        let found = self.inner.records.known_device(user, id).await?;
         Ok(found.filter(|known| !known.is_forgotten()))
     }
 
@@ -45,7 +51,7 @@ impl SessionManager {
     /// the user is known on the device.
     pub async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<DeviceName>) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
-        self.inner.detached(async move { inner.rename_device(&user, id, name.as_ref()).await }).await
+        detached(async move { inner.records.rename_device(&user, id, name.as_ref()).await }).await
     }
 
     /// Gives the device of a session a name, or takes it away. Answers whether the user has such a session.
@@ -53,28 +59,27 @@ impl SessionManager {
     /// Where the device is known by an id, it is renamed with all its sessions; else the session alone.
     pub async fn rename(&self, user: &UserId, id: SessionId, name: Option<DeviceName>) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
-        self.inner.detached(async move { inner.rename(&user, id, name.as_ref()).await }).await
+        detached(async move { inner.records.rename(&user, id, name.as_ref()).await }).await
     }
 
     /// Ends the user's sessions on a device, and forgets it: its name and its trust are gone, and the next sign-in on it is
     /// one on a new device, under a new id where the client proves the old one. Answers whether the user was known on it.
     pub async fn forget_device(&self, user: &UserId, id: DeviceId, by: impl Into<Revocation>) -> Result<bool, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
-        self.inner.detached(async move { inner.forget(&user, id, &by).await }).await
+        detached(async move { inner.records.forget(&user, id, &by).await }).await
     }
 }
 
-impl Inner {
+impl Records {
     async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<&DeviceName>) -> Result<bool, Error> {
-        let change = || self.store.rename_device(user, id, name);
         // Which sessions are on the device is not known here.
         let all = Affected::All { user, keep: None };
-        self.change("rename_device", all, change, |_| Word::Changed).await
+        self.change(Operation::RenameDevice, all, |store| store.rename_device(user, id, name), |_| Word::Changed).await
     }
 
     async fn rename(&self, user: &UserId, id: SessionId, name: Option<&DeviceName>) -> Result<bool, Error> {
         let key = SessionKey::new(user.clone(), id);
-        let Some(session) = self.within_deadline("find", self.store.find(&key)).await? else {
+        let Some(session) = self.find(&key).await? else {
             return Ok(false);
         };
         if let Some(device) = session.device_id
@@ -82,17 +87,16 @@ impl Inner {
         {
             return Ok(true);
         }
-        self.change("rename", Affected::One(&key), || self.store.rename(&key, name), |_| Word::Changed).await
+        self.change(Operation::Rename, Affected::One(&key), |store| store.rename(&key, name), |_| Word::Changed).await
     }
 
     async fn forget(&self, user: &UserId, id: DeviceId, by: &Revocation) -> Result<bool, Error> {
-        let found = self.within_deadline("find_device", self.store.find_device(user, id)).await?;
+        let found = self.known_device(user, id).await?;
         let known = found.is_some_and(|known| !known.is_forgotten());
         // The sessions first: should the rest fail, the device is still there to be forgotten.
         let ended = self.revoke_many(user, EndScope::on_device(id), by).await?;
         let at = self.clock.now();
-        let forget = || self.store.forget_device(user, id, at);
-        let forgotten = self.twice_within_deadline("forget_device", forget).await?;
+        let forgotten = self.ask_twice(Operation::ForgetDevice, |store| store.forget_device(user, id, at)).await?;
         Ok(known || forgotten || ended > 0)
     }
 
@@ -106,7 +110,7 @@ impl Inner {
         let Some(id) = session.device_id else {
             return Ok(None);
         };
-        let known = self.within_deadline("find_device", self.store.find_device(&session.user_id, id)).await?;
+        let known = self.known_device(&session.user_id, id).await?;
         if known.as_ref().is_some_and(KnownDevice::is_forgotten) {
             if let ClientDevice::Proven(_) = on {
                 *on = ClientDevice::New(DeviceId::new());
@@ -127,7 +131,8 @@ impl Inner {
         let mut seen = KnownDevice::new(session.user_id.clone(), id, session.device.clone(), session.created_at);
         seen.standing = standing;
         seen.due_at = self.device_upkeep(session.created_at).first_look(standing);
-        self.within_deadline("see_device", self.store.see_device(&seen, self.limits.devices)).await.unwrap_or(true)
+        let most = self.settings.limits.devices;
+        self.ask(Operation::SeeDevice, |store| store.see_device(&seen, most)).await.unwrap_or(true)
     }
 
     /// Reads the devices of a user that are wanted, page by page.
@@ -139,7 +144,7 @@ impl Inner {
     ) -> Result<Vec<KnownDevice>, Error> {
         let (mut devices, mut after) = (Vec::new(), DevicePosition::FIRST);
         loop {
-            let page = self.within_deadline("devices", self.store.devices(user, after, PAGE)).await?;
+            let page = self.known_devices(user, after, PAGE).await?;
             let next = page.last().map(DevicePosition::of);
             let is_full = page.len() >= PAGE as usize;
             devices.extend(page.into_iter().filter(&wanted));
@@ -156,8 +161,8 @@ impl Inner {
     pub(super) async fn purge_devices(&self, now: Timestamp) -> Result<(), Error> {
         let upkeep = self.device_upkeep(now);
         loop {
-            let sweep = self.store.purge_devices(&upkeep, DEVICES_AT_ONCE);
-            let swept = self.within_deadline("purge_devices", sweep).await?;
+            let sweep = self.ask(Operation::PurgeDevices, |store| store.purge_devices(&upkeep, DEVICES_AT_ONCE));
+            let swept = sweep.await?;
             if swept.seen < u64::from(DEVICES_AT_ONCE) {
                 return Ok(());
             }
@@ -167,7 +172,8 @@ impl Inner {
     }
 
     fn device_upkeep(&self, now: Timestamp) -> DeviceUpkeep {
-        DeviceUpkeep::new(now, self.timings.device_retention, self.timings.retention.min(self.timings.device_retention))
+        let kept = self.settings.device_retention;
+        DeviceUpkeep::new(now, kept, self.settings.retention.min(kept))
     }
 
     /// Whether a session that has just started comes from a place where no other kept session of the user does.
@@ -175,13 +181,12 @@ impl Inner {
         let Some(here) = &session.location else {
             return false;
         };
-        if self.listeners.is_empty() {
+        if self.settings.listeners.is_empty() {
             return false;
         }
-        let allowance = self.timings.idle_allowance();
-        let mut query = ListQuery::new(SessionState::All, MOST_COMPARED, AsOf::new(session.created_at, allowance));
+        let mut query = ListQuery::new(SessionState::All, MOST_COMPARED, self.as_of(session.created_at));
         query.except = Some(session.id);
-        match self.within_deadline("list", self.store.list(&session.user_id, &query)).await {
+        match self.list(&session.user_id, &query).await {
             Ok(others) => !others.iter().filter_map(|other| other.location.as_ref()).any(|there| is_near(here, there)),
             Err(_) => true,
         }

@@ -1,3 +1,5 @@
+//! Users are told all that is known of them.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
@@ -9,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind},
     id::{DeviceId, SessionId, UserId},
     location::Location,
-    manager::{Inner, SessionManager},
+    manager::{SessionManager, records::Records},
     session::Session,
     store::{ListPosition, ListQuery, SessionState},
 };
@@ -25,9 +27,9 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`] when the store fails or does not answer in time.
     pub async fn export_user(&self, user: &UserId) -> Result<Value, Error> {
-        let inner = &self.inner;
-        let sessions = inner.all_sessions(user).await?;
-        let devices = inner.devices_of(user, usize::MAX, |_| true).await?;
+        let records = &self.inner.records;
+        let sessions = records.all_sessions(user).await?;
+        let devices = records.devices_of(user, usize::MAX, |_| true).await?;
         let export = Export {
             user_id: user,
             sessions: sessions.values().map(ExportedSession::from).collect(),
@@ -37,7 +39,7 @@ impl SessionManager {
     }
 }
 
-impl Inner {
+impl Records {
     /// All sessions of a user, in the order in which they started.
     async fn all_sessions(&self, user: &UserId) -> Result<BTreeMap<SessionId, Session>, Error> {
         let mut all = BTreeMap::new();
@@ -50,7 +52,7 @@ impl Inner {
             loop {
                 let mut query = ListQuery::new(SessionState::All, PAGE, self.as_of(self.clock.now()));
                 query.after = after;
-                let page = self.within_deadline("list", self.store.list(user, &query)).await?;
+                let page = self.list(user, &query).await?;
                 pages += 1;
                 let is_full = page.len() >= PAGE as usize;
                 after = page.last().map(ListPosition::of);

@@ -1,3 +1,5 @@
+//! Sessions of all users are found, and ended, in an emergency.
+
 use std::{cell::LazyCell, fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
@@ -7,7 +9,10 @@ use crate::{
     clock::Timestamp,
     device::DeviceKind,
     error::Error,
-    manager::{Inner, Revocation, Revoked, SessionManager},
+    manager::{
+        Revocation, Revoked, SessionManager,
+        records::{Records, change::detached},
+    },
     session::Session,
 };
 
@@ -150,7 +155,7 @@ pub struct Sweep {
 impl SessionManager {
     /// Counts the active sessions of all users that match: what [`revoke_matching`](Self::revoke_matching) would end.
     pub async fn count_matching(&self, filter: &SessionFilter, cursor: Option<&str>) -> Result<Sweep, Error> {
-        self.inner.sweep(filter, None, cursor).await
+        self.inner.records.sweep(filter, None, cursor).await
     }
 
     /// Ends the active sessions of all users that match.
@@ -166,11 +171,11 @@ impl SessionManager {
     ) -> Result<Sweep, Error> {
         let (inner, filter, by) = (Arc::clone(&self.inner), filter.clone(), by.into());
         let cursor = cursor.map(str::to_owned);
-        self.inner.detached(async move { inner.sweep(&filter, Some(&by), cursor.as_deref()).await }).await
+        detached(async move { inner.records.sweep(&filter, Some(&by), cursor.as_deref()).await }).await
     }
 }
 
-impl Inner {
+impl Records {
     async fn sweep(
         &self,
         filter: &SessionFilter,
@@ -179,7 +184,7 @@ impl Inner {
     ) -> Result<Sweep, Error> {
         let mut sweep = Sweep { next: cursor.map(str::to_owned), ..Sweep::default() };
         loop {
-            let page = self.within_deadline("scan", self.store.scan(sweep.next.as_deref(), BATCH)).await?;
+            let page = self.scan(sweep.next.as_deref(), BATCH).await?;
             for session in &page.sessions {
                 sweep.looked_at += 1;
                 if self.ending_here(session).is_some() || !filter.matches(session) {

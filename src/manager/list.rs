@@ -1,3 +1,5 @@
+//! Users look at their sessions.
+
 use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -9,9 +11,13 @@ use crate::{
     error::Error,
     id::{SessionId, SessionKey, UserId},
     manager::{
-        Inner, SessionManager,
-        records::change::{Affected, Word},
+        SessionManager,
+        records::{
+            Records,
+            change::{Affected, Word, detached},
+        },
     },
+    metrics::Operation,
     session::{Ending, Session},
     store::{ListPosition, ListQuery, SessionState},
 };
@@ -135,21 +141,21 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
     pub async fn list(&self, user: &UserId, options: &ListOptions) -> Result<SessionPage, Error> {
-        let inner = &self.inner;
+        let records = &self.inner.records;
         let mut sessions = Vec::new();
 
         let leads = options.cursor.is_none() && options.state != SessionState::Ended;
         if let Some(first) = options.first.filter(|_| leads) {
-            let found = inner.within_deadline("find", inner.store.find(&SessionKey::new(user.clone(), first))).await?;
-            sessions.extend(found.filter(|session| inner.ending_of(session).is_none()));
+            let found = records.find(&SessionKey::new(user.clone(), first)).await?;
+            sessions.extend(found.filter(|session| records.ending_of(session).is_none()));
         }
 
         // One more than asked for tells whether there is another page.
         let room = options.limit - u32::try_from(sessions.len()).unwrap_or(0);
-        let mut query = ListQuery::new(options.state, room + 1, inner.as_of(inner.clock.now()));
+        let mut query = ListQuery::new(options.state, room + 1, records.as_of(records.clock.now()));
         query.except = options.first;
         query.after = options.cursor.map(|cursor| cursor.0);
-        let mut page = inner.within_deadline("list", inner.store.list(user, &query)).await?;
+        let mut page = records.list(user, &query).await?;
 
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let has_more = page.len() > room;
@@ -159,7 +165,7 @@ impl SessionManager {
         let next = has_more.then(|| Cursor(page.last().map_or(top, ListPosition::of)));
 
         sessions.append(&mut page);
-        sessions.iter_mut().for_each(|session| inner.add_unwritten_activity(session));
+        sessions.iter_mut().for_each(|session| records.add_unwritten_activity(session));
         Ok(SessionPage { sessions, next })
     }
 
@@ -169,17 +175,16 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
     pub async fn find(&self, user: &UserId, id: SessionId) -> Result<Option<Session>, Error> {
-        let found =
-            self.inner.within_deadline("find", self.inner.store.find(&SessionKey::new(user.clone(), id))).await?;
+        let found = self.inner.records.find(&SessionKey::new(user.clone(), id)).await?;
         Ok(found.map(|mut session| {
-            self.inner.add_unwritten_activity(&mut session);
+            self.inner.records.add_unwritten_activity(&mut session);
             session
         }))
     }
 
     /// How a session has ended by now: the ending on record, else the deadline it has passed; `None` while it is active.
     pub fn ending_of(&self, session: &Session) -> Option<Ending> {
-        self.inner.ending_of(session)
+        self.inner.records.ending_of(session)
     }
 
     /// Replaces the application's data of an active session. Answers whether the user has one under this id.
@@ -189,17 +194,13 @@ impl SessionManager {
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
     pub async fn set_data(&self, user: &UserId, id: SessionId, data: Map<String, Value>) -> Result<bool, Error> {
         let (inner, key) = (Arc::clone(&self.inner), SessionKey::new(user.clone(), id));
-        let change = async move {
-            let set_data = || inner.store.set_data(&key, &data);
-            inner.change("set_data", Affected::One(&key), set_data, |_| Word::Changed).await
-        };
-        self.inner.detached(change).await
+        detached(async move { inner.records.set_data(&key, &data).await }).await
     }
 }
 
-impl Inner {
-    fn ending_of(&self, session: &Session) -> Option<Ending> {
-        session.ending(&self.as_of(self.clock.now()))
+impl Records {
+    async fn set_data(&self, key: &SessionKey, data: &Map<String, Value>) -> Result<bool, Error> {
+        self.change(Operation::SetData, Affected::One(key), |store| store.set_data(key, data), |_| Word::Changed).await
     }
 
     fn add_unwritten_activity(&self, session: &mut Session) {

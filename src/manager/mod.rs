@@ -6,7 +6,8 @@
 //! - `records`: how records are read and changed, here and on other nodes.
 //! - `request`: what happens to a request.
 //! - `upkeep`: what runs beside the requests.
-//! - `start`, `started`: a user signs in, and gets tokens.
+//! - `tokens`, `device_cookie`: who verifies and issues tokens, and how they travel.
+//! - `start`: a user signs in; `issue` signs the tokens, and `started` hands them over.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
@@ -22,9 +23,11 @@
 //! client hangs up, lets the change run to its end.
 
 mod account;
+mod device_cookie;
 mod devices;
 mod export;
 mod incident;
+mod issue;
 mod list;
 mod records;
 mod refresh;
@@ -35,6 +38,7 @@ mod sign_out;
 mod start;
 mod started;
 mod step_up;
+mod tokens;
 mod trust;
 mod upkeep;
 
@@ -44,9 +48,9 @@ pub use self::{
     account::CredentialsChanged,
     incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
-    request::{Adoption, CurrentSession},
+    request::CurrentSession,
     revoke::{Revocation, Revoked},
-    settings::{OnReuse, RefreshPolicy, SessionManagerBuilder},
+    settings::{Adoption, OnReuse, RefreshPolicy, SessionManagerBuilder},
     start::StartSession,
     started::{SignedOut, StartedSession},
     step_up::Reauthentication,
@@ -54,39 +58,22 @@ pub use self::{
     upkeep::{Health, NodeHealth, ShutdownReport},
 };
 pub(crate) use self::{
+    device_cookie::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
     request::{Checked, Unresolved},
-    settings::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
 };
 
-use std::{fmt, hash::RandomState, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use tokio::sync::Semaphore;
-use tracing::Instrument;
-
+use self::{
+    records::Records,
+    request::Requests,
+    settings::Settings,
+    tokens::{Tokens, Verifier},
+    upkeep::Upkeep,
+};
 use crate::{
-    activity::ActivityQueue,
-    cache::Cache,
-    client_ip::TrustedProxies,
-    clock::{SteadyClock, Timestamp},
-    credentials::Credentials,
-    device::{DescribeDevice, Device},
-    error::{Error, ErrorKind},
-    event::{Listeners, SessionEvent},
-    location::Locate,
-    logging,
-    manager::{
-        records::{flush::ChunkSize, nodes::Nodes, store_time::StoreTime, watch::Watchers},
-        refresh::Refreshing,
-        request::{current::Authenticated, notice::NoticedBrowsers, refusals::Refusals},
-        settings::{Limits, Timings},
-        upkeep::{background::Background, setup::Setup},
-    },
-    metrics::{Answered, Metrics, Stopwatch},
-    policy::SessionPolicy,
-    privacy::AddressPrivacy,
-    session::AsOf,
-    store::{SessionStore, StoreError},
-    token::{TokenIssuer, TokenVerifier, VerifyToken},
+    client_ip::TrustedProxies, clock::Timestamp, credentials::Credentials, event::SessionEvent, metrics::Metrics,
+    policy::SessionPolicy, store::SessionStore,
 };
 
 /// Starts, checks, lists and ends sessions.
@@ -121,50 +108,11 @@ pub struct SessionManager {
 
 /// What all clones of a manager share.
 pub(crate) struct Inner {
-    store: Arc<dyn SessionStore>,
-    clock: SteadyClock,
-    cache: Cache<Authenticated>,
-    refusals: Refusals,
-    loads: Semaphore,
-    /// Places for loads ahead of time, fewer than there are for all: requests that wait come first.
-    reloads: Arc<Semaphore>,
-    jitter: RandomState,
+    settings: Arc<Settings>,
+    records: Records,
     tokens: Tokens,
-    credentials: Credentials,
-    refreshing: Option<Refreshing>,
-    adoption: Option<Adoption>,
-    policy: SessionPolicy,
-    limits: Limits,
-    addresses: AddressPrivacy,
-    device_cookie: Option<DeviceCookie>,
-    activity: ActivityQueue,
-    chunk_size: ChunkSize,
-    listeners: Listeners,
-    noticed_browsers: NoticedBrowsers,
-    trusted_proxies: TrustedProxies,
-    locate: Option<Arc<dyn Locate>>,
-    describes: Option<Arc<dyn DescribeDevice>>,
-    timings: Timings,
-    store_time: StoreTime,
-    endings: Endings,
-    watchers: Arc<Watchers>,
-    nodes: Option<Arc<Nodes>>,
-    background: Background,
-    metrics: Metrics,
-    setup: Setup,
-}
-
-/// Who verifies tokens, and who issues them.
-pub(crate) struct Tokens {
-    verifier: Verifier,
-    issuer: Option<TokenIssuer>,
-}
-
-pub(crate) enum Verifier {
-    Own(TokenVerifier),
-    Application(Arc<dyn VerifyToken>),
-    /// An outer layer has verified the token already.
-    Upstream,
+    request: Requests,
+    upkeep: Upkeep,
 }
 
 /// Whether clients are told how their own sessions ended.
@@ -186,38 +134,38 @@ impl SessionManager {
 
     /// The proxies whose word on a client's address is taken.
     pub fn trusted_proxies(&self) -> &TrustedProxies {
-        &self.inner.trusted_proxies
+        &self.inner.settings.trusted_proxies
     }
 
     /// The present, as the manager goes by it: the wall clock, without jumps ahead that have not lasted for a minute.
     pub fn now(&self) -> Timestamp {
-        self.inner.clock.now()
+        self.inner.records.clock.now()
     }
 
     /// How long sessions live, and what is asked of them.
     pub fn policy(&self) -> &SessionPolicy {
-        &self.inner.policy
+        &self.inner.settings.policy
     }
 
     /// Which credentials are read, and how they are answered.
     pub(crate) fn credentials(&self) -> &Credentials {
-        &self.inner.credentials
+        &self.inner.tokens.credentials
     }
 
     /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
     pub fn cached_sessions(&self) -> u64 {
-        self.inner.cache.sessions() as u64
+        self.inner.records.cache.sessions() as u64
     }
 
     /// Whether clients are told how their sessions ended.
     pub(crate) fn endings(&self) -> Endings {
-        self.inner.endings
+        self.inner.settings.endings
     }
 
     /// Has every session read anew when it is next asked for, as when word of another node may have been lost.
     #[cfg(feature = "testing")]
     pub fn flush_cache(&self) {
-        self.inner.cache.flush();
+        self.inner.records.cache.flush();
     }
 
     /// Whether an outer layer has verified the token, so that no header is read.
@@ -226,11 +174,16 @@ impl SessionManager {
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.inner.metrics
+        &self.inner.records.metrics
     }
 
     pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
         Self { inner }
+    }
+
+    /// The cookie by which browsers are known again, where that is switched on.
+    pub(crate) fn device_cookie(&self) -> Option<&DeviceCookie> {
+        self.inner.tokens.device_cookie.as_ref()
     }
 
     /// Whether both are clones of one manager.
@@ -240,69 +193,15 @@ impl SessionManager {
     }
 
     pub(crate) fn tell(&self, event: &SessionEvent) {
-        self.inner.listeners.tell(event);
+        self.inner.records.tell(event);
     }
 }
 
 impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
-            .field("store", &self.inner.store)
-            .field("policy", &self.inner.policy)
-            .field("timings", &self.inner.timings)
+            .field("records", &self.inner.records)
+            .field("policy", &self.inner.settings.policy)
             .finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    /// This moment, with what recorded activity may lag the real one by.
-    fn as_of(&self, now: Timestamp) -> AsOf {
-        AsOf::new(now, self.timings.idle_allowance())
-    }
-
-    /// The device as the application describes it.
-    fn described(&self, device: Device) -> Device {
-        match &self.describes {
-            Some(describes) => device.described_by(Arc::clone(describes)),
-            None => device,
-        }
-    }
-
-    /// Runs a change in a task of its own, so that it does not end with the caller's future.
-    async fn detached<T, F>(self: &Arc<Self>, change: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let task = tokio::spawn(change.in_current_span());
-        match task.await {
-            Ok(result) => result,
-            Err(panicked) => {
-                logging::store_failed("change", &panicked);
-                Err(Error::with_source(ErrorKind::Unavailable, panicked))
-            }
-        }
-    }
-
-    /// Asks the store within the deadline.
-    async fn within_deadline<T>(
-        &self,
-        operation: &'static str,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, Error> {
-        let since = Stopwatch::start(&self.clock);
-        let (answered, result) = match tokio::time::timeout(self.timings.store_deadline, answer).await {
-            Ok(Ok(value)) => (Answered::Ok, Ok(value)),
-            Ok(Err(error)) => {
-                logging::store_failed(operation, &error);
-                (Answered::Error, Err(error.into()))
-            }
-            Err(elapsed) => {
-                logging::store_timed_out(operation);
-                (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
-            }
-        };
-        self.metrics.answered(operation, answered, since, &self.clock);
-        result
     }
 }

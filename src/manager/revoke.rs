@@ -1,3 +1,5 @@
+//! Sessions end on purpose.
+
 use std::sync::Arc;
 
 use tracing::Instrument;
@@ -9,11 +11,14 @@ use crate::{
     id::{SessionId, SessionKey, UserId},
     logging,
     manager::{
-        Inner, SessionManager, SignedOut,
-        records::change::{Affected, Word},
+        SessionManager, SignedOut,
+        records::{
+            Records,
+            change::{Affected, Word, detached},
+        },
         request::CurrentSession,
     },
-    metrics::Stopwatch,
+    metrics::{Operation, Stopwatch},
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},
 };
@@ -117,8 +122,8 @@ impl SessionManager {
     /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
     pub async fn revoke(&self, user: &UserId, id: SessionId, by: impl Into<Revocation>) -> Result<Revoked, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
-        let ending = async move { inner.revoke_one(&user, id, &by).await };
-        self.inner.detached(ending).instrument(logging::revoking(id)).await
+        let ending = async move { inner.records.revoke_one(&user, id, &by).await };
+        detached(ending).instrument(logging::revoking(id)).await
     }
 
     /// Ends all sessions of the current session's user but the current one. Answers how many were active.
@@ -134,25 +139,27 @@ impl SessionManager {
     /// Ends those sessions of a user that are in `scope`. Answers how many were active.
     pub async fn revoke_scope(&self, user: &UserId, scope: EndScope, by: impl Into<Revocation>) -> Result<u64, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
-        let ending = async move { inner.revoke_many(&user, scope, &by).await };
-        self.inner.detached(ending).instrument(logging::revoking_several()).await
+        let ending = async move { inner.records.revoke_many(&user, scope, &by).await };
+        detached(ending).instrument(logging::revoking_several()).await
     }
 }
 
-impl Inner {
+impl Records {
     pub(super) async fn revoke_one(&self, user: &UserId, id: SessionId, by: &Revocation) -> Result<Revoked, Error> {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
-        let allowance = self.timings.idle_allowance();
+        let allowance = self.settings.idle_allowance();
         let key = SessionKey::new(user.clone(), id);
-        let end = || self.store.end(&key, &ending, allowance);
         let word = |outcome: &Result<EndOutcome, Error>| match outcome {
             Ok(EndOutcome::Ended) => Word::Ended(vec![(id, ending.clone())]),
             Ok(EndOutcome::AlreadyEnded(earlier)) => Word::Ended(vec![(id, earlier.clone())]),
             Ok(EndOutcome::NotFound) => Word::Nothing,
             Err(_) => Word::Unclear(Cause::Ended),
         };
-        match self.change("end", Affected::One(&key), end, word).await? {
+        match self
+            .change(Operation::End, Affected::One(&key), |store| store.end(&key, &ending, allowance), word)
+            .await?
+        {
             EndOutcome::Ended => {
                 self.report_ended(user, id, &ending);
                 self.metrics.revoked(since, &self.clock);
@@ -166,17 +173,17 @@ impl Inner {
     pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
-        let allowance = self.timings.idle_allowance();
+        let allowance = self.settings.idle_allowance();
         // First, so that a token without a session either has one that ends now, or gets none.
         let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
-        let end = || self.store.end_all(user, &scope, &ending, allowance);
         let word = |outcome: &Result<Vec<SessionId>, Error>| match outcome {
             Ok(ended) => Word::Ended(ended.iter().map(|&id| (id, ending.clone())).collect()),
             Err(_) => Word::Unclear(Cause::Ended),
         };
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
         let all = Affected::All { user, keep: scope.keep };
-        let ended = self.change("end_all", all, end, word).await?;
+        let ended =
+            self.change(Operation::EndAll, all, |store| store.end_all(user, &scope, &ending, allowance), word).await?;
         for &id in &ended {
             self.report_ended(user, id, &ending);
         }
@@ -197,6 +204,6 @@ impl Inner {
     pub(super) fn report_ended(&self, user: &UserId, id: SessionId, ending: &Ending) {
         self.metrics.ended(ending.reason);
         let event = SessionEvent::Ended { user_id: user.clone(), session_id: id, ending: ending.clone() };
-        self.listeners.tell(&event);
+        self.tell(&event);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Error,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     manager::{Inner, Revocation, SessionManager, SignedOut},
     policy::Denied,
     token::RefreshToken,
@@ -76,19 +76,19 @@ enum Named {
 
 impl Inner {
     fn named_by(&self, token: &str) -> Option<Named> {
-        let now = self.clock.now();
+        let now = self.records.clock.now();
         let accepted = self.verify(token.as_bytes(), now).ok();
         if let Some(verified) = accepted.or_else(|| self.verified_but_for_expiry(token.as_bytes(), now)) {
             return Some(Named::ByAccessToken(verified.user_id, verified.session_id));
         }
-        let opened = self.refreshing.as_ref()?.tokens.open(token.as_bytes()).ok()?;
+        let opened = self.tokens.refreshing.as_ref()?.tokens.open(token.as_bytes()).ok()?;
         Some(Named::ByRefreshToken(Box::new(opened)))
     }
 
     /// Whether a refresh token belongs to the record of its session.
     async fn is_bound(&self, presented: &RefreshToken) -> Result<bool, Error> {
-        let (user, id) = (&presented.user_id, presented.session_id);
-        let found = self.within_deadline("find", self.find_in_turn(user, id)).await?;
+        let key = SessionKey::new(presented.user_id.clone(), presented.session_id);
+        let found = self.records.find_in_turn(&key).await?;
         // Where there is no record any more there is nothing left to end.
         Ok(found.is_none_or(|session| presented.is_bound_to(&session.tokens.salt)))
     }

@@ -1,3 +1,5 @@
+//! A user signs in.
+
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use serde::Serialize;
@@ -13,9 +15,13 @@ use crate::{
     logging,
     manager::{
         Inner, Revocation, SessionManager, StartedSession,
-        records::change::{Affected, Word},
+        records::{
+            Records,
+            change::{Affected, Word, detached},
+        },
         started::{Carried, Persistence},
     },
+    metrics::Operation,
     policy::{Admission, Eviction, SameDevice},
     session::{Actor, Ending, Salt, Session},
     store::Admitted,
@@ -50,8 +56,8 @@ impl SessionManager {
             data: Map::new(),
             methods: Vec::new(),
             assurance_level: 1,
-            idle_timeout: self.inner.policy.idle_timeout,
-            absolute_timeout: self.inner.policy.absolute_timeout,
+            idle_timeout: self.inner.settings.policy.idle_timeout,
+            absolute_timeout: self.inner.settings.policy.absolute_timeout,
             persistence: Persistence::Lasting,
             trust_for: None,
             same_device: None,
@@ -172,28 +178,30 @@ impl StartSession {
     async fn start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
-        inner.background.ensure_running(&inner);
+        inner.ensure_running();
         let trust_for = self.trust_for;
         let Prepared { mut session, carried, held, mut on } = self.prepare(&inner)?;
-        let known = inner.recognise(&mut session, &mut on).await?;
+        let known = inner.records.recognise(&mut session, &mut on).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
         let session = Arc::new(session);
         let started = inner.issue(Arc::clone(&session), &carried, session.created_at)?;
         let standing = on.standing();
         let proof = on.proof();
-        let trusting = trust_for.filter(|_| proof.is_some()).map(|duration| inner.new_trust(duration));
+        let trusting = trust_for.filter(|_| proof.is_some()).map(|duration| inner.records.new_trust(duration));
         let trust = trusting.as_ref().map(|(_, trust)| *trust);
         let admitted = Arc::clone(&inner);
         let admission = async move {
-            admitted.admit(&session, held, standing, same_device).await?;
+            admitted.records.admit(&session, held, standing, same_device).await?;
             Ok(match session.device_id.zip(trust) {
                 // A failure is on the log.
-                Some((id, trust)) => admitted.trust(&session.user_id, id, session.id, trust).await.unwrap_or(false),
+                Some((id, trust)) => {
+                    admitted.records.trust(&session.user_id, id, session.id, trust).await.unwrap_or(false)
+                }
                 None => false,
             })
         };
-        let trusted = inner.detached(admission).instrument(logging::starting(started.session().id)).await?;
+        let trusted = detached(admission).instrument(logging::starting(started.session().id)).await?;
         let replaced = known.and_then(|known| known.trust).map(|trust| trust.hash);
         let proof = match trusting.filter(|_| trusted) {
             Some((secret, _)) => proof.map(|proof| proof.with_secret(secret, replaced.as_ref())),
@@ -211,27 +219,27 @@ impl StartSession {
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
-        inner.background.ensure_running(&inner);
+        inner.ensure_running();
         let Prepared { mut session, held, mut on, .. } = self.prepare(&inner)?;
-        inner.recognise(&mut session, &mut on).await?;
+        inner.records.recognise(&mut session, &mut on).await?;
         let session = Arc::new(session);
         let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        let admission = async move { admitted.admit(&record, held, on.standing(), same_device).await };
-        inner.detached(admission).instrument(logging::starting(session.id)).await?;
+        let admission = async move { admitted.records.admit(&record, held, on.standing(), same_device).await };
+        detached(admission).instrument(logging::starting(session.id)).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
 
     fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let carried = Carried { claims: self.claims?, persistence: self.persistence };
-        let client = self.client.parts();
-        let now = inner.clock.now();
-        let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
+        let (user, now) = (self.user?, inner.records.clock.now());
+        let client = inner.records.seen_at_sign_in(self.client);
+        let mut session = Session::new(user, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
-        session.device = inner.described(client.device);
+        session.device = client.device;
         session.device_id = client.on.id();
-        session.created_ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
+        session.created_ip = client.ip;
         session.last_ip = session.created_ip;
-        session.location = client.location.or_else(|| inner.locate(client.ip)).or(client.location_by_proxy);
+        session.location = client.location;
         session.methods = self.methods.into_iter().map(|name| (name, now)).collect();
         session.assurance_level = self.assurance_level.clamp(1, 3);
         session.levels = session.levels_with(session.assurance_level, now);
@@ -268,7 +276,7 @@ struct Prepared {
 
 type Held = (UserId, crate::id::SessionId);
 
-impl Inner {
+impl Records {
     async fn admit(
         &self,
         session: &Arc<Session>,
@@ -277,7 +285,7 @@ impl Inner {
         same_device: Option<SameDevice>,
     ) -> Result<(), Error> {
         let mut admission = Admission::new(self.as_of(session.created_at));
-        self.limits.apply_to(&mut admission, &session.user_id);
+        self.settings.limits.apply_to(&mut admission, &session.user_id);
         admission.same_device = same_device.unwrap_or(admission.same_device);
         // One session of the user makes room for this one by the same step.
         let mut others = held;
@@ -287,11 +295,11 @@ impl Inner {
 
         self.settle_activity(&admission, &session.user_id).await;
         let mut attempts = 0;
-        let insert = || {
+        let inserted = self.ask_twice(Operation::Insert, |store| {
             attempts += 1;
-            self.store.insert(session, &admission)
-        };
-        let admitted = self.twice_within_deadline("insert", insert).await;
+            store.insert(session, &admission)
+        });
+        let admitted = inserted.await;
         if attempts > 1 || admitted.is_err() {
             // The first attempt may have made room, and nobody has said whose.
             let all = Affected::All { user: &session.user_id, keep: None };
@@ -300,7 +308,7 @@ impl Inner {
         match admitted? {
             Admitted::Inserted(evictions) => self.tell_started(session, &evictions, standing).await,
             Admitted::Refused(full) => {
-                self.listeners.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
+                self.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
                 return Err(full.into());
             }
             Admitted::NotAdopted(_) => {
@@ -333,6 +341,6 @@ impl Inner {
         }
         let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();
-        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
+        self.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
     }
 }

@@ -1,16 +1,15 @@
+//! What a sign-in, or a session that has moved on, hands to its client.
+
 use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    assurance,
     clock::Timestamp,
     credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie, SiteData},
     device::DeviceProof,
-    error::{Error, ErrorKind},
-    manager::{Inner, SessionManager, settings::DEVICE_COOKIE_LIFETIME},
+    manager::{SessionManager, device_cookie::DEVICE_COOKIE_LIFETIME},
     session::Session,
-    token::{NewToken, RefreshToken},
 };
 
 /// A session that has just started, or moved on, with its new tokens.
@@ -26,15 +25,15 @@ use crate::{
 /// It is also the first part of a response of another kind: `(started, Redirect::to("/"))` sets the cookies.
 #[must_use = "the token is nowhere else"]
 pub struct StartedSession {
-    manager: SessionManager,
-    session: Arc<Session>,
-    token: String,
-    refresh_token: Option<String>,
-    expires_at: Timestamp,
-    cookie_lifetime: CookieLifetime,
-    answer: Answer,
-    device: Option<DeviceProof>,
-    device_token: Option<String>,
+    pub(super) manager: SessionManager,
+    pub(super) session: Arc<Session>,
+    pub(super) token: String,
+    pub(super) refresh_token: Option<String>,
+    pub(super) expires_at: Timestamp,
+    pub(super) cookie_lifetime: CookieLifetime,
+    pub(super) answer: Answer,
+    pub(super) device: Option<DeviceProof>,
+    pub(super) device_token: Option<String>,
 }
 
 /// How the tokens reach the client.
@@ -171,14 +170,14 @@ impl Carried {
         serde_json::from_slice(bytes).ok().map(Self::from_claims)
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         match self.to_claims() {
             claims if claims.is_empty() => Vec::new(),
             claims => Value::Object(claims).to_string().into_bytes(),
         }
     }
 
-    fn to_claims(&self) -> Map<String, Value> {
+    pub(super) fn to_claims(&self) -> Map<String, Value> {
         let mut claims = self.claims.clone();
         claims.remove(UNTIL_BROWSER_CLOSES);
         if self.persistence == Persistence::UntilBrowserCloses {
@@ -190,76 +189,6 @@ impl Carried {
 
 /// The claim by which one token tells the next that its cookie ends with the browser. Others do without it.
 const UNTIL_BROWSER_CLOSES: &str = "until_browser_closes";
-
-impl Inner {
-    /// Signs the tokens of a session's newest generation, at `now`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::InvalidClaims`] when the claims do not fit into a token or a cookie.
-    pub(super) fn issue(
-        self: &Arc<Self>,
-        session: Arc<Session>,
-        carried: &Carried,
-        now: Timestamp,
-    ) -> Result<StartedSession, Error> {
-        let issuer = self.tokens.issuer.as_ref().ok_or_else(|| Error::new(ErrorKind::NoSigningKey))?;
-        let expires_at = match &self.refreshing {
-            Some(refreshing) => session.expires_at.min(now.saturating_add(refreshing.policy.access_lifetime)),
-            None => session.expires_at,
-        };
-        let methods: Vec<String> = session.methods.keys().map(|name| name.to_string()).collect();
-        let claims = carried.to_claims();
-        let generation = session.tokens.generation;
-        let token = NewToken {
-            user_id: &session.user_id,
-            session_id: session.id,
-            issued_at: now,
-            expires_at,
-            generation: (generation > 0 || self.refreshing.is_some()).then_some(generation),
-            authenticated_at: session.authenticated_at,
-            methods: &methods,
-            level: assurance::level_name(session.newest_level()),
-            claims: (!claims.is_empty()).then_some(&claims),
-        };
-        let token = issuer.issue(&token).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))?;
-
-        let refresh_token = match &self.refreshing {
-            None => None,
-            Some(refreshing) => {
-                let (user_id, salt) = (session.user_id.clone(), &session.tokens.salt);
-                let refresh = RefreshToken::new(user_id, session.id, generation, salt, carried.to_bytes());
-                let too_large = || Error::with_source(ErrorKind::InvalidClaims, "the refresh token is too large");
-                Some(refreshing.tokens.issue(&refresh).ok_or_else(too_large)?)
-            }
-        };
-
-        // S65: a cookie that a browser would drop without a word is an error here, where it can be seen.
-        let accepted = &self.credentials;
-        let values = [(&accepted.cookie, Some(&token)), (&accepted.refresh_cookie, refresh_token.as_ref())];
-        for (cookie, value) in values {
-            if let (Some(cookie), Some(value)) = (cookie, value) {
-                cookie.check(value).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))?;
-            }
-        }
-
-        let cookie_lifetime = match carried.persistence {
-            Persistence::Lasting => CookieLifetime::MaxAge(session.expires_at.duration_since(now)),
-            Persistence::UntilBrowserCloses => CookieLifetime::BrowserSession,
-        };
-        Ok(StartedSession {
-            manager: SessionManager::from_inner(Arc::clone(self)),
-            session,
-            token,
-            refresh_token,
-            expires_at,
-            cookie_lifetime,
-            answer: Answer::AsChosen,
-            device: None,
-            device_token: None,
-        })
-    }
-}
 
 /// The answer to a sign-out: nothing, and cookies that are forgotten.
 ///
@@ -282,7 +211,7 @@ impl SignedOut {
     /// The cookies to clear.
     pub(crate) fn cookies(&self) -> impl Iterator<Item = &SessionCookie> {
         let accepted = self.manager.credentials();
-        let refresh = accepted.refresh_cookie.as_ref().filter(|_| self.manager.inner.refreshing.is_some());
+        let refresh = accepted.refresh_cookie.as_ref().filter(|_| self.manager.inner.tokens.refreshing.is_some());
         accepted.cookie.as_ref().into_iter().chain(refresh)
     }
 }

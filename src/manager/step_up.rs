@@ -1,3 +1,5 @@
+//! A user authenticates again.
+
 use std::{fmt, pin::Pin, sync::Arc};
 
 use crate::{
@@ -9,10 +11,9 @@ use crate::{
         Inner, SessionManager, StartedSession,
         records::{
             advance::{Advanced, Step},
-            change::Word,
+            change::{Word, detached},
         },
         request::CurrentSession,
-        started::Carried,
     },
     policy::Denied,
     session::{AsOf, Session},
@@ -89,7 +90,7 @@ impl Reauthentication {
     pub async fn without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let changing = Arc::clone(&inner);
-        let session = inner.detached(async move { changing.step_up(&self).await }).await?;
+        let session = detached(async move { changing.step_up(&self).await }).await?;
         Ok(Arc::unwrap_or_clone(session))
     }
 
@@ -108,13 +109,10 @@ impl Reauthentication {
     async fn complete(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let source = self.current.credential_source();
-        let carried = match &inner.tokens.issuer {
-            Some(issuer) => Carried::from_claims(issuer.own_claims(self.current.entry().token())),
-            None => return Err(Error::new(ErrorKind::NoSigningKey)),
-        };
+        let carried = inner.tokens.carried_by(&self.current).ok_or_else(|| Error::new(ErrorKind::NoSigningKey))?;
         let changing = Arc::clone(&inner);
-        let session = inner.detached(async move { changing.step_up(&self).await }).await?;
-        Ok(inner.issue(session, &carried, inner.clock.now())?.answering(source))
+        let session = detached(async move { changing.step_up(&self).await }).await?;
+        Ok(inner.issue(session, &carried, inner.records.clock.now())?.answering(source))
     }
 }
 
@@ -136,15 +134,15 @@ impl fmt::Debug for Reauthentication {
 impl Inner {
     async fn step_up(&self, asked: &Reauthentication) -> Result<Arc<Session>, Error> {
         let key = SessionKey::new(asked.current.user_id().clone(), asked.current.id());
-        let found = self.within_deadline("find", self.store.find(&key)).await?;
+        let found = self.records.find(&key).await?;
         let session = found.ok_or(Denied::Invalid)?;
         let next = |session: Session, now: Timestamp| match self.denied_step_up(asked, &session) {
             Some(denied) => Step::Stop(denied),
-            None => Step::Rotate(asked.rotation_of(&session, self.as_of(now))),
+            None => Step::Rotate(asked.rotation_of(&session, self.records.as_of(now))),
         };
-        match self.advance(&key, session, &Word::Changed, next).await? {
+        match self.records.advance(&key, session, &Word::Changed, next).await? {
             Advanced::Rotated(session) => {
-                self.listeners.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
+                self.records.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
                 Ok(session)
             }
             Advanced::Stopped(denied) => Err(denied.into()),
@@ -153,10 +151,10 @@ impl Inner {
     }
 
     fn denied_step_up(&self, asked: &Reauthentication, session: &Session) -> Option<Denied> {
-        if let Some(ending) = self.ending_here(session) {
+        if let Some(ending) = self.records.ending_here(session) {
             return Some(Denied::Ended(ending));
         }
         let generation = asked.current.entry().value().token_generation();
-        (generation.unwrap_or(0) < self.least_generation(session)).then_some(Denied::Invalid)
+        (generation.unwrap_or(0) < self.tokens.least_generation(session)).then_some(Denied::Invalid)
     }
 }

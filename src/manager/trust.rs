@@ -1,3 +1,5 @@
+//! Users trust their devices.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
@@ -6,7 +8,13 @@ use crate::{
     device::{ClientInfo, DeviceProof, Trust, TrustSecret},
     error::Error,
     id::{DeviceId, SessionId, SessionKey, UserId},
-    manager::{Inner, SessionManager, request::CurrentSession, settings::DEVICE_LIFETIME},
+    manager::{
+        SessionManager,
+        records::{Records, change::detached},
+        request::CurrentSession,
+        settings::DEVICE_LIFETIME,
+    },
+    metrics::Operation,
 };
 
 /// # Trust
@@ -48,11 +56,11 @@ impl SessionManager {
         let Some(known) = self.find_device(user, proof.id()).await? else {
             return Ok(None);
         };
-        let (secret, trust) = self.inner.new_trust(duration);
+        let (secret, trust) = self.inner.records.new_trust(duration);
         let proof = proof.clone().with_secret(secret, known.trust.map(|trust| trust.hash).as_ref());
 
         let (inner, user, id, session) = (Arc::clone(&self.inner), user.clone(), proof.id(), current.id());
-        let trusted = self.inner.detached(async move { inner.trust(&user, id, session, trust).await }).await?;
+        let trusted = detached(async move { inner.records.trust(&user, id, session, trust).await }).await?;
         Ok(trusted.then(|| TrustedDevice { manager: self.clone(), proof, until: trust.until }))
     }
 
@@ -64,9 +72,9 @@ impl SessionManager {
     pub async fn distrust_device(&self, user: &UserId, id: DeviceId) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         let change = async move {
-            inner.twice_within_deadline("trust_device", || inner.store.trust_device(&user, id, None)).await
+            inner.records.ask_twice(Operation::TrustDevice, |store| store.trust_device(&user, id, None)).await
         };
-        self.inner.detached(change).await
+        detached(change).await
     }
 
     /// Whether the user trusts the device that this client signs in from, so that the second factor may be skipped.
@@ -123,7 +131,7 @@ impl fmt::Debug for TrustedDevice {
     }
 }
 
-impl Inner {
+impl Records {
     /// Trust for so long, and the secret that it belongs to.
     pub(super) fn new_trust(&self, duration: Duration) -> (TrustSecret, Trust) {
         let secret = TrustSecret::random();
@@ -134,21 +142,21 @@ impl Inner {
 
     /// Trusts a device by the word of a session on it. Returns whether it is trusted now.
     pub(super) async fn trust(&self, user: &UserId, id: DeviceId, by: SessionId, trust: Trust) -> Result<bool, Error> {
-        let change = |trust| move || self.store.trust_device(user, id, trust);
-        let known = self.twice_within_deadline("trust_device", change(Some(trust))).await?;
+        let trust = Some(trust);
+        let known = self.ask_twice(Operation::TrustDevice, |store| store.trust_device(user, id, trust)).await?;
 
         // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
-        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), by))).await;
+        let found = self.find(&SessionKey::new(user.clone(), by)).await;
         let is_active =
             found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|by| self.ending_here(by).is_none()));
         if !is_active {
-            self.twice_within_deadline("trust_device", change(None)).await?;
+            self.ask_twice(Operation::TrustDevice, |store| store.trust_device(user, id, None)).await?;
         }
         found.map(|_| known && is_active)
     }
 
     /// Trusts no device of the user any longer.
     pub(super) async fn distrust(&self, user: &UserId) -> Result<(), Error> {
-        self.twice_within_deadline("distrust_devices", || self.store.distrust_devices(user)).await.map(drop)
+        self.ask_twice(Operation::DistrustDevices, |store| store.distrust_devices(user)).await.map(drop)
     }
 }

@@ -38,6 +38,55 @@ pub(crate) use self::silent::{Metrics, Stopwatch};
 
 use crate::policy::Denied;
 
+/// Declares the operations of a store with their names.
+macro_rules! operations {
+    ($($operation:ident => $name:literal,)*) => {
+        /// What a store is asked for: the method of [`SessionStore`](crate::store::SessionStore) of this name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Operation {
+            $($operation,)*
+        }
+
+        impl Operation {
+            /// All of them, in their order.
+            #[cfg(feature = "metrics")]
+            const ALL: &'static [Self] = &[$(Self::$operation,)*];
+
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$operation => $name,)*
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    Insert => "insert",
+    Find => "find",
+    List => "list",
+    Touch => "touch",
+    End => "end",
+    EndAll => "end_all",
+    CutOff => "cut_off",
+    Rename => "rename",
+    SetData => "set_data",
+    Rotate => "rotate",
+    Purge => "purge",
+    ForgetAddresses => "forget_addresses",
+    EndedBetween => "ended_between",
+    SeeDevice => "see_device",
+    Devices => "devices",
+    FindDevice => "find_device",
+    RenameDevice => "rename_device",
+    TrustDevice => "trust_device",
+    DistrustDevices => "distrust_devices",
+    ForgetDevice => "forget_device",
+    PurgeDevices => "purge_devices",
+    Erase => "erase",
+    Scan => "scan",
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -6,7 +6,7 @@ use ::metrics::{
 
 use crate::{
     clock::SteadyClock,
-    metrics::{Answered, Loaded, LookedUp, Outcome},
+    metrics::{Answered, Loaded, LookedUp, Operation, Outcome},
     session::EndReason,
 };
 
@@ -15,7 +15,7 @@ pub(crate) struct Metrics {
     requests: [Counter; 9],
     lookups: [Counter; 3],
     loads: [Counter; 3],
-    store: Vec<(&'static str, [Histogram; 3])>,
+    store: Vec<[Histogram; 3]>,
     started: Counter,
     ended: [Counter; EndReason::ALL.len()],
     revocation: Histogram,
@@ -46,14 +46,14 @@ impl Metrics {
     /// The handles of the recorder that is installed now.
     pub(crate) fn new() -> Self {
         describe();
-        let answers = |operation: &'static str| {
-            ANSWERS.map(|result| histogram!(STORE, "operation" => operation, "result" => result))
+        let answers = |operation: &Operation| {
+            ANSWERS.map(|result| histogram!(STORE, "operation" => operation.as_str(), "result" => result))
         };
         Self {
             requests: OUTCOMES.map(|outcome| counter!(REQUESTS, "outcome" => outcome)),
             lookups: LOOKUPS.map(|result| counter!(CACHE_LOOKUPS, "result" => result)),
             loads: LOADS.map(|result| counter!(LOADS_TOTAL, "result" => result)),
-            store: OPERATIONS.iter().map(|operation| (*operation, answers(operation))).collect(),
+            store: Operation::ALL.iter().map(answers).collect(),
             started: counter!(STARTED),
             ended: EndReason::ALL.map(|reason| counter!(ENDED, "reason" => reason.as_str())),
             revocation: histogram!(REVOCATION),
@@ -80,12 +80,9 @@ impl Metrics {
         self.loads[result as usize].increment(1);
     }
 
-    /// The store has answered. An operation that is not listed counts as `other`.
-    pub(crate) fn answered(&self, operation: &'static str, result: Answered, since: Stopwatch, clock: &SteadyClock) {
-        let found = self.store.iter().find(|(name, _)| *name == operation).or(self.store.last());
-        if let Some((_, histograms)) = found {
-            histograms[result as usize].record(since.elapsed(clock));
-        }
+    /// The store has answered.
+    pub(crate) fn answered(&self, operation: Operation, result: Answered, since: Stopwatch, clock: &SteadyClock) {
+        self.store[operation as usize][result as usize].record(since.elapsed(clock));
     }
 
     pub(crate) fn started(&self) {
@@ -185,28 +182,3 @@ const OUTCOMES: [&str; 9] =
 const LOOKUPS: [&str; 3] = ["hit", "stale", "miss"];
 const LOADS: [&str; 3] = ["found", "not_found", "failed"];
 const ANSWERS: [&str; 3] = ["ok", "error", "timeout"];
-const OPERATIONS: [&str; 23] = [
-    "insert",
-    "find",
-    "list",
-    "touch",
-    "end",
-    "end_all",
-    "rename",
-    "set_data",
-    "rotate",
-    "purge",
-    "forget_addresses",
-    "ended_between",
-    "see_device",
-    "devices",
-    "find_device",
-    "rename_device",
-    "trust_device",
-    "distrust_devices",
-    "forget_device",
-    "purge_devices",
-    "erase",
-    "scan",
-    "other",
-];

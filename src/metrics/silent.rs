@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::SteadyClock,
-    metrics::{Answered, Loaded, LookedUp, Outcome},
+    metrics::{Answered, Loaded, LookedUp, Operation, Outcome},
     session::EndReason,
 };
 
@@ -27,7 +27,7 @@ impl Metrics {
     pub(crate) fn loaded(&self, _: Loaded) {}
 
     #[inline(always)]
-    pub(crate) fn answered(&self, _: &'static str, _: Answered, _: Stopwatch, _: &SteadyClock) {}
+    pub(crate) fn answered(&self, _: Operation, _: Answered, _: Stopwatch, _: &SteadyClock) {}
 
     #[inline(always)]
     pub(crate) fn started(&self) {}

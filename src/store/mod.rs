@@ -14,7 +14,6 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod contract;
-mod describing;
 mod error;
 #[cfg(feature = "testing")]
 mod failing;
@@ -29,7 +28,6 @@ mod sql;
 mod subject;
 mod values;
 
-pub(crate) use self::describing::DescribingStore;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]

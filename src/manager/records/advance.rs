@@ -6,10 +6,11 @@ use crate::{
     clock::Timestamp,
     error::Error,
     id::SessionKey,
-    manager::{
-        Inner,
-        records::change::{Affected, Word},
+    manager::records::{
+        Records,
+        change::{Affected, Word},
     },
+    metrics::Operation,
     policy::Denied,
     session::Session,
     store::{Rotation, RotationOutcome},
@@ -30,7 +31,7 @@ pub(in crate::manager) enum Advanced<S> {
     Gone,
 }
 
-impl Inner {
+impl Records {
     /// Moves a session on by what `next` says of it, which is asked again whenever somebody else has moved it meanwhile.
     /// `word` is what others are told of each attempt.
     ///
@@ -50,11 +51,13 @@ impl Inner {
                 Step::Rotate(rotation) => rotation,
                 Step::Stop(why) => return Ok(Advanced::Stopped(why)),
             };
-            let outcome = self.within_deadline("rotate", self.store.rotate(key, &rotation)).await;
+            let outcome = self.ask(Operation::Rotate, |store| store.rotate(key, &rotation)).await;
             self.settle(Affected::One(key), word).await;
             match outcome? {
-                RotationOutcome::Rotated(moved) => return Ok(Advanced::Rotated(Arc::from(moved))),
-                RotationOutcome::Unchanged(now_at) => session = *now_at,
+                RotationOutcome::Rotated(moved) => {
+                    return Ok(Advanced::Rotated(Arc::new(self.described_session(*moved))));
+                }
+                RotationOutcome::Unchanged(now_at) => session = self.described_session(*now_at),
                 RotationOutcome::NotFound => return Ok(Advanced::Gone),
             }
         }

@@ -10,14 +10,17 @@
 //!
 //! Together with the `cache` this is all there is to review of the guard.
 
+use tracing::Instrument;
+
 use crate::{
     bus::{Cause, RevocationMessage},
-    error::Error,
+    error::{Error, ErrorKind},
     id::{SessionId, SessionKey, UserId},
     logging,
-    manager::Inner,
+    manager::records::Records,
+    metrics::Operation,
     session::Ending,
-    store::StoreFuture,
+    store::{SessionStore, StoreFuture},
 };
 
 /// Whose cached records a change makes void.
@@ -48,16 +51,16 @@ pub(in crate::manager) enum Word {
     Unclear(Cause),
 }
 
-impl Inner {
+impl Records {
     /// Makes a change, and makes it known in the order of this module. `word` says what to tell, given the store's answer.
     pub(in crate::manager) async fn change<'a, T>(
-        &self,
-        operation: &'static str,
+        &'a self,
+        operation: Operation,
         whom: Affected<'_>,
-        call: impl FnMut() -> StoreFuture<'a, T>,
+        call: impl FnMut(&'a dyn SessionStore) -> StoreFuture<'a, T>,
         word: impl FnOnce(&Result<T, Error>) -> Word,
     ) -> Result<T, Error> {
-        let outcome = self.twice_within_deadline(operation, call).await;
+        let outcome = self.ask_twice(operation, call).await;
         let word = word(&outcome);
         self.settle(whom, &word).await;
         outcome
@@ -84,17 +87,17 @@ impl Inner {
     /// Asks for a change that may be repeated, and repeats it once should it fail. Both attempts share one deadline.
     ///
     /// By itself it is for what nobody caches or waits for.
-    pub(in crate::manager) async fn twice_within_deadline<'a, T>(
-        &self,
-        operation: &'static str,
-        mut change: impl FnMut() -> StoreFuture<'a, T>,
+    pub(in crate::manager) async fn ask_twice<'a, T>(
+        &'a self,
+        operation: Operation,
+        mut change: impl FnMut(&'a dyn SessionStore) -> StoreFuture<'a, T>,
     ) -> Result<T, Error> {
         let attempts = async {
-            match change().await {
+            match change(&*self.store).await {
                 Ok(value) => Ok(value),
                 Err(error) => {
-                    logging::store_failed(operation, &error);
-                    change().await
+                    logging::store_failed(operation.as_str(), &error);
+                    change(&*self.store).await
                 }
             }
         };
@@ -114,6 +117,22 @@ impl Inner {
             Affected::One(key) => self.watchers.doubt(&key.user_id, key.id),
             Affected::Several { user, ids } => ids.iter().for_each(|&id| self.watchers.doubt(user, id)),
             Affected::All { user, keep: _ } => self.watchers.doubt_all(user),
+        }
+    }
+}
+
+/// Runs a change in a task of its own, so that it does not end with the caller's future.
+pub(in crate::manager) async fn detached<T, F>(change: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let task = tokio::spawn(change.in_current_span());
+    match task.await {
+        Ok(result) => result,
+        Err(panicked) => {
+            logging::store_failed("change", &panicked);
+            Err(Error::with_source(ErrorKind::Unavailable, panicked))
         }
     }
 }

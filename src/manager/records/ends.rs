@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time;
 
-use crate::{clock::Timestamp, error::Error, manager::Inner, session::EndedSession};
+use crate::{clock::Timestamp, error::Error, manager::records::Records, metrics::Operation, session::EndedSession};
 
 /// The sessions that ended, or will at the latest, between two moments: page by page in the order of their time, each once.
 pub(in crate::manager) struct Ends {
@@ -20,10 +20,11 @@ impl Ends {
     }
 
     /// The next page; `None` after the last one.
-    pub(in crate::manager) async fn next(&mut self, inner: &Inner) -> Result<Option<Vec<EndedSession>>, Error> {
+    pub(in crate::manager) async fn next(&mut self, records: &Records) -> Result<Option<Vec<EndedSession>>, Error> {
         while let Some(since) = self.since {
-            let ended = inner.store.ended_between(since, self.until, self.size);
-            let mut page = inner.within_deadline("ended_between", ended).await?;
+            let (until, size) = (self.until, self.size);
+            let mut page =
+                records.ask(Operation::EndedBetween, |store| store.ended_between(since, until, size)).await?;
             let last = page.last().map(|change| change.at);
             let is_full = page.len() >= usize::try_from(self.size).unwrap_or(usize::MAX);
             self.since = last.filter(|_| is_full);
@@ -43,10 +44,10 @@ impl Ends {
     }
 
     /// How many there are, counted no further than `enough`.
-    pub(in crate::manager) async fn count(mut self, inner: &Inner, enough: u64) -> Result<u64, Error> {
+    pub(in crate::manager) async fn count(mut self, records: &Records, enough: u64) -> Result<u64, Error> {
         let mut count = 0;
         while count < enough
-            && let Some(page) = self.next(inner).await?
+            && let Some(page) = self.next(records).await?
         {
             count += page.len() as u64;
         }

@@ -7,6 +7,7 @@
 //! 3. What has not been written, by an error, a deadline or a panic, waits again.
 
 use std::{
+    slice,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -14,7 +15,11 @@ use std::{
 use crate::{
     activity::ActivityQueue,
     clock::ticks,
-    manager::{Inner, SessionManager},
+    error::Error,
+    id::{SessionId, UserId},
+    manager::{SessionManager, records::Records},
+    metrics::Operation,
+    policy::{Admission, OverLimit},
     session::Touch,
 };
 
@@ -27,11 +32,11 @@ pub(crate) struct ChunkSize {
 impl SessionManager {
     /// Writes the activity that waits now, instead of at the next interval. Answers whether all of it was written.
     pub async fn flush_activity(&self) -> bool {
-        self.inner.flush_activity().await
+        self.inner.records.flush_activity().await
     }
 }
 
-impl Inner {
+impl Records {
     /// Writes what waits, in chunks. Answers whether nothing was left behind.
     pub(in crate::manager) async fn flush_activity(&self) -> bool {
         self.metrics.activity_dropped(self.activity.dropped());
@@ -39,7 +44,7 @@ impl Inner {
         while !batch.unwritten.is_empty() {
             let chunk = &batch.unwritten[..batch.unwritten.len().min(self.chunk_size.sessions())];
             let (length, since) = (chunk.len(), self.clock.ticks());
-            let written = self.within_deadline("touch", self.store.touch(chunk)).await;
+            let written = self.ask(Operation::Touch, |store| store.touch(chunk)).await;
             let taken = Duration::from_nanos(self.clock.ticks().saturating_sub(since));
             if written.is_err() {
                 self.chunk_size.failed(length, taken);
@@ -51,6 +56,35 @@ impl Inner {
             self.metrics.activity_waiting(|| self.activity.len() + batch.unwritten.len());
         }
         true
+    }
+
+    /// Lets the store know which sessions of the user this node has lately seen in use, if that decides who gives way.
+    ///
+    /// It is known to the activity interval: of two sessions that were both in use within one, either may go.
+    pub(in crate::manager) async fn settle_activity(&self, admission: &Admission, user: &UserId) {
+        if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
+            return;
+        }
+        let touches = self.activity.take_of(user);
+        if touches.is_empty() {
+            return;
+        }
+        // A failure is on the log. The sign-in goes on with what is on record.
+        if self.ask(Operation::Touch, |store| store.touch(&touches)).await.is_err() {
+            self.activity.put_back(touches);
+        }
+    }
+
+    /// Writes the activity of one session: what waits must not make it look idle to the store.
+    pub(in crate::manager) async fn write_activity_of(&self, id: SessionId) -> Result<(), Error> {
+        let Some(touch) = self.activity.take_one(id) else {
+            return Ok(());
+        };
+        let written = self.ask(Operation::Touch, |store| store.touch(slice::from_ref(&touch))).await;
+        if written.is_err() {
+            self.activity.put_back([touch]);
+        }
+        written.map(drop)
     }
 }
 

@@ -32,24 +32,13 @@ use crate::{
     logging,
     manager::{
         Inner,
-        records::spacing::Spacing,
-        settings::{SessionManagerBuilder, builder::invalid},
+        records::{Records, spacing::Spacing},
+        settings::{Hearing, Settings, invalid},
     },
     session::EndedSession,
     store::SessionStore,
-    token::{KeyRing, Seals},
+    token::Seals,
 };
-
-/// How other nodes are heard, as it was asked for.
-#[derive(Debug, Default)]
-pub(in crate::manager) enum Hearing {
-    /// By polling where other processes may use the store too, else not at all.
-    #[default]
-    AsTheStoreNeeds,
-    Bus(Arc<dyn RevocationBus>),
-    Polling(Duration),
-    None,
-}
 
 /// The way to the other nodes.
 pub(crate) struct Nodes {
@@ -66,92 +55,48 @@ pub(crate) struct Nodes {
     seals: Option<Seals>,
 }
 
-/// # Other nodes
-///
-/// Each node caches what it has read from the store for up to [`cache_ttl`](Self::cache_ttl). A bus makes the others look
-/// again as soon as a session has ended. Without one, or while it is out of order, the time to live is the bound.
-impl SessionManagerBuilder {
-    /// The bus between nodes. Default: a store that other processes may use too is [polled](Self::polling) twice a second;
-    /// one in memory, and a SQLite file, need nothing as long as there is one process.
-    ///
-    /// Nodes hear each other when their stores have the same prefix, and their tokens the same issuer and audience; others
-    /// that use the same server do not. A channel that the application names itself is shared by all that name it.
-    pub fn bus(mut self, bus: impl RevocationBus) -> Self {
-        self.hearing = Hearing::Bus(Arc::new(bus));
-        self
-    }
-
-    /// Has messages between nodes sealed, by secrets that only the nodes know: an HS256 ring, which may be that of the tokens.
-    /// Default: not sealed; anyone who may publish on the channel can make nodes read sessions again, and nothing worse.
-    ///
-    /// A message without a good seal counts as one that cannot be read. So give the keys to all nodes at about the same time.
-    pub fn bus_keys(mut self, keys: KeyRing) -> Self {
-        self.bus_keys = Some(keys);
-        self
-    }
-
-    /// Asks the store this often what has ended, in place of another bus: from 10 ms to 1 s. It is for a SQLite file that
-    /// several processes share, or to set the interval. Default: see [`bus`](Self::bus).
-    ///
-    /// Polling hears of endings alone. Renamed devices, tokens superseded by a step-up, and users that are
-    /// [erased](crate::SessionManager::erase_user) within one interval reach other nodes within the time to live.
-    pub fn polling(mut self, interval: Duration) -> Self {
-        self.hearing = Hearing::Polling(interval);
-        self
-    }
-
-    /// No bus: other nodes hear of an ending when what they have cached expires. Default: see [`bus`](Self::bus).
-    pub fn without_bus(mut self) -> Self {
-        self.hearing = Hearing::None;
-        self
-    }
-}
-
-impl SessionManagerBuilder {
+impl Nodes {
     /// The way to the other nodes, if there is one.
     ///
     /// # Errors
     ///
     /// Keys for messages where there are none, or that are no secrets.
-    pub(in crate::manager) fn nodes(
-        &self,
+    pub(super) fn new(
+        settings: &Settings,
         store: &Arc<dyn SessionStore>,
         clock: &SteadyClock,
-        cache_ttl: Duration,
-    ) -> Result<Option<Arc<Nodes>>, ConfigError> {
-        let [issuer, audience] = self.token_options.names();
+    ) -> Result<Option<Arc<Self>>, ConfigError> {
+        let [issuer, audience] = settings.token_options.names();
         let realm = Realm::new(&store.facts().prefix, issuer, audience);
         let polling = || PollingBus::new(Arc::new(Endings(Arc::clone(store)))).clock(Arc::new(clock.clone()));
-        let bus: Option<Arc<dyn RevocationBus>> = match &self.hearing {
+        let bus: Option<Arc<dyn RevocationBus>> = match &settings.hearing {
             Hearing::Bus(bus) => Some(bus.in_realm(&realm).unwrap_or_else(|| Arc::clone(bus))),
             Hearing::Polling(interval) => Some(Arc::new(polling().interval(*interval))),
             Hearing::AsTheStoreNeeds if store.is_shared() => Some(Arc::new(polling())),
             Hearing::AsTheStoreNeeds | Hearing::None => None,
         };
-        let seals = match &self.bus_keys {
+        let seals = match &settings.bus_keys {
             Some(_) if bus.as_ref().is_none_or(|bus| bus.name() == PollingBus::NAME) => {
                 return Err(invalid(
                     "there are keys for messages between nodes, and no bus that sends any: call `bus`",
                 ));
             }
-            Some(keys) => Some(Seals::new(keys.clone(), &self.token_options, realm.as_str())?),
+            Some(keys) => Some(Seals::new(keys.clone(), &settings.token_options, realm.as_str())?),
             None => None,
         };
-        let nodes = |bus| Nodes {
+        let nodes = |bus| Self {
             bus,
             id: RandomState::new().hash_one(0),
             is_listening: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
             epoch_bumps: AtomicU64::new(0),
-            listeners: self.listeners.clone(),
-            cache_ttl,
+            listeners: settings.listeners.clone(),
+            cache_ttl: settings.cache_ttl(),
             seals,
         };
         Ok(bus.map(nodes).map(Arc::new))
     }
-}
 
-impl Nodes {
     /// Whether endings on other nodes are heard at the moment.
     pub(in crate::manager) fn are_heard(&self) -> bool {
         self.is_listening.load(Ordering::Acquire) && self.bus.is_connected()
@@ -207,7 +152,7 @@ impl fmt::Debug for Nodes {
     }
 }
 
-impl Inner {
+impl Records {
     /// Whether endings on other nodes are heard of by themselves.
     pub(in crate::manager) fn hears_other_nodes(&self) -> bool {
         self.nodes.as_ref().is_some_and(|nodes| nodes.are_heard())
@@ -254,7 +199,7 @@ impl Inner {
         if reason == GapReason::Undecodable {
             logging::bus_gap(bus, reason.as_str());
         }
-        self.listeners.tell(&match reason {
+        self.tell(&match reason {
             GapReason::Connected => SessionEvent::OtherNodesHeard { bus },
             _ => SessionEvent::OtherNodesMissed { bus, reason: reason.as_str() },
         });
@@ -287,7 +232,7 @@ impl Inner {
 
 /// The task that hears other nodes. Without a bus it waits for the end.
 pub(in crate::manager) async fn hear_other_nodes(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
-    let nodes = inner.upgrade().and_then(|inner| inner.nodes.clone());
+    let nodes = inner.upgrade().and_then(|inner| inner.records.nodes.clone());
     let Some(nodes) = nodes else {
         // An error means that the manager is gone.
         let _ = stop.wait_for(|stop| *stop).await;
@@ -306,8 +251,8 @@ pub(in crate::manager) async fn hear_other_nodes(inner: Weak<Inner>, mut stop: w
             return;
         };
         match event {
-            Some(event) => inner.hear(&nodes, &event, &mut spacing),
-            None => inner.hear_gap(&nodes, GapReason::Undecodable),
+            Some(event) => inner.records.hear(&nodes, &event, &mut spacing),
+            None => inner.records.hear_gap(&nodes, GapReason::Undecodable),
         }
     }
 }
@@ -329,7 +274,7 @@ impl Drop for Listening<'_> {
     fn drop(&mut self) {
         self.nodes.is_listening.store(false, Ordering::Release);
         if let Some(inner) = self.inner.upgrade() {
-            inner.metrics.bus_connected(false);
+            inner.records.metrics.bus_connected(false);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Keeps what anybody can cause at a distance.
+
 use std::{future::pending, mem, pin::Pin, time::Duration};
 
 use tokio::time::{self, Sleep};

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Timestamp, error::Error, logging, manager::Inner, session::Session};
+use crate::{clock::Timestamp, error::Error, logging, manager::records::Records, metrics::Operation, session::Session};
 
 /// What is known of the store's time.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Known {
     }
 }
 
-impl Inner {
+impl Records {
     /// The present, as far as the store bears it out: never later than the clock, and behind it where the store knows of
     /// nothing as late.
     ///
@@ -92,7 +92,7 @@ impl Inner {
         let built = self.clock.now().saturating_sub(Duration::from_nanos(ticks.saturating_sub(self.store_time.built)));
         // The last endings, and the last sign-ins by when they are going to end.
         let mut newest = None;
-        for until in [built, built.saturating_add(self.policy.absolute_timeout)] {
+        for until in [built, built.saturating_add(self.settings.policy.absolute_timeout)] {
             newest = newest.max(self.newest_ending_before(until, built).await?);
         }
         let newest = newest.map_or(Newest::Nothing, Newest::At);
@@ -105,10 +105,10 @@ impl Inner {
     async fn newest_ending_before(&self, until: Timestamp, built: Timestamp) -> Result<Option<Timestamp>, Error> {
         for window in WINDOWS.map(Duration::from_secs) {
             let since = until.saturating_sub(window);
-            let ended = self.within_deadline("ended_between", self.store.ended_between(since, until, SAMPLE)).await?;
+            let ended = self.ask(Operation::EndedBetween, |store| store.ended_between(since, until, SAMPLE)).await?;
             let mut newest = None;
             for change in &ended {
-                let found = self.within_deadline("find", self.store.find(&change.key)).await?;
+                let found = self.find(&change.key).await?;
                 newest = newest.max(found.and_then(|session| newest_of(&session, built)));
             }
             if newest.is_some() {

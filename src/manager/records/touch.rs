@@ -1,3 +1,5 @@
+//! Activity is noted, as often as it is worth recording.
+
 use crate::{
     clock::ticks,
     device::ClientInfo,
@@ -11,7 +13,7 @@ impl SessionManager {
     ///
     /// `client` is only asked when it is. It answers nothing when the request is no activity.
     pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
-        self.touch_at(self.inner.clock.coarse_ticks(), current, client);
+        self.touch_at(self.inner.records.clock.coarse_ticks(), current, client);
     }
 
     /// The same for a request that was accepted just now, whose record is also read anew if that is due.
@@ -31,18 +33,16 @@ impl SessionManager {
         let Some(client) = client() else {
             return;
         };
-        let (user, id, at) = (current.user_id(), current.id(), inner.clock.now());
-        let interval = ticks(inner.timings.activity_interval).saturating_sub(inner.clock.coarseness());
-        if inner.cache.claim_touch(current.entry(), user, id, now, at, interval) {
+        let (user, id, at) = (current.user_id(), current.id(), inner.records.clock.now());
+        let interval = ticks(inner.settings.activity_interval()).saturating_sub(inner.records.clock.coarseness());
+        if inner.records.cache.claim_touch(current.entry(), user, id, now, at, interval) {
             let mut touch = Touch::new(SessionKey::new(user.clone(), id), at);
-            let mut client = client.parts();
-            client.ip = client.ip.and_then(|ip| inner.addresses.apply(ip));
+            let client = inner.records.seen(client);
             touch.ip = client.ip;
             touch.generation = current.entry().value().token_generation();
-            inner.activity.push(touch);
-            client.device = inner.described(client.device);
+            inner.records.activity.push(touch);
             inner.notice(current.session(), &client);
-            inner.metrics.activity_waiting(|| inner.activity.len());
+            inner.records.metrics.activity_waiting(|| inner.records.activity.len());
         }
     }
 }

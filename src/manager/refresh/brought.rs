@@ -15,7 +15,8 @@ use std::sync::Arc;
 use crate::{
     credentials::CredentialSource,
     error::Error,
-    manager::{SessionManager, StartedSession},
+    id::SessionKey,
+    manager::{Inner, SessionManager, StartedSession},
     policy::Denied,
     token::RefreshToken,
 };
@@ -65,7 +66,7 @@ impl SessionManager {
     }
 
     fn open_all<'a>(&self, brought: &Brought<'a>) -> Vec<Opened<'a>> {
-        let Some(refreshing) = &self.inner.refreshing else {
+        let Some(refreshing) = &self.inner.tokens.refreshing else {
             return Vec::new();
         };
         let in_body = brought.in_body.map(|text| (text, CredentialSource::Bearer));
@@ -100,13 +101,15 @@ impl SessionManager {
     }
 }
 
-impl super::Inner {
+impl Inner {
     /// Whether a refresh token names a session that has not ended.
     async fn is_refreshable(self: &Arc<Self>, token: &RefreshToken) -> Result<bool, Error> {
         if self.check_not_refused(token).is_err() {
             return Ok(false);
         }
-        let found = self.within_deadline("find", self.find_in_turn(&token.user_id, token.session_id)).await?;
-        Ok(found.is_some_and(|session| token.is_bound_to(&session.tokens.salt) && self.ending_here(&session).is_none()))
+        let found = self.records.find_in_turn(&SessionKey::new(token.user_id.clone(), token.session_id)).await?;
+        Ok(found.is_some_and(|session| {
+            token.is_bound_to(&session.tokens.salt) && self.records.ending_here(&session).is_none()
+        }))
     }
 }

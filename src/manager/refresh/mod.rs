@@ -1,3 +1,5 @@
+//! A client asks for the next tokens.
+
 mod brought;
 mod replays;
 mod turns;
@@ -18,12 +20,13 @@ use crate::{
         Endings, Inner, Revocation, SessionManager, StartedSession,
         records::{
             advance::{Advanced, Step},
-            change::{Affected, Word},
+            change::{Affected, Word, detached},
         },
-        request::refusals::Refusal,
-        settings::{OlderTokens, OnReuse, RefreshPolicy},
+        request::Refusal,
+        settings::{OnReuse, RefreshPolicy},
         started::Carried,
     },
+    metrics::Operation,
     policy::{Denied, ReuseCause},
     session::{Ending, Session, Touch},
     store::{EndScope, Rotation},
@@ -85,8 +88,8 @@ impl SessionManager {
     /// The change runs in a task of its own. Dropping the future does not stop it, and the token can be presented again.
     pub async fn refresh(&self, token: &str) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.inner);
-        inner.background.ensure_running(&inner);
-        let refreshing = inner.refreshing.as_ref().ok_or_else(|| Error::from(Denied::Invalid))?;
+        inner.ensure_running();
+        let refreshing = inner.tokens.refreshing.as_ref().ok_or_else(|| Error::from(Denied::Invalid))?;
         let presented = refreshing.tokens.open(token.as_bytes()).map_err(|why| {
             logging::token_refused(why.as_str());
             Error::from(Denied::Invalid)
@@ -95,7 +98,7 @@ impl SessionManager {
         let carried = Carried::from_bytes(&presented.carried).ok_or_else(|| Error::from(Denied::Invalid))?;
 
         inner.check_not_refused(&presented)?;
-        let turn = refreshing.turns.take(presented.session_id, inner.timings.store_deadline).await;
+        let turn = refreshing.turns.take(presented.session_id, inner.settings.store_deadline).await;
         let turn = turn.map_err(|_| Error::from(Denied::Unavailable))?;
         // Whoever has had the turn before may have found out.
         inner.check_not_refused(&presented)?;
@@ -105,13 +108,13 @@ impl SessionManager {
             drop(turn);
             succeeded
         };
-        let session = inner.detached(change).await?;
-        inner.issue(session, &carried, inner.clock.now())
+        let session = detached(change).await?;
+        inner.issue(session, &carried, inner.records.clock.now())
     }
 
     /// Whether access tokens are refreshed.
     pub fn refreshes(&self) -> bool {
-        self.inner.refreshing.is_some()
+        self.inner.tokens.refreshing.is_some()
     }
 }
 
@@ -119,21 +122,22 @@ impl Inner {
     /// The session at the generation that succeeds the one presented.
     async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
         let (user, id) = (&presented.user_id, presented.session_id);
-        self.write_activity_of(id).await?;
-        let Some(session) = self.within_deadline("find", self.find_in_turn(user, id)).await? else {
+        self.records.write_activity_of(id).await?;
+        let key = SessionKey::new(user.clone(), id);
+        let Some(session) = self.records.find_in_turn(&key).await? else {
             return Err(self.refuse(user, id, Refusal::Unknown).into());
         };
         if !presented.is_bound_to(&session.tokens.salt) {
             return Err(self.refuse_refresh(presented, &Refusal::Unknown));
         }
 
-        let key = SessionKey::new(user.clone(), id);
         // Other nodes need not know: the record that they have cached is as good for the tokens before.
-        let advanced = self.advance(&key, session, &Word::Nothing, |session, now| self.next(presented, session, now));
+        let advanced =
+            self.records.advance(&key, session, &Word::Nothing, |session, now| self.next(presented, session, now));
         match advanced.await? {
             Advanced::Rotated(session) => {
                 let (user_id, session_id, generation) = (user.clone(), id, session.tokens.generation);
-                self.listeners.tell(&SessionEvent::Refreshed { user_id, session_id, generation });
+                self.records.tell(&SessionEvent::Refreshed { user_id, session_id, generation });
                 Ok(session)
             }
             Advanced::Stopped(Stop::Again(session, after)) => {
@@ -151,76 +155,64 @@ impl Inner {
 
     /// What a session makes of the token presented.
     fn next(&self, presented: &RefreshToken, session: Session, now: Timestamp) -> Step<Stop> {
-        if let Some(ending) = session.ending(&self.as_of(now)) {
+        if let Some(ending) = session.ending(&self.records.as_of(now)) {
             return Step::Stop(Stop::Ended(ending));
         }
         match session.tokens.succession(presented.generation, now, self.retries()) {
-            Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.as_of(now))),
+            Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.records.as_of(now))),
             Succession::Again(after) => Step::Stop(Stop::Again(Arc::new(session), after)),
             Succession::Reused(cause) => Step::Stop(Stop::Reused(cause)),
             Succession::Outdated | Succession::Unknown => {
-                Step::Stop(Stop::Superseded { below: self.least_generation(&session) })
+                Step::Stop(Stop::Superseded { below: self.tokens.least_generation(&session) })
             }
         }
     }
 
     fn tell_replayed(&self, presented: &RefreshToken, after: Duration) {
         let (session_id, generation) = (presented.session_id, presented.generation);
-        let Some(refreshing) = &self.refreshing else {
+        let Some(refreshing) = &self.tokens.refreshing else {
             return;
         };
         let (user_id, times) = (presented.user_id.clone(), refreshing.replays.count(session_id, generation));
-        self.listeners.tell(&SessionEvent::RefreshReplayed { user_id, session_id, generation, times, after });
+        self.records.tell(&SessionEvent::RefreshReplayed { user_id, session_id, generation, times, after });
     }
 
     /// S35, S43: ends the session, or all of the user's, and only then refuses.
     async fn end_reused(&self, presented: &RefreshToken, cause: ReuseCause) -> Error {
         let (user, id, by) = (&presented.user_id, presented.session_id, Revocation::refresh_reused());
         let ended = match self.on_reuse() {
-            OnReuse::EndSession => self.revoke_one(user, id, &by).await.map(drop),
-            OnReuse::EndAllSessions => self.revoke_many(user, EndScope::all(), &by).await.map(drop),
+            OnReuse::EndSession => self.records.revoke_one(user, id, &by).await.map(drop),
+            OnReuse::EndAllSessions => self.records.revoke_many(user, EndScope::all(), &by).await.map(drop),
         };
         if let Err(unavailable) = ended {
             return unavailable;
         }
         logging::refresh_reused(id, cause.as_str());
         let event = SessionEvent::RefreshReused { user_id: user.clone(), session_id: id, cause };
-        self.listeners.tell(&event);
-        match self.endings {
-            Endings::Told => Denied::Ended(self.ending(&by)).into(),
+        self.records.tell(&event);
+        match self.settings.endings {
+            Endings::Told => Denied::Ended(self.records.ending(&by)).into(),
             Endings::Concealed => Denied::Invalid.into(),
         }
     }
 
     /// S40: a refresh token that was refused a moment ago costs neither a task nor a look into the store.
     fn check_not_refused(&self, presented: &RefreshToken) -> Result<(), Denied> {
-        let known = self.refusals.find_refresh(presented, self.clock.ticks());
+        let known = self.request.refusals.find_refresh(presented, self.records.clock.ticks());
         known.map_or(Ok(()), |refusal| Err(self.denied_by(refusal)))
     }
 
     /// Refuses a refresh token of a session that may go on.
     fn refuse_refresh(&self, presented: &RefreshToken, refusal: &Refusal) -> Error {
-        if self.refusals.remember_refresh(presented, self.clock.ticks()) {
+        if self.request.refusals.remember_refresh(presented, self.records.clock.ticks()) {
             self.tell_refused(&presented.user_id, presented.session_id, refusal);
         }
         Denied::Invalid.into()
     }
 
-    /// Activity that waits to be written must not make a session look idle to the store.
-    async fn write_activity_of(&self, id: SessionId) -> Result<(), Error> {
-        let Some(touch) = self.activity.take_one(id) else {
-            return Ok(());
-        };
-        let written = self.within_deadline("touch", self.store.touch(std::slice::from_ref(&touch))).await;
-        if written.is_err() {
-            self.activity.put_back([touch]);
-        }
-        written.map(drop)
-    }
-
     /// Whether the request is the first that this node sees of the session's newest generation.
     pub(super) fn is_first_use(&self, verified: &VerifiedToken, session: &Session) -> bool {
-        let (Some(refreshing), Some(generation)) = (&self.refreshing, verified.generation) else {
+        let (Some(refreshing), Some(generation)) = (&self.tokens.refreshing, verified.generation) else {
             return false;
         };
         let is_newest = generation == session.tokens.generation && generation > 0 && !session.tokens.newest_seen;
@@ -235,16 +227,16 @@ impl Inner {
         let mut touch = Touch::new(SessionKey::new(verified.user_id.clone(), verified.session_id), last_active_at);
         touch.generation = verified.generation;
         let inner = Arc::clone(self);
-        let reported = self.detached(async move {
-            let written = inner.within_deadline("touch", inner.store.touch(std::slice::from_ref(&touch))).await;
+        let reported = detached(async move {
+            let written = inner.records.ask(Operation::Touch, |store| store.touch(std::slice::from_ref(&touch))).await;
             if written.is_err()
-                && let Some(refreshing) = &inner.refreshing
+                && let Some(refreshing) = &inner.tokens.refreshing
             {
                 refreshing.reported.invalidate(&touch.key.id);
             }
             // The tokens before are refused from now on.
-            if inner.refuses_older_tokens() {
-                inner.settle(Affected::One(&touch.key), &Word::Changed).await;
+            if inner.tokens.refuses_older() {
+                inner.records.settle(Affected::One(&touch.key), &Word::Changed).await;
             }
             written
         });
@@ -252,25 +244,13 @@ impl Inner {
         let _ = reported.await;
     }
 
-    /// The generation below which access tokens are refused for being old.
-    pub(super) fn least_generation(&self, session: &Session) -> u32 {
-        match self.refuses_older_tokens() {
-            true => session.tokens.least_generation.max(session.tokens.latest_in_use()),
-            false => session.tokens.least_generation,
-        }
-    }
-
-    pub(super) fn refuses_older_tokens(&self) -> bool {
-        self.refreshing.as_ref().is_some_and(|refreshing| refreshing.policy.older_tokens == OlderTokens::Refused)
-    }
-
     fn retries(&self) -> Retries {
         let none = Retries { seen: Duration::ZERO, unseen: Duration::ZERO };
-        self.refreshing.as_ref().map_or(none, |refreshing| refreshing.policy.retries())
+        self.tokens.refreshing.as_ref().map_or(none, |refreshing| refreshing.policy.retries())
     }
 
     fn on_reuse(&self) -> OnReuse {
-        self.refreshing.as_ref().map(|refreshing| refreshing.policy.on_reuse).unwrap_or_default()
+        self.tokens.refreshing.as_ref().map(|refreshing| refreshing.policy.on_reuse).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,10 @@
+//! Tokens for the forms of a session.
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use crate::manager::request::CurrentSession;
+use crate::manager::request::current::CurrentSession;
 
 /// # Tokens in forms
 ///

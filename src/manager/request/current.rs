@@ -1,3 +1,5 @@
+//! The session of the current request.
+
 use std::{
     fmt,
     sync::{Arc, Weak},

@@ -6,8 +6,9 @@ use crate::{
     clock::Timestamp,
     logging,
     manager::{
-        Endings, Inner, Verifier,
+        Endings, Inner,
         request::{adopt, refusals::Refusal},
+        tokens::Verifier,
     },
     policy::Denied,
     token::{TokenRejection, VerifiedToken},
@@ -29,7 +30,7 @@ impl Inner {
             return self.denied_for_expiry(&verified).await;
         }
         logging::token_refused(why.as_str());
-        match (why, self.endings) {
+        match (why, self.settings.endings) {
             // A verifier of the application's own does not say whose token it is.
             (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
             (TokenRejection::IssuedInFuture, _) => Denied::IssuedInFuture,
@@ -43,17 +44,17 @@ impl Inner {
     /// cannot be asked the client finds out by doing so.
     pub(in crate::manager) async fn denied_for_expiry(self: &Arc<Self>, verified: &VerifiedToken) -> Denied {
         logging::token_refused(TokenRejection::Expired.as_str());
-        if self.endings == Endings::Concealed {
+        if self.settings.endings == Endings::Concealed {
             return Denied::Invalid;
         }
         let (user, id) = (&verified.user_id, verified.session_id);
-        match self.refusals.find(user, id, Some(u32::MAX), self.clock.ticks()) {
+        match self.request.refusals.find(user, id, Some(u32::MAX), self.records.clock.ticks()) {
             Some(Refusal::Ended(ending)) => return Denied::Ended(ending),
             Some(_) => return Denied::TokenExpired,
             None => {}
         }
         let refusal = match self.record(verified).await {
-            Ok(Some((_, fresh))) => self.ending_here(&fresh.session).map(Refusal::Ended),
+            Ok(Some((_, fresh))) => self.records.ending_here(&fresh.session).map(Refusal::Ended),
             Ok(None) => Some(Refusal::Unknown),
             Err(_) => None,
         };
@@ -61,8 +62,8 @@ impl Inner {
             return Denied::TokenExpired;
         };
         // Nobody can do anything with such a token, so nobody is told.
-        self.cache.revoke(user, id);
-        self.refusals.remember(user, id, &refusal, self.clock.ticks());
+        self.records.cache.revoke(user, id);
+        self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks());
         match refusal {
             Refusal::Ended(ending) => Denied::Ended(ending),
             Refusal::Unknown | Refusal::Superseded { .. } => Denied::TokenExpired,
@@ -73,7 +74,7 @@ impl Inner {
     pub(in crate::manager) fn verified_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
         match &self.tokens.verifier {
             Verifier::Own(verifier) => {
-                let unnamed = self.adoption.as_ref().map(|_| adopt::id_of(token));
+                let unnamed = self.settings.adoption.as_ref().map(|_| adopt::id_of(token));
                 verifier.verify_but_for_expiry(token, now, unnamed).ok()
             }
             Verifier::Application(_) | Verifier::Upstream => None,

@@ -1,3 +1,5 @@
+//! The record of a session is read, by one request for all that wait for it.
+
 use std::{hash::BuildHasher, sync::Arc, time::Duration};
 
 use crate::{
@@ -7,8 +9,6 @@ use crate::{
     manager::Inner,
     metrics::Loaded,
     policy::Denied,
-    session::Session,
-    store::StoreError,
     token::VerifiedToken,
 };
 
@@ -19,7 +19,7 @@ impl Inner {
         verified: &VerifiedToken,
     ) -> Result<Option<(Ticket, Fresh)>, Denied> {
         // What is about to end can serve no other request.
-        self.record_good_for(self.clock.coarseness(), verified).await
+        self.record_good_for(self.records.clock.coarseness(), verified).await
     }
 
     /// The session's record, which is not to end within so many ticks.
@@ -28,17 +28,17 @@ impl Inner {
         least: u64,
         verified: &VerifiedToken,
     ) -> Result<Option<(Ticket, Fresh)>, Denied> {
-        let (user, id, now) = (&verified.user_id, verified.session_id, self.clock.ticks());
-        let (ticket, outcome) = if self.timings.cache_ttl.is_zero() {
+        let (user, id, now) = (&verified.user_id, verified.session_id, self.records.clock.ticks());
+        let (ticket, outcome) = if self.settings.cache_ttl().is_zero() {
             // Without a cache each request reads for itself: what another one has read may be older than this request.
-            let ticket = self.cache.read_alone(user, id, now);
+            let ticket = self.records.cache.read_alone(user, id, now);
             let mut alone = Alone { inner: self, ticket: &ticket, found: false };
             let outcome = self.read(user, id).await;
             alone.found = matches!(outcome, LoadOutcome::Found(_));
             drop(alone);
             (ticket, outcome)
         } else {
-            match self.cache.join(user, id, now, now.saturating_add(least)) {
+            match self.records.cache.join(user, id, now, now.saturating_add(least)) {
                 Joined::Fresh(ticket, fresh) => return Ok(Some((ticket, fresh))),
                 Joined::Running(ticket, load) => (ticket, load.outcome().await),
                 Joined::Lead(ticket, load) => {
@@ -65,11 +65,11 @@ impl Inner {
 
     /// Reads a record within the deadline, which counts the wait for a free place among the loads.
     async fn read(&self, user: &UserId, id: SessionId) -> LoadOutcome {
-        let started = self.clock.ticks();
-        match self.within_deadline("find", self.find_in_turn(user, id)).await {
+        let started = self.records.clock.ticks();
+        match self.records.find_in_turn(&SessionKey::new(user.clone(), id)).await {
             Ok(Some(mut session)) => {
-                self.metrics.loaded(Loaded::Found);
-                self.clock.bear_out(session.last_active_at);
+                self.records.metrics.loaded(Loaded::Found);
+                self.records.clock.bear_out(session.last_active_at);
                 if session.user_id == *user {
                     // One copy of the id serves the record, its entries and the cache.
                     session.user_id = user.clone();
@@ -78,31 +78,21 @@ impl Inner {
                 LoadOutcome::Found(Fresh { session: Arc::new(session), until })
             }
             Ok(None) => {
-                self.metrics.loaded(Loaded::NotFound);
+                self.records.metrics.loaded(Loaded::NotFound);
                 LoadOutcome::NotFound
             }
             Err(_) => {
-                self.metrics.loaded(Loaded::Failed);
+                self.records.metrics.loaded(Loaded::Failed);
                 LoadOutcome::Failed
             }
         }
     }
 
-    /// Reads a record when there is a free place among the loads.
-    pub(in crate::manager) async fn find_in_turn(
-        &self,
-        user: &UserId,
-        id: SessionId,
-    ) -> Result<Option<Session>, StoreError> {
-        let _place = self.loads.acquire().await;
-        self.store.find(&SessionKey::new(user.clone(), id)).await
-    }
-
     /// The time to live, shortened by up to a tenth so that sessions that were read together are not read together
     /// again. It is never lengthened: the time to live bounds what other nodes may miss.
     fn jittered_ttl(&self, id: SessionId, started: u64) -> Duration {
-        let random = self.jitter.hash_one((id, started)) % 1_024;
-        let ttl = self.timings.cache_ttl;
+        let random = self.request.jitter.hash_one((id, started)) % 1_024;
+        let ttl = self.settings.cache_ttl();
         let tenth = u32::try_from(random).map_or(Duration::ZERO, |random| ttl / 10 * random / 1_024);
         ttl - tenth
     }
@@ -118,7 +108,7 @@ struct Alone<'a> {
 impl Drop for Alone<'_> {
     fn drop(&mut self) {
         if !self.found {
-            self.inner.cache.give_up(self.ticket);
+            self.inner.records.cache.give_up(self.ticket);
         }
     }
 }
@@ -140,10 +130,10 @@ impl Leading {
 impl Drop for Leading {
     fn drop(&mut self) {
         let is_awaited = self.load.is_awaited();
-        self.inner.cache.complete(&self.ticket, &self.load, self.outcome.clone());
+        self.inner.records.cache.complete(&self.ticket, &self.load, self.outcome.clone());
         if !is_awaited {
             // All who wanted the record have hung up: the cache has no use for it.
-            self.inner.cache.give_up(&self.ticket);
+            self.inner.records.cache.give_up(&self.ticket);
         }
     }
 }

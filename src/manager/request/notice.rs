@@ -1,10 +1,12 @@
+//! Whether a session is used from elsewhere than before.
+
 use crate::{device::ClientParts, event::SessionEvent, id::SessionId, manager::Inner, session::Session};
 
 /// The browser that was last told of each session, so that it is told once and not with every touch.
-pub(in crate::manager) type NoticedBrowsers = moka::sync::Cache<SessionId, Box<str>>;
+pub(super) type NoticedBrowsers = moka::sync::Cache<SessionId, Box<str>>;
 
 /// How many sessions in use from another browser are remembered.
-pub(in crate::manager) const MOST_NOTICED: u64 = 10_000;
+pub(super) const MOST_NOTICED: u64 = 10_000;
 
 impl Inner {
     /// S88: tells that a session is in use from elsewhere than before. It decides nothing.
@@ -15,7 +17,7 @@ impl Inner {
         if let (Some(from), Some(to)) = (session.last_ip, client.ip)
             && from != to
         {
-            self.listeners.tell(&SessionEvent::AddressChanged { user_id: user_id.clone(), session_id, from, to });
+            self.records.tell(&SessionEvent::AddressChanged { user_id: user_id.clone(), session_id, from, to });
         }
 
         let (before, now) = (&session.device, &client.device);
@@ -29,11 +31,11 @@ impl Inner {
             return;
         }
         let to: Box<str> = now.name().into();
-        if self.noticed_browsers.get(&session_id).is_some_and(|noticed| noticed == to) {
+        if self.request.noticed_browsers.get(&session_id).is_some_and(|noticed| noticed == to) {
             return;
         }
-        self.noticed_browsers.insert(session_id, to.clone());
+        self.request.noticed_browsers.insert(session_id, to.clone());
         let from = before.name().into();
-        self.listeners.tell(&SessionEvent::BrowserChanged { user_id, session_id, from, to });
+        self.records.tell(&SessionEvent::BrowserChanged { user_id, session_id, from, to });
     }
 }

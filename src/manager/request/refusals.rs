@@ -1,3 +1,5 @@
+//! Refusals that are remembered for a moment.
+
 use std::time::Duration;
 
 use moka::sync::Cache;

@@ -1,3 +1,5 @@
+//! The record of a busy session is read ahead of time.
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
@@ -8,8 +10,11 @@ use crate::{
     credentials::CredentialSource,
     manager::{
         Inner,
-        request::{CurrentSession, authenticate::Pending, current::Authenticated},
-        settings::Timings,
+        request::{
+            current::{Authenticated, CurrentSession},
+            pending::Pending,
+        },
+        settings::Settings,
     },
 };
 
@@ -23,10 +28,10 @@ impl Inner {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        if !entry.claim_reload(now, now.saturating_add(ticks(self.timings.reload_retry()))) {
+        if !entry.claim_reload(now, now.saturating_add(ticks(reload_retry(&self.settings)))) {
             return;
         }
-        let Ok(place) = Arc::clone(&self.reloads).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&self.request.reloads).try_acquire_owned() else {
             return;
         };
         let (inner, entry) = (Arc::clone(self), entry.clone());
@@ -38,38 +43,36 @@ impl Inner {
 
     /// When a record is to be read anew, in ticks.
     pub(in crate::manager) fn reload_due(&self, fresh: &Fresh) -> u64 {
-        fresh.until.saturating_sub(ticks(self.timings.reload_lead()))
+        fresh.until.saturating_sub(ticks(reload_lead(&self.settings)))
     }
 
     async fn reload(self: &Arc<Self>, entry: &Entry<Authenticated>) {
         // The keys' revision is the one that the token was verified under, or else the entry is not recent.
         let key_revision = self.tokens.verifier.key_revision();
-        if !self.cache.is_recent(entry, key_revision) {
+        if !self.records.cache.is_recent(entry, key_revision) {
             return;
         }
         let verified = entry.value().verified();
-        match self.record_good_for(ticks(self.timings.reload_lead()), &verified).await {
+        match self.record_good_for(ticks(reload_lead(&self.settings)), &verified).await {
             Ok(Some((ticket, fresh))) if self.refusal(&verified, &fresh.session).is_none() => {
                 // Where the ticket does not hold any more, the next request finds nothing, and reads the store itself.
                 let pending = Pending::again(entry, CredentialSource::Bearer, key_revision);
                 self.publish(&ticket, &fresh, &verified, &pending);
             }
             // The session has ended elsewhere. The next request is told how.
-            Ok(_) => self.cache.revoke(&verified.user_id, verified.session_id),
+            Ok(_) => self.records.cache.revoke(&verified.user_id, verified.session_id),
             // The store does not answer: the entry lasts as long as it would have.
             Err(_) => {}
         }
     }
 }
 
-impl Timings {
-    /// How long before its end a record is read anew, if its session is busy.
-    fn reload_lead(&self) -> Duration {
-        self.cache_ttl / 5
-    }
+/// How long before its end a record is read anew, if its session is busy.
+fn reload_lead(settings: &Settings) -> Duration {
+    settings.cache_ttl() / 5
+}
 
-    /// After how long that is tried again.
-    fn reload_retry(&self) -> Duration {
-        self.reload_lead() / 4
-    }
+/// After how long that is tried again.
+fn reload_retry(settings: &Settings) -> Duration {
+    reload_lead(settings) / 4
 }

@@ -13,7 +13,7 @@ use crate::{
     id::{SessionId, UserId},
     manager::{
         SessionManager,
-        request::{Checked, CurrentSession},
+        request::{current::CurrentSession, pending::Checked},
     },
     policy::Denied,
 };

@@ -1,7 +1,9 @@
+//! What a session weighs in the cache.
+
 use crate::session::Session;
 
 /// About what a session and one token of it weigh in the cache, in bytes: rather too much than too little.
-pub(in crate::manager) fn weight(session: &Session, token: &[u8]) -> u32 {
+pub(super) fn weight(session: &Session, token: &[u8]) -> u32 {
     let device = &session.device;
     let location = session.location.as_ref().map(|place| [&place.city, &place.region, &place.country_code]);
     let texts = [&device.user_agent].into_iter().chain(location.into_iter().flatten());

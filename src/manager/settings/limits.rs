@@ -1,9 +1,11 @@
+//! How many sessions and devices a user may have.
+
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{ConfigError, ConfigErrorKind},
+    error::ConfigError,
     id::UserId,
-    manager::{Inner, settings::SessionManagerBuilder},
+    manager::settings::{SessionManagerBuilder, invalid},
     policy::{Admission, OverLimit, SameDevice, SessionLimit},
 };
 
@@ -53,15 +55,15 @@ impl SessionManagerBuilder {
     /// Adds a limit on the active sessions of a user. One on the same kind of device takes the place of an earlier one; of
     /// limits on different kinds each has to be kept. Default: none.
     pub fn limit(mut self, limit: SessionLimit) -> Self {
-        self.limits.of_everybody.retain(|earlier| earlier.kind != limit.kind);
-        self.limits.of_everybody.push(limit);
+        self.settings.limits.of_everybody.retain(|earlier| earlier.kind != limit.kind);
+        self.settings.limits.of_everybody.push(limit);
         self
     }
 
     /// The limits of each user, instead of those that are the same for all. It is asked at each sign-in, so it must not
     /// block. A limit of 0 sessions counts as 1. Default: not set.
     pub fn limits_of(mut self, limits: impl Fn(&UserId) -> Vec<SessionLimit> + Send + Sync + 'static) -> Self {
-        self.limits.of_each = Some(OfEach(Arc::new(limits)));
+        self.settings.limits.of_each = Some(OfEach(Arc::new(limits)));
         self
     }
 
@@ -69,7 +71,7 @@ impl SessionManagerBuilder {
     /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 20 of the others, once they had
     /// ended ten minutes ago. Default: 200.
     pub fn max_ended(mut self, sessions: u32) -> Self {
-        self.limits.ended = sessions;
+        self.settings.limits.ended = sessions;
         self
     }
 
@@ -78,7 +80,7 @@ impl SessionManagerBuilder {
     /// It takes a device id in the [`ClientInfo`](crate::ClientInfo). The session that the client itself held ends in either
     /// case.
     pub fn same_device(mut self, same_device: SameDevice) -> Self {
-        self.limits.same_device = same_device;
+        self.settings.limits.same_device = same_device;
         self
     }
 }
@@ -90,7 +92,7 @@ impl Limits {
             (self.devices == 0, "a limit of 0 devices lets no device be known"),
         ];
         match rules.into_iter().find(|(broken, _)| *broken) {
-            Some((_, message)) => Err(ConfigError::new(ConfigErrorKind::Setting, message)),
+            Some((_, message)) => Err(invalid(message)),
             None => Ok(()),
         }
     }
@@ -103,24 +105,5 @@ impl Limits {
             Some(OfEach(limits)) => limits(user),
             None => self.of_everybody.clone(),
         };
-    }
-}
-
-impl Inner {
-    /// Lets the store know which sessions of the user this node has lately seen in use, if that decides who gives way.
-    ///
-    /// It is known to the activity interval: of two sessions that were both in use within one, either may go.
-    pub(in crate::manager) async fn settle_activity(&self, admission: &Admission, user: &UserId) {
-        if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
-            return;
-        }
-        let touches = self.activity.take_of(user);
-        if touches.is_empty() {
-            return;
-        }
-        // A failure is on the log. The sign-in goes on with what is on record.
-        if self.within_deadline("touch", self.store.touch(&touches)).await.is_err() {
-            self.activity.put_back(touches);
-        }
     }
 }

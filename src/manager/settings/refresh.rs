@@ -1,10 +1,8 @@
+//! How access tokens are refreshed.
+
 use std::time::Duration;
 
-use crate::{
-    error::{ConfigError, ConfigErrorKind},
-    succession::Retries,
-    token::KeyRing,
-};
+use crate::{error::ConfigError, manager::settings::invalid, succession::Retries, token::KeyRing};
 
 /// How access tokens are refreshed.
 ///
@@ -182,7 +180,7 @@ impl RefreshPolicy {
             (self.grace > Self::LONGEST_GRACE, "the grace of a refresh is longer than 120 s"),
         ];
         match rules.into_iter().find(|(broken, _)| *broken) {
-            Some((_, message)) => Err(ConfigError::new(ConfigErrorKind::Setting, message)),
+            Some((_, message)) => Err(invalid(message)),
             None => Ok(()),
         }
     }

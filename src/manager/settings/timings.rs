@@ -1,45 +1,45 @@
+//! How long things take and last. What was not set follows from what was, and all of it has to go together.
+
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use crate::{
-    error::{ConfigError, ConfigErrorKind},
-    manager::settings::SessionManagerBuilder,
+    error::ConfigError,
+    manager::settings::{Settings, invalid},
     policy::SessionPolicy,
 };
 
-/// How long things take and last, as `build()` has checked them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timings {
-    pub(in crate::manager) cache_ttl: Duration,
-    pub(in crate::manager) activity_interval: Duration,
-    pub(in crate::manager) flush_interval: Duration,
-    pub(in crate::manager) store_deadline: Duration,
-    pub(in crate::manager) retention: Duration,
-    pub(in crate::manager) address_retention: Option<Duration>,
-    pub(in crate::manager) purge_interval: Duration,
-    pub(in crate::manager) device_retention: Duration,
-}
+impl Settings {
+    /// How long a record may be used without being read again.
+    pub(in crate::manager) fn cache_ttl(&self) -> Duration {
+        self.cache_ttl.unwrap_or_else(|| (self.idle_timeout() / 10).min(Duration::from_secs(10)))
+    }
 
-impl Timings {
+    /// How often the activity of one session is recorded at most.
+    pub(in crate::manager) fn activity_interval(&self) -> Duration {
+        self.activity_interval.unwrap_or_else(|| (self.idle_timeout() / 10).min(Duration::from_secs(60)))
+    }
+
+    /// How often recorded activity is written.
+    pub(in crate::manager) fn flush_interval(&self) -> Duration {
+        let sixth = self.activity_interval() / 6;
+        self.flush_interval.unwrap_or_else(|| sixth.clamp(Duration::from_millis(1), Duration::from_secs(10)))
+    }
+
     /// How far recorded activity may lag the real one.
     pub(in crate::manager) fn idle_allowance(&self) -> Duration {
-        self.activity_interval + self.flush_interval
+        self.activity_interval() + self.flush_interval()
     }
-}
 
-impl SessionManagerBuilder {
-    /// What was not set follows from what was, and all of it has to go together.
-    pub(in crate::manager) fn timings(&self) -> Result<Timings, ConfigError> {
-        let SessionPolicy { absolute_timeout, idle_timeout, .. } = self.policy;
-        let idle_timeout = idle_timeout.min(absolute_timeout);
-        let tenth = idle_timeout / 10;
-        let cache_ttl = self.cache_ttl.unwrap_or_else(|| tenth.min(Duration::from_secs(10)));
-        let activity_interval = self.activity_interval.unwrap_or_else(|| tenth.min(Duration::from_secs(60)));
-        let flush_interval = self
-            .flush_interval
-            .unwrap_or_else(|| (activity_interval / 6).clamp(Duration::from_millis(1), Duration::from_secs(10)));
+    fn idle_timeout(&self) -> Duration {
+        self.policy.idle_timeout.min(self.policy.absolute_timeout)
+    }
 
+    pub(super) fn check_timings(&self) -> Result<(), ConfigError> {
+        let (absolute_timeout, idle_timeout) = (self.policy.absolute_timeout, self.idle_timeout());
+        let (cache_ttl, activity_interval) = (self.cache_ttl(), self.activity_interval());
+        let flush_interval = self.flush_interval();
         let second = Duration::from_secs(1);
         let rules = [
             (absolute_timeout.is_zero(), "the absolute timeout is zero"),
@@ -66,18 +66,9 @@ impl SessionManagerBuilder {
             (self.purge_interval.is_zero(), "the purge interval is zero"),
             (self.device_retention < 86_400 * second, "devices are known for less than a day"),
         ];
-        if let Some((_, message)) = rules.into_iter().find(|(broken, _)| *broken) {
-            return Err(ConfigError::new(ConfigErrorKind::Setting, message));
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, message)) => Err(invalid(message)),
+            None => Ok(()),
         }
-        Ok(Timings {
-            cache_ttl,
-            activity_interval,
-            flush_interval,
-            store_deadline: self.store_deadline,
-            retention: self.retention,
-            address_retention: self.address_retention,
-            purge_interval: self.purge_interval,
-            device_retention: self.device_retention,
-        })
     }
 }

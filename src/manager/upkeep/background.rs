@@ -1,3 +1,5 @@
+//! The tasks that work beside the requests.
+
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -22,7 +24,7 @@ use crate::{
 ///
 /// They start with the first request, since a manager may be built before there is a runtime, and end with the manager
 /// or by [`SessionManager::shutdown`]. One that panics is started again.
-pub(crate) struct Background {
+pub(super) struct Background {
     started: AtomicBool,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -46,24 +48,30 @@ impl SessionManager {
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let inner = &self.inner;
         let ended = time::timeout(deadline, async {
-            inner.background.stop().await;
-            while !inner.flush_activity().await {
+            inner.upkeep.background.stop().await;
+            while !inner.records.flush_activity().await {
                 time::sleep(Duration::from_millis(50)).await;
             }
         });
         // Whether the deadline cut it short shows in what is left.
         let _ = ended.await;
-        ShutdownReport { unwritten: inner.activity.len(), dropped: inner.activity.dropped() }
+        ShutdownReport { unwritten: inner.records.activity.len(), dropped: inner.records.activity.dropped() }
+    }
+}
+
+impl Inner {
+    /// Starts the tasks, if they have not been started yet.
+    pub(in crate::manager) fn ensure_running(self: &Arc<Self>) {
+        self.upkeep.background.ensure_running(self);
     }
 }
 
 impl Background {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { started: AtomicBool::new(false), stop: watch::Sender::new(false), tasks: Mutex::default() }
     }
 
-    /// Starts the tasks, if they have not been started yet.
-    pub(crate) fn ensure_running(&self, inner: &Arc<Inner>) {
+    fn ensure_running(&self, inner: &Arc<Inner>) {
         if self.started.load(Ordering::Relaxed) || self.started.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -115,14 +123,14 @@ fn must_stop(stop: &watch::Receiver<bool>) -> bool {
 }
 
 async fn write_activity(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
-    let Some(interval) = inner.upgrade().map(|inner| inner.timings.flush_interval) else {
+    let Some(interval) = inner.upgrade().map(|inner| inner.settings.flush_interval()) else {
         return;
     };
     while next_round(interval, &mut stop).await {
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        inner.flush_activity().await;
+        inner.records.flush_activity().await;
     }
 }
 

@@ -16,7 +16,12 @@ use crate::{
     error::Error,
     event::SessionEvent,
     logging,
-    manager::{Inner, SessionManager, records::ends::Ends, upkeep::next_round::next_round},
+    manager::{
+        Inner, SessionManager,
+        records::{Records, ends::Ends},
+        upkeep::next_round::next_round,
+    },
+    metrics::Operation,
 };
 
 impl SessionManager {
@@ -31,17 +36,17 @@ impl SessionManager {
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What was
     /// deleted until then stays deleted.
     pub async fn purge(&self) -> Result<u64, Error> {
-        let now = self.inner.time_on_record().await?;
-        let purged = self.inner.purge(now.saturating_sub(self.inner.timings.retention)).await?;
-        self.inner.purge_devices(now).await?;
-        self.inner.forget_addresses(now, None).await?;
+        let now = self.inner.records.time_on_record().await?;
+        let purged = self.inner.records.purge(now.saturating_sub(self.inner.settings.retention)).await?;
+        self.inner.records.purge_devices(now).await?;
+        self.inner.records.forget_addresses(now, None).await?;
         Ok(purged)
     }
 }
 
 /// The task that cleans up.
 pub(in crate::manager) async fn delete_old_records(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
-    let Some(interval) = inner.upgrade().map(|inner| inner.timings.purge_interval) else {
+    let Some(interval) = inner.upgrade().map(|inner| inner.settings.purge_interval) else {
         return;
     };
     let (mut rounds, mut forgotten) = (0_u64, None);
@@ -51,33 +56,33 @@ pub(in crate::manager) async fn delete_old_records(inner: Weak<Inner>, mut stop:
         };
         // An error is on the log already, and the next round tries again. The store is asked for the time in the first round,
         // when little is on record that this node has written itself.
-        let Ok(now) = inner.time_on_record().await else {
+        let Ok(now) = inner.records.time_on_record().await else {
             continue;
         };
         rounds += 1;
         if rounds <= ROUNDS_OF_GRACE {
             continue;
         }
-        if inner.clean(now).await.is_ok()
-            && inner.purge_devices(now).await.is_ok()
-            && let Ok(until) = inner.forget_addresses(now, forgotten).await
+        if inner.records.clean(now).await.is_ok()
+            && inner.records.purge_devices(now).await.is_ok()
+            && let Ok(until) = inner.records.forget_addresses(now, forgotten).await
         {
             forgotten = until;
         }
     }
 }
 
-impl Inner {
+impl Records {
     /// Deletes what is past its retention, or asks whether it should.
     async fn clean(&self, now: Timestamp) -> Result<(), Error> {
-        let before = now.saturating_sub(self.timings.retention);
+        let before = now.saturating_sub(self.settings.retention);
         let due = Ends::between(Timestamp::UNIX_EPOCH, before).count(self, u64::MAX).await?;
         if due >= FEW {
             let kept = Ends::between(before, Timestamp::from_micros(i64::MAX)).count(self, due).await?;
             if kept < due {
                 logging::retention_paused(due, kept);
                 self.metrics.retention_paused();
-                self.listeners.tell(&SessionEvent::RetentionPaused { due, kept });
+                self.tell(&SessionEvent::RetentionPaused { due, kept });
                 return Ok(());
             }
         }
@@ -87,7 +92,7 @@ impl Inner {
     async fn purge(&self, before: Timestamp) -> Result<u64, Error> {
         let mut purged = 0;
         loop {
-            let deleted = self.within_deadline("purge", self.store.purge(before, BATCH)).await?;
+            let deleted = self.ask(Operation::Purge, |store| store.purge(before, BATCH)).await?;
             purged += deleted;
             if deleted < u64::from(BATCH) {
                 logging::purged(purged);

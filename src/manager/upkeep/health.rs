@@ -1,3 +1,5 @@
+//! How a manager is doing.
+
 use crate::manager::SessionManager;
 
 /// How a manager is doing, for a health check or a page of figures. What is counted is counted since it was built.
@@ -40,7 +42,7 @@ impl SessionManager {
     /// How the manager is doing. It asks nobody, and takes each of the cache's locks once.
     pub fn health(&self) -> Health {
         let inner = &self.inner;
-        let bus = inner.nodes.as_ref().map(|nodes| {
+        let bus = inner.records.nodes.as_ref().map(|nodes| {
             let health = nodes.bus_health();
             NodeHealth {
                 name: nodes.bus_name(),
@@ -55,8 +57,8 @@ impl SessionManager {
         Health {
             bus,
             cached_sessions: self.cached_sessions(),
-            activity_waiting: inner.activity.len(),
-            activity_dropped: inner.activity.dropped(),
+            activity_waiting: inner.records.activity.len(),
+            activity_dropped: inner.records.activity.dropped(),
         }
     }
 }

@@ -5,14 +5,28 @@
 //! - `setup`: what is set up in a way that is hardly meant is told once.
 //! - `health`: how all of it is doing.
 
-pub(super) mod background;
+mod background;
 mod cleaner;
 mod forget;
 mod health;
 pub(super) mod next_round;
-pub(super) mod setup;
+mod setup;
 
 pub use self::{
     background::ShutdownReport,
     health::{Health, NodeHealth},
 };
+
+use self::{background::Background, setup::Setup};
+
+/// What a manager has running.
+pub(crate) struct Upkeep {
+    background: Background,
+    setup: Setup,
+}
+
+impl Upkeep {
+    pub(super) fn new() -> Self {
+        Self { background: Background::new(), setup: Setup::default() }
+    }
+}

@@ -1,3 +1,5 @@
+//! How tasks wait.
+
 use std::time::Duration;
 
 use tokio::{sync::watch, time};

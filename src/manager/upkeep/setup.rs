@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time};
+use tokio::sync::watch;
 
 use crate::{
     clock::ticks,
@@ -19,7 +19,7 @@ use crate::{
 
 /// What has been seen of the set-up.
 #[derive(Default)]
-pub(crate) struct Setup {
+pub(super) struct Setup {
     /// A bit for each [`Misconfiguration`] that has been told.
     told: AtomicU32,
     /// When the first layer in shadow mode was made, in ticks; 0 when there is none.
@@ -34,7 +34,7 @@ impl SessionManager {
 
     /// Notes that a layer refuses nothing.
     pub(crate) fn note_shadow(&self) {
-        let (since, now) = (&self.inner.setup.shadow_since, self.inner.clock.ticks().max(1));
+        let (since, now) = (&self.inner.upkeep.setup.shadow_since, self.inner.records.clock.ticks().max(1));
         // Another layer may have been the first.
         let _ = since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
@@ -51,24 +51,22 @@ impl SessionManager {
 impl Inner {
     pub(in crate::manager) fn warn_once(&self, what: Misconfiguration) {
         let bit = 1 << what as u32;
-        if self.setup.told.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        if self.upkeep.setup.told.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
             return;
         }
-        logging::misconfigured(what);
-        self.listeners.tell(&SessionEvent::Misconfigured { what });
+        logging::misconfigured(what.as_str(), what);
+        self.records.tell(&SessionEvent::Misconfigured { what });
     }
 
-    /// Asks the store where it is, and whether anybody on the way can read along. One that cannot tell has nothing to tell.
     async fn look_at_store(&self) {
-        let asked = time::timeout(self.timings.store_deadline, self.store.plain_text_peer());
-        if let Ok(Ok(Some(_))) = asked.await {
+        if self.records.plain_text_peer().await.is_some() {
             self.warn_once(Misconfiguration::PlainTextStore);
         }
     }
 
     fn look_at_layers(&self) {
-        let since = self.setup.shadow_since.load(Ordering::Relaxed);
-        if since > 0 && self.clock.ticks().saturating_sub(since) >= ticks(SHADOW_FOR_LONG) {
+        let since = self.upkeep.setup.shadow_since.load(Ordering::Relaxed);
+        if since > 0 && self.records.clock.ticks().saturating_sub(since) >= ticks(SHADOW_FOR_LONG) {
             self.warn_once(Misconfiguration::ShadowForLong);
         }
     }

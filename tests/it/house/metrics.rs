@@ -129,6 +129,7 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "touch",
         "end",
         "end_all",
+        "cut_off",
         "rename",
         "set_data",
         "rotate",
@@ -145,7 +146,6 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "purge_devices",
         "erase",
         "scan",
-        "other",
     ] {
         for result in ["ok", "error", "timeout"] {
             expected.push(format!("device_sessions_store_seconds{{operation={operation},result={result}}}"));

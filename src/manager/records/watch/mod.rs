@@ -27,9 +27,9 @@ use crate::{
     bus::Cause,
     clock::ticks,
     device::ClientInfo,
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     logging,
-    manager::{Inner, request::CurrentSession, upkeep::next_round::next_round},
+    manager::{Inner, records::Records, request::CurrentSession, upkeep::next_round::next_round},
     session::{Actor, EndReason, Ending, Session},
 };
 
@@ -102,31 +102,33 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let Some(inner) = self.inner.upgrade() {
-            inner.watchers.turns().leave(&self.user, self.id);
-            inner.metrics.connection_left();
+            inner.records.watchers.turns().leave(&self.user, self.id);
+            inner.records.metrics.connection_left();
         }
     }
 }
 
 impl Inner {
     fn wait_for_end(self: &Arc<Self>, current: &CurrentSession) -> Waiting {
-        self.background.ensure_running(self);
-        let session = current.session();
+        self.ensure_running();
+        let (records, session) = (&self.records, current.session());
         let (user, id) = (session.user_id.clone(), session.id);
-        let next_look = self.next_look(session);
-        let ended = self.watchers.turns().join(&user, id, next_look, || Ended::new(None)).subscribe();
-        self.metrics.connection_waits();
+        let next_look = records.next_look(session);
+        let ended = records.watchers.turns().join(&user, id, next_look, || Ended::new(None)).subscribe();
+        records.metrics.connection_waits();
         // A revocation that was complete before we were listed has told nobody of us, but it has voided the entry.
         if !self.is_current(current) {
-            self.watchers.doubt(&user, id);
+            records.watchers.doubt(&user, id);
         }
         Waiting { inner: Arc::downgrade(self), user, id, ended }
     }
+}
 
+impl Records {
     /// The earliest moment at which the session may have ended by itself, in ticks, or the next look at all sessions.
     fn next_look(&self, session: &Session) -> u64 {
         let idle = self.last_active_at(session).saturating_add(session.idle_timeout);
-        let deadline = idle.saturating_add(self.timings.idle_allowance()).min(session.expires_at);
+        let deadline = idle.saturating_add(self.settings.idle_allowance()).min(session.expires_at);
         self.ticks_in(deadline.duration_since(self.clock.now()).min(SWEEP))
     }
 
@@ -198,26 +200,26 @@ struct Look {
 
 impl Look {
     fn take(inner: &Arc<Inner>) -> Option<Self> {
-        let (user, id, urgency) = inner.watchers.turns().take(inner.clock.ticks())?;
+        let (user, id, urgency) = inner.records.watchers.turns().take(inner.records.clock.ticks())?;
         Some(Self { inner: Arc::clone(inner), user, id, urgency, next: None })
     }
 
     /// Reads the record, and tells those who wait if the session has ended.
     async fn read(mut self) {
         let inner = Arc::clone(&self.inner);
-        let Ok(found) = inner.within_deadline("find", inner.find_in_turn(&self.user, self.id)).await else {
+        let Ok(found) = inner.records.find_in_turn(&SessionKey::new(self.user.clone(), self.id)).await else {
             return;
         };
         let Some(session) = found else {
             // Lost by the store, or erased: whatever was, it is no session any more.
-            let ending = Ending::new(EndReason::Policy, Actor::System, inner.clock.now());
-            return inner.watchers.tell(&self.user, self.id, &ending);
+            let ending = Ending::new(EndReason::Policy, Actor::System, inner.records.clock.now());
+            return inner.records.watchers.tell(&self.user, self.id, &ending);
         };
-        match inner.ending_here(&session) {
-            Some(ending) => inner.watchers.tell(&self.user, self.id, &ending),
+        match inner.records.ending_here(&session) {
+            Some(ending) => inner.records.watchers.tell(&self.user, self.id, &ending),
             // Word of the end may be faster than the end itself, where a store reads its own writes late.
             None if self.urgency == Urgency::Ended => self.urgency = Urgency::Time,
-            None => self.next = Some(inner.next_look(&session)),
+            None => self.next = Some(inner.records.next_look(&session)),
         }
     }
 }
@@ -226,9 +228,9 @@ impl Drop for Look {
     fn drop(&mut self) {
         let (at, urgency) = match self.next {
             Some(at) => (at, Urgency::Time),
-            None => (self.inner.ticks_in(RETRY), self.urgency),
+            None => (self.inner.records.ticks_in(RETRY), self.urgency),
         };
-        self.inner.watchers.turns().finish(&self.user, self.id, at, urgency);
+        self.inner.records.watchers.turns().finish(&self.user, self.id, at, urgency);
     }
 }
 
@@ -237,18 +239,18 @@ pub(in crate::manager) async fn watch_sessions(inner: Weak<Inner>, mut stop: wat
     let Some(manager) = inner.upgrade() else {
         return;
     };
-    let watchers = Arc::clone(&manager.watchers);
-    let mut next_sweep = manager.clock.ticks();
+    let watchers = Arc::clone(&manager.records.watchers);
+    let mut next_sweep = manager.records.clock.ticks();
     drop(manager);
     let mut reads = JoinSet::new();
     loop {
         let Some(manager) = inner.upgrade() else {
             return;
         };
-        manager.follow_clock();
-        if manager.clock.ticks() >= next_sweep {
-            next_sweep = manager.ticks_in(manager.timings.cache_ttl.max(ROUND));
-            if !manager.hears_other_nodes() {
+        manager.records.follow_clock();
+        if manager.records.clock.ticks() >= next_sweep {
+            next_sweep = manager.records.ticks_in(manager.settings.cache_ttl().max(ROUND));
+            if !manager.records.hears_other_nodes() {
                 watchers.doubt_everything();
             }
         }

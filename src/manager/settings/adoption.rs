@@ -1,0 +1,87 @@
+//! Which tokens from before this crate came are admitted.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::{
+    clock::Timestamp, error::ConfigError, id::UserId, manager::settings::invalid, policy::Adopting,
+    store::StoreRetention, token::VerifiedToken,
+};
+
+/// Which tokens from before this crate came are admitted, and until when.
+///
+/// Such a token names no session. Until the window closes, its first use puts a session on record, under an id that follows
+/// from the token: on any node, and however often it is tried, the same one. From then on it is a session like others, which
+/// ends when the token expires, and can be listed and ended before. After the window, tokens that were never used here are
+/// refused.
+///
+/// # Security
+///
+/// - The tokens must be signed with a key of the ring, and have what is required of others: `sub`, `iat`, `exp`, the issuer,
+///   the audience and the type. Where the same key signs tokens for other ends,
+///   [`accept_untyped_tokens`](crate::token::TokenOptions::accept_untyped_tokens) makes credentials of those as well.
+/// - Ending all sessions of a user, or all others, also reaches tokens that have not been used yet: those issued until then,
+///   by `iat`, in whole seconds. So do a change of credentials and an erasure. What the old system has revoked is not known
+///   here: [`only_if`](Self::only_if) is asked about each token.
+/// - When the user authenticated is not known, so an adopted session meets no
+///   [`Requirement::recent`](crate::assurance::Requirement::recent).
+/// - A store that has lost its records does not know which tokens were revoked, so nothing is adopted there any more. In the
+///   first day after `begins` it cannot be told from a new one.
+#[derive(Clone)]
+#[must_use]
+pub struct Adoption {
+    begins: Timestamp,
+    pub(in crate::manager) until: Timestamp,
+    only_if: Option<OnlyIf>,
+}
+
+type OnlyIf = Arc<dyn Fn(&UserId, Timestamp) -> bool + Send + Sync>;
+
+impl Adoption {
+    /// Admits tokens without a session until the window closes.
+    ///
+    /// `begins` is the day of the deployment, as a constant: the first token must be adopted within a day of it. The window
+    /// must be within the retention of ended sessions, since a session that was ended and deleted could come back otherwise.
+    pub fn between(begins: Timestamp, until: Timestamp) -> Self {
+        Self { begins, until, only_if: None }
+    }
+
+    /// Admits only those tokens for whose user and time of issue this returns `true`: not those from before the user's last
+    /// change of password in the old system, for example. It is called on the request's own task, once per token. Default:
+    /// all are admitted.
+    pub fn only_if(mut self, admits: impl Fn(&UserId, Timestamp) -> bool + Send + Sync + 'static) -> Self {
+        self.only_if = Some(Arc::new(admits));
+        self
+    }
+
+    pub(in crate::manager) fn check(&self, retention: Duration, store: StoreRetention) -> Result<(), ConfigError> {
+        let window = self.until.duration_since(self.begins);
+        let rules = [
+            (self.until <= self.begins, "the window of adoption closes before it begins"),
+            (window > retention, "tokens without a session are admitted for longer than ended sessions are kept"),
+            (store == StoreRetention::Unknown, "this store does not say that it keeps what adoption relies on"),
+            (!store.covers(window), "the store itself keeps ended sessions for less long than tokens are adopted"),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, message)) => Err(invalid(message)),
+            None => Ok(()),
+        }
+    }
+
+    pub(in crate::manager) fn admits(&self, verified: &VerifiedToken, now: Timestamp) -> bool {
+        let asked = self.only_if.as_ref().is_none_or(|admits| admits(&verified.user_id, verified.issued_at));
+        now < self.until && asked
+    }
+
+    pub(in crate::manager) fn of_token_issued_at(&self, issued_at: Timestamp) -> Adopting {
+        Adopting::new(issued_at, self.begins.saturating_add(FIRST_DAY), self.until)
+    }
+}
+
+impl fmt::Debug for Adoption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adoption").field("begins", &self.begins).field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
+/// How long a store may be new to adoption.
+const FIRST_DAY: Duration = Duration::from_secs(86_400);
