@@ -36,8 +36,6 @@ pub(crate) use self::recorded::{Metrics, Stopwatch};
 #[cfg(not(feature = "metrics"))]
 pub(crate) use self::silent::{Metrics, Stopwatch};
 
-use crate::policy::Denied;
-
 /// Declares the operations of a store with their names.
 macro_rules! operations {
     ($($operation:ident => $name:literal,)*) => {
@@ -85,35 +83,6 @@ operations! {
     PurgeDevices => "purge_devices",
     Erase => "erase",
     Scan => "scan",
-}
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Accepted,
-    Anonymous,
-    Malformed,
-    Invalid,
-    TokenExpired,
-    Ended,
-    Forged,
-    StepUp,
-    Unavailable,
-}
-
-impl From<&Denied> for Outcome {
-    fn from(denied: &Denied) -> Self {
-        match denied {
-            Denied::Missing => Self::Anonymous,
-            Denied::Malformed => Self::Malformed,
-            Denied::Invalid => Self::Invalid,
-            Denied::TokenExpired => Self::TokenExpired,
-            Denied::Ended(_) => Self::Ended,
-            Denied::Forged(_) => Self::Forged,
-            Denied::StepUp(_) => Self::StepUp,
-            Denied::Unavailable | Denied::IssuedInFuture => Self::Unavailable,
-        }
-    }
 }
 
 /// What the cache said of a token.

@@ -6,7 +6,8 @@ use ::metrics::{
 
 use crate::{
     clock::SteadyClock,
-    metrics::{Answered, Loaded, LookedUp, Operation, Outcome},
+    denied::Outcome,
+    metrics::{Answered, Loaded, LookedUp, Operation},
     session::EndReason,
 };
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     clock::SteadyClock,
-    metrics::{Answered, Loaded, LookedUp, Operation, Outcome},
+    denied::Outcome,
+    metrics::{Answered, Loaded, LookedUp, Operation},
     session::EndReason,
 };
 

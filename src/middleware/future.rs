@@ -14,12 +14,7 @@ use crate::middleware::unread::{self, Loan};
 use crate::{
     credentials::CredentialSource,
     manager::{Checked, CurrentSession, Unresolved},
-    middleware::{
-        OnDenied,
-        service::{Verdict, settle},
-        settings::Settings,
-        unread::Reading,
-    },
+    middleware::{OnDenied, judge::Verdict, settings::Settings, unread::Reading},
     transport::cookie,
 };
 
@@ -142,7 +137,7 @@ where
     B: 'static,
 {
     fn proceed(mut self, resolved: Result<CurrentSession, Unresolved>) -> State<S::Future, Response<ResBody>, S, B, R> {
-        let unread = match settle(&self.settings.manager, &self.settings, resolved, &mut self.request) {
+        let unread = match self.settings.settle(resolved, &mut self.request) {
             Verdict::Deny(denied) => {
                 let request = &mut self.request;
                 let response = self.settings.on_denied.response_to(&denied, request.uri(), request.headers());

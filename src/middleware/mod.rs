@@ -30,6 +30,7 @@ mod client;
 mod end_streams;
 mod future;
 mod isolation;
+mod judge;
 mod layer;
 mod media_type;
 mod peer;

@@ -21,11 +21,12 @@ use crate::{
 /// A page for a request that goes no further.
 pub(super) fn refused(page: &DevicesPage, denied: &Denied) -> Response {
     let texts = &*page.settings.texts;
-    match denied {
-        Denied::Unavailable => message(page, StatusCode::SERVICE_UNAVAILABLE, &texts.unavailable()),
-        Denied::Forged(_) => message(page, StatusCode::FORBIDDEN, &texts.foreign_request()),
-        Denied::Malformed => message(page, StatusCode::BAD_REQUEST, &texts.unreadable_request()),
-        denied => to_sign_in(page, denied),
+    let status = StatusCode::from_u16(denied.profile().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match status {
+        StatusCode::UNAUTHORIZED => to_sign_in(page, denied),
+        StatusCode::FORBIDDEN => message(page, status, &texts.foreign_request()),
+        StatusCode::BAD_REQUEST => message(page, status, &texts.unreadable_request()),
+        _ => message(page, status, &texts.unavailable()),
     }
 }
 

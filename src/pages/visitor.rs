@@ -41,11 +41,9 @@ pub(super) fn to_sign_in(page: &DevicesPage, denied: &Denied) -> Response {
         _ => None,
     };
     let form = Redirect::to(&sign_in_address(page, hint));
-    match denied {
-        Denied::Ended(ending) if !matches!(ending.reason, EndReason::Expired | EndReason::Idle) => {
-            (page.manager.signed_out(), form).into_response()
-        }
-        _ => form.into_response(),
+    match denied.end_reason() {
+        None | Some(EndReason::Expired | EndReason::Idle) => form.into_response(),
+        Some(_) => (page.manager.signed_out(), form).into_response(),
     }
 }
 

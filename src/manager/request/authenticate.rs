@@ -6,6 +6,7 @@ use crate::{
     cache::{Fresh, Lookup, Publication, Ticket},
     clock::{Timestamp, ticks},
     credentials::CredentialSource,
+    denied::Outcome,
     device::ClientInfo,
     event::SessionEvent,
     id::{SessionId, UserId},
@@ -22,7 +23,7 @@ use crate::{
         },
         tokens::Verifier,
     },
-    metrics::{LookedUp, Outcome},
+    metrics::LookedUp,
     policy::Denied,
     session::Session,
     token::{TokenRejection, VerifiedToken},
@@ -47,7 +48,7 @@ impl SessionManager {
             Checked::Pending(pending) => self.resolve(pending).await,
             Checked::Several(_) => Err(Denied::Malformed),
         };
-        self.metrics().request(resolved.as_ref().map_or_else(Outcome::from, |_| Outcome::Accepted));
+        self.metrics().request(resolved.as_ref().map_or_else(|denied| denied.profile().outcome, |_| Outcome::Accepted));
         let current = resolved?;
         self.admit(&current, || Some(ClientInfo::new()));
         Ok(current)

@@ -11,7 +11,7 @@ use crate::{
         rejection::{connect_end, grpc_trailers},
     },
     policy::Denied,
-    session::Ending,
+    session::{EndReason, Ending},
 };
 
 /// The last word to one stream.
@@ -95,10 +95,7 @@ impl Farewell {
 
 /// Clients drop an event without data, so there is some in any case.
 fn event(denied: &Denied) -> Bytes {
-    let reason = match denied {
-        Denied::Ended(ending) => ending.reason.as_str(),
-        _ => "ended",
-    };
+    let reason = denied.end_reason().map_or("ended", EndReason::as_str);
     Bytes::from(format!("event: session-ended\ndata: {reason}\n\n"))
 }
 

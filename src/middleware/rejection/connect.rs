@@ -10,6 +10,7 @@ use crate::{
         rejection::{Problem, body::body_with, details},
     },
     policy::Denied,
+    session::EndReason,
 };
 
 /// What kind of call a request is.
@@ -30,15 +31,13 @@ pub(super) fn call(uri: &Uri, headers: &HeaderMap) -> Option<Call> {
 
 /// The answer: the status and headers of the problem with the error as JSON, or a stream of nothing but its end.
 pub(super) fn response<B: Default + 'static>(call: Call, denied: &Denied, headers: &HeaderMap) -> Response<B> {
-    let problem = Problem::from(denied);
-    let error = error(&problem, denied);
-    let mut response: Response<B> = problem.into_response();
-    if let Some(reason) = end_reason(denied) {
-        response.headers_mut().insert(SESSION_END_REASON, HeaderValue::from_static(reason));
+    let mut response: Response<B> = Problem::from(denied).into_response();
+    if let Some(reason) = denied.end_reason() {
+        response.headers_mut().insert(SESSION_END_REASON, HeaderValue::from_static(reason.as_str()));
     }
     match call {
         Call::Unary => {
-            *response.body_mut() = body_with(error.to_string().into());
+            *response.body_mut() = body_with(error(denied).to_string().into());
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Call::Streaming => {
@@ -54,9 +53,9 @@ pub(super) fn response<B: Default + 'static>(call: Call, denied: &Denied, header
 
 /// The last message of a stream: a flag, a length, and the error.
 pub(in crate::middleware) fn end_of_stream(denied: &Denied) -> Bytes {
-    let mut end = json!({ "error": error(&Problem::from(denied), denied) });
-    if let Some(reason) = end_reason(denied) {
-        end["metadata"] = json!({ SESSION_END_REASON.as_str(): [reason] });
+    let mut end = json!({ "error": error(denied) });
+    if let Some(reason) = denied.end_reason() {
+        end["metadata"] = json!({ SESSION_END_REASON.as_str(): [reason.as_str()] });
     }
     let end = end.to_string();
     let mut message = BytesMut::with_capacity(5 + end.len());
@@ -66,24 +65,10 @@ pub(in crate::middleware) fn end_of_stream(denied: &Denied) -> Bytes {
     message.freeze()
 }
 
-fn error(problem: &Problem, denied: &Denied) -> Value {
-    let code = match denied {
-        Denied::Missing | Denied::Invalid | Denied::TokenExpired | Denied::StepUp(_) | Denied::Ended(_) => {
-            "unauthenticated"
-        }
-        Denied::Malformed => "invalid_argument",
-        Denied::Forged(_) => "permission_denied",
-        Denied::Unavailable | Denied::IssuedInFuture => "unavailable",
-    };
-    let details = details::of_connect(problem.code(), end_reason(denied));
-    json!({ "code": code, "message": problem.text(), "details": [details] })
-}
-
-fn end_reason(denied: &Denied) -> Option<&'static str> {
-    match denied {
-        Denied::Ended(ending) => Some(ending.reason.as_str()),
-        _ => None,
-    }
+fn error(denied: &Denied) -> Value {
+    let profile = denied.profile();
+    let details = details::of_connect(profile.code, denied.end_reason().map(EndReason::as_str));
+    json!({ "code": profile.connect_code, "message": profile.title, "details": [details] })
 }
 
 const SESSION_END_REASON: HeaderName = HeaderName::from_static("session-end-reason");

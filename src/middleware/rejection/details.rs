@@ -2,15 +2,17 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is `code` in upper case.
-pub(super) fn encode(status: u16, message: &str, code: &str, end_reason: Option<&str>) -> String {
+use crate::denied::Profile;
+
+/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is the code in upper case.
+pub(super) fn encode(profile: &Profile, end_reason: Option<&str>) -> String {
     let mut any = Vec::new();
     put_bytes(&mut any, 1, format!("type.googleapis.com/{ERROR_INFO}").as_bytes());
-    put_bytes(&mut any, 2, &error_info(code, end_reason));
+    put_bytes(&mut any, 2, &error_info(profile.code, end_reason));
 
     let mut details = vec![1 << 3];
-    put_varint(&mut details, usize::from(status));
-    put_bytes(&mut details, 2, message.as_bytes());
+    put_varint(&mut details, usize::from(profile.grpc_status));
+    put_bytes(&mut details, 2, profile.grpc_message.as_bytes());
     put_bytes(&mut details, 3, &any);
     STANDARD_NO_PAD.encode(details)
 }

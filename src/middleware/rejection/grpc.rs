@@ -1,10 +1,6 @@
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::{
-    error::ErrorKind,
-    middleware::rejection::{Problem, details},
-    policy::Denied,
-};
+use crate::{error::ErrorKind, middleware::rejection::details, policy::Denied, session::EndReason};
 
 /// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
 pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
@@ -16,28 +12,15 @@ pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
 
 /// What a call without a session ends with.
 pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
-    let (status, message) = match denied {
-        Denied::Missing => (UNAUTHENTICATED, "no credential"),
-        Denied::Malformed => (UNAUTHENTICATED, "malformed or several credentials"),
-        Denied::Invalid => (UNAUTHENTICATED, "invalid session"),
-        Denied::TokenExpired => (UNAUTHENTICATED, "access token expired"),
-        Denied::Forged(_) => (UNAUTHENTICATED, "possibly forged request"),
-        Denied::StepUp(_) => (UNAUTHENTICATED, "the user has to authenticate again"),
-        Denied::Ended(_) => (UNAUTHENTICATED, "session ended"),
-        Denied::Unavailable => (UNAVAILABLE, "session store unavailable"),
-        Denied::IssuedInFuture => (UNAVAILABLE, "clocks disagree"),
-    };
+    let profile = denied.profile();
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from(status));
-    trailers.insert("grpc-message", HeaderValue::from_static(message));
-    let reason = match denied {
-        Denied::Ended(ending) => Some(ending.reason.as_str()),
-        _ => None,
-    };
+    trailers.insert("grpc-status", HeaderValue::from(profile.grpc_status));
+    trailers.insert("grpc-message", HeaderValue::from_static(profile.grpc_message));
+    let reason = denied.end_reason().map(EndReason::as_str);
     if let Some(reason) = reason {
         trailers.insert("session-end-reason", HeaderValue::from_static(reason));
     }
-    let details = details::encode(status, message, Problem::from(denied).code(), reason);
+    let details = details::encode(profile, reason);
     // Base64 is visible text.
     if let Ok(details) = HeaderValue::try_from(details) {
         trailers.insert("grpc-status-details-bin", details);
@@ -69,6 +52,3 @@ impl ErrorKind {
         }
     }
 }
-
-const UNAUTHENTICATED: u16 = 16;
-const UNAVAILABLE: u16 = 14;

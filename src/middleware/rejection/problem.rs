@@ -7,7 +7,7 @@ use crate::{
     assurance::Requirement,
     middleware::{isolation::isolate, rejection::body::body_with},
     policy::Denied,
-    session::{EndReason, Ending},
+    session::EndReason,
 };
 
 /// Problem details (RFC 9457) with a stable `code` for programs and a short `error` for people.
@@ -52,53 +52,20 @@ impl Problem {
 
     /// The store could not be asked.
     pub(crate) fn unavailable() -> Self {
-        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "Try again in a moment");
-        Self { retry_after: Some("1"), ..problem }
+        Self::from(&Denied::Unavailable)
     }
 
-    /// The stable name of what went wrong.
-    pub(super) fn code(&self) -> &'static str {
-        self.code
-    }
-
-    /// What went wrong, for people.
-    pub(super) fn text(&self) -> &'static str {
-        self.error
-    }
-
-    fn unauthorized(code: &'static str, error: &'static str) -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, code, error);
-        Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_token\"")), ..problem }
-    }
-
-    fn ended(ending: &Ending) -> Self {
-        let (code, error) = match ending.reason {
-            EndReason::SignedOut => ("session_revoked", "Signed out"),
-            EndReason::RevokedByUser => ("session_revoked", "Signed out from another device"),
-            EndReason::RevokedByAdmin => ("session_revoked", "Signed out by an administrator"),
-            EndReason::Policy => ("session_revoked", "Signed out by a security policy"),
-            EndReason::Evicted => ("session_evicted", "Signed out because of newer sign-ins"),
-            EndReason::Replaced => ("session_replaced", "Replaced by a newer sign-in"),
-            EndReason::Idle => ("session_idle", "Signed out after a time without activity"),
-            EndReason::Expired => ("session_expired", "Session expired"),
-            EndReason::CredentialsChanged => ("credentials_changed", "Credentials changed"),
-            EndReason::RefreshReused => ("refresh_reused", "Signed out for safety"),
-        };
-        Self { reason: Some(ending.reason.as_str()), ..Self::unauthorized(code, error) }
-    }
-
-    /// The challenge of RFC 9470 §3.
-    fn step_up(requirement: &Requirement) -> Self {
+    /// Adds what a step-up requires.
+    fn asking_for(self, requirement: &Requirement) -> Self {
         let (acr_values, max_age) = (requirement.level_name(), requirement.max_age().map(|age| age.as_secs()));
-        let mut challenge = "Bearer error=\"insufficient_user_authentication\"".to_owned();
+        let mut challenge = self.challenge.unwrap_or_default().into_owned();
         if let Some(level) = acr_values {
             challenge.push_str(&format!(", acr_values=\"{level}\""));
         }
         if let Some(seconds) = max_age {
             challenge.push_str(&format!(", max_age={seconds}"));
         }
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "reauthentication_required", "Confirm that it is you");
-        Self { acr_values, max_age, challenge: Some(challenge.into()), ..problem }
+        Self { acr_values, max_age, challenge: Some(challenge.into()), ..self }
     }
 
     /// The response, with the body as far as `B` can hold it.
@@ -124,23 +91,17 @@ impl Problem {
 
 impl From<&Denied> for Problem {
     fn from(denied: &Denied) -> Self {
+        let profile = denied.profile();
+        let status = StatusCode::from_u16(profile.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Self {
+            reason: denied.end_reason().map(EndReason::as_str),
+            challenge: profile.challenge.map(Cow::Borrowed),
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some("1"),
+            ..Self::new(status, profile.code, profile.title)
+        };
         match denied {
-            Denied::Missing => {
-                let problem = Self::unauthorized("credentials_missing", "Not signed in");
-                Self { challenge: Some(Cow::Borrowed("Bearer")), ..problem }
-            }
-            Denied::Malformed => {
-                let error = "The request carries several credentials, or a malformed one";
-                let problem = Self::new(StatusCode::BAD_REQUEST, "invalid_request", error);
-                Self { challenge: Some(Cow::Borrowed("Bearer error=\"invalid_request\"")), ..problem }
-            }
-            Denied::Invalid => Self::unauthorized("token_invalid", "Invalid session"),
-            Denied::TokenExpired => Self::unauthorized("token_expired", "Access token expired"),
-            Denied::Ended(ending) => Self::ended(ending),
-            Denied::Forged(_) => Self::new(StatusCode::FORBIDDEN, "csrf_denied", "Request from another site refused"),
-            Denied::StepUp(requirement) => Self::step_up(requirement),
-            Denied::Unavailable => Self::unavailable(),
-            Denied::IssuedInFuture => Self { code: "clocks_disagree", ..Self::unavailable() },
+            Denied::StepUp(requirement) => problem.asking_for(requirement),
+            _ => problem,
         }
     }
 }
@@ -154,7 +115,10 @@ pub(crate) fn missing_layer() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Timestamp, session::Actor};
+    use crate::{
+        clock::Timestamp,
+        session::{Actor, Ending},
+    };
 
     fn answer(denied: &Denied) -> Response<String> {
         Problem::from(denied).into_response()

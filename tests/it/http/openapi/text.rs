@@ -73,7 +73,7 @@ fn every_operation_is_described_and_belongs_to_a_tag_that_is() {
 /// The codes that a source file gives to problems: the texts that stand where a code does.
 fn codes_of(source: &str) -> Vec<&str> {
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let calls = ["Problem::new(StatusCode::", "Self::new(StatusCode::", "unauthorized(", "bad_request(", "=> (\""];
+    let calls = ["Problem::new(StatusCode::", "Self::new(StatusCode::", "unauthorized(", "bad_request(", " code: \""];
     let mut codes = Vec::new();
     for call in calls {
         for rest in code.split(call).skip(1) {
