@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::{task::JoinHandle, time};
 use tower_device_sessions::{
-    CurrentSession, KeyRing, SessionManager,
+    ClientInfo, CurrentSession, KeyRing, SessionManager,
     bus::{BusEvent, GapReason, LocalBus, RevocationBus, RevocationMessage},
     device::DeviceName,
+    event::SessionEvent,
     manager::Revocation,
-    policy::SessionPolicy,
+    policy::{OverLimit, SessionPolicy},
     session::{EndReason, Ending},
     store::{FailingStore, Fault, MemoryStore, SessionStore, StoreMethod},
 };
@@ -98,6 +99,28 @@ async fn a_connection_on_this_node_is_told_before_the_other_nodes_are() -> TestR
         kit.sessions.revoke_all(current.user_id(), Revocation::by_application()).await?;
         time::sleep(2 * SECOND).await;
     }
+    Ok(())
+}
+
+/// S39: so is a connection whose session makes room for a sign-in, and the application hears of it last.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_makes_room_is_told_here_then_there_then_to_the_application() -> TestResult {
+    let bus = Script::new();
+    let kit = Kit::with(|builder| builder.bus(bus.clone()).max_sessions(1, OverLimit::RevokeOldest));
+    let current = kit.sessions.authenticate(kit.sign_in("ann").await.token()).await?;
+    let ended = tokio::spawn(current.ended());
+    kit.events.take();
+    bus.mute(true);
+    let signing_in = tokio::spawn({
+        let sessions = kit.sessions.clone();
+        async move { sessions.start("ann", ClientInfo::new()).await }
+    });
+    assert_eq!(told(ended).await?, EndReason::Evicted);
+    assert!(!signing_in.is_finished(), "it waits for the bus");
+    let is_ended = |event: &SessionEvent| matches!(event, SessionEvent::Ended { .. });
+    assert!(!kit.events.take().iter().any(is_ended), "the application hears of it when the other nodes have");
+    drop(signing_in.await??);
+    assert!(kit.events.take().iter().any(is_ended));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sources::Source;
 
 /// A module's path from the crate's root on; the root itself is empty.
-type Module = Vec<String>;
+pub type Module = Vec<String>;
 
 /// The modules of a crate, and what each of them exports of others.
 pub struct Imports {

@@ -1,11 +1,13 @@
 //! The structure keeps what it promises: which layer may use which, and what files look like.
 
+mod circles;
 mod imports;
 mod sources;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use self::{
+    circles::circles,
     imports::Imports,
     sources::{files_below, sources},
 };
@@ -84,6 +86,23 @@ fn nobody_takes_a_name_from_the_crates_root() {
     let imports = Imports::of(&sources);
     let taken: Vec<_> = imports.taken_from_the_root().collect();
     assert!(taken.is_empty(), "{taken:#?}");
+}
+
+/// Of two files that use each other neither can be read, or changed, without the other. What a folder and what is in it say to each
+/// other does not count: the folder names what it holds.
+#[test]
+fn no_modules_use_each_other_in_a_circle() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let circles = circles(&imports);
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn each_file_of_the_manager_says_what_it_is_for() {
+    for source in sources().iter().filter(|source| source.room() == "manager") {
+        assert!(source.text.starts_with("//! "), "{} does not begin with a sentence", source.path.display());
+    }
 }
 
 #[test]
