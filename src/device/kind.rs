@@ -37,7 +37,7 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: &'static [Self] = &[
         Self::Desktop,
         Self::Mobile,
         Self::Tablet,
@@ -74,7 +74,7 @@ impl DeviceKind {
 
     /// The kind of this name; a name that is not known reads as [`Unknown`](Self::Unknown).
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or_default()
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name).unwrap_or_default()
     }
 }
 
