@@ -83,9 +83,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
     }
 }
 
-/// The session of a request whose user has authenticated within the last `SECONDS`.
+/// The session of a request whose user has authenticated recently: within the time that the policy says,
+/// [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for). [`RecentAuthWithin`] has a time of its own.
 ///
-/// Without a number it is the time that the policy says: [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for).
 /// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or whatever
 /// else it has, and calls [`SessionManager::reauthenticated`].
 ///
@@ -97,29 +97,66 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
 /// async fn change_password(RecentAuth(session): RecentAuth) -> String {
 ///     format!("{} may", session.user_id())
 /// }
-///
-/// async fn transfer(RecentAuth(session): RecentAuth<60>) -> String {
-///     format!("{} has been here within the minute", session.user_id())
-/// }
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
-pub struct RecentAuth<const SECONDS: u64 = 0>(pub CurrentSession);
+pub struct RecentAuth(pub CurrentSession);
 
-impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuth<SECONDS> {
+impl<S: Sync> FromRequestParts<S> for RecentAuth {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
-        let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
-        let requirement = match SECONDS {
-            0 => manager.policy().recent(),
-            seconds => Requirement::recent(Duration::from_secs(seconds)),
-        };
-        match current.meets(&requirement) {
-            Ok(()) => Ok(Self(current)),
-            Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
-        }
+        meeting(parts, state, |manager| manager.policy().recent()).await.map(Self)
+    }
+}
+
+/// The session of a request whose user has authenticated within the last `SECONDS`, which is not 0.
+///
+/// Otherwise the answer is that of [`RecentAuth`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::RecentAuthWithin;
+///
+/// async fn transfer(RecentAuthWithin(session): RecentAuthWithin<60>) -> String {
+///     format!("{} authenticated within the minute", session.user_id())
+/// }
+/// ```
+///
+/// No session is as recent as none at all:
+///
+/// ```compile_fail
+/// use axum::{Router, routing::get};
+/// use tower_device_sessions::RecentAuthWithin;
+///
+/// async fn transfer(_: RecentAuthWithin<0>) {}
+/// let app: Router = Router::new().route("/", get(transfer));
+/// ```
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
+pub struct RecentAuthWithin<const SECONDS: u64>(pub CurrentSession);
+
+impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuthWithin<SECONDS> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        const { assert!(SECONDS > 0, "a session cannot have authenticated within no time") };
+        meeting(parts, state, |_| Requirement::recent(Duration::from_secs(SECONDS))).await.map(Self)
+    }
+}
+
+/// The request's session, if it meets the requirement.
+async fn meeting<S: Sync>(
+    parts: &mut Parts,
+    state: &S,
+    requirement: impl FnOnce(&SessionManager) -> Requirement,
+) -> Result<CurrentSession, SessionRejection> {
+    let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+    let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
+    match current.meets(&requirement(&manager)) {
+        Ok(()) => Ok(current),
+        Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
     }
 }
 

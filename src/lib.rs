@@ -115,7 +115,7 @@ pub use self::{
 };
 #[cfg(feature = "axum")]
 pub use self::{
-    extract::{RecentAuth, SessionRejection},
+    extract::{RecentAuth, RecentAuthWithin, SessionRejection},
     routes::{AdminRoutes, SessionRoutes},
 };
 

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, Uri};
+use http::Uri;
 use tower_layer::Layer;
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
         DefaultOnDenied, SessionService,
         settings::{Enforcement, Passive, Settings},
     },
-    policy::Denied,
 };
 
 /// Finds the session of each request.
@@ -121,7 +120,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will do.
+    /// Answers requests that are not accepted: an [`OnDenied`](crate::middleware::OnDenied), such as a closure from `&Denied` and
+    /// `&HeaderMap`, the request's headers, to a response.
     ///
     /// Anonymous requests are accepted here, and so are those whose credential is left over: for them there is
     /// [`RequireSessionLayer::on_denied`](crate::RequireSessionLayer::on_denied). Default: [`DefaultOnDenied`].
@@ -142,10 +142,7 @@ impl<R> SessionLayer<R> {
     /// # let _ = layer;
     /// # }
     /// ```
-    pub fn on_denied<N, B>(self, on_denied: N) -> SessionLayer<N>
-    where
-        N: Fn(&Denied, &HeaderMap) -> http::Response<B>,
-    {
+    pub fn on_denied<N>(self, on_denied: N) -> SessionLayer<N> {
         SessionLayer { settings: Arc::new(self.settings.on_denied(on_denied)) }
     }
 }

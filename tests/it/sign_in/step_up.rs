@@ -11,8 +11,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, DeviceId, ErrorKind, RecentAuth, RequireRecentAuthLayer, SessionLayer, SessionManager,
-    SessionPolicy, SessionRoutes, StartedSession,
+    ClientInfo, CurrentSession, DeviceId, ErrorKind, RecentAuth, RecentAuthWithin, RequireRecentAuthLayer,
+    SessionLayer, SessionManager, SessionPolicy, SessionRoutes, StartedSession,
     assurance::Requirement,
     credentials::{CookieOptions, Transport},
     event::SessionEvent,
@@ -32,7 +32,7 @@ fn app(sessions: &SessionManager) -> Router {
     Router::new()
         .route("/me", get(async |session: CurrentSession| session.user_id().to_string()))
         .route("/by-policy", get(async |RecentAuth(_): RecentAuth| "in"))
-        .route("/within-a-minute", get(async |RecentAuth(_): RecentAuth<60>| "in"))
+        .route("/within-a-minute", get(async |RecentAuthWithin(_): RecentAuthWithin<60>| "in"))
         .merge(Router::new().route("/strong", post(async || "in")).layer(RequireRecentAuthLayer::new(strong)))
         .merge(Router::new().route("/otp", get(async || "in")).layer(RequireRecentAuthLayer::new(with_otp)))
         .nest("/api", SessionRoutes::new(sessions).into_router())
