@@ -126,7 +126,7 @@ fn with_both_transports_a_disagreement_is_a_bad_request() {
     assert_eq!((ask(&one), ask(&other)), (200, 400));
 }
 
-/// Issue 2, in the body: the pair moves on, a used token ends everything.
+/// With tokens in the body, the pair moves on, and a used token ends everything.
 #[test]
 fn a_used_refresh_token_ends_the_session() {
     let server = Server::start(&[("REFRESH", "on"), ("REFRESH_GRACE", "0")]);
@@ -238,7 +238,7 @@ fn a_server_of_secrets_publishes_no_key() {
     assert_eq!((status, json_of(&body)), (200, json!({ "keys": [] })));
 }
 
-/// Issue 5: the presets, and the timeouts that win over them.
+/// The presets, and the timeouts that win over them.
 #[test]
 fn presets_set_the_lifetimes() -> TestResult {
     for (variables, seconds) in [

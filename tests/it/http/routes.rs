@@ -43,7 +43,7 @@ async fn two_devices_are_listed_and_one_signs_the_other_out() -> TestResult {
     Ok(())
 }
 
-/// DESIGN §7, S82: exactly these members, and no secret among them.
+/// S82: exactly these members, and no secret among them.
 #[tokio::test]
 async fn a_listed_session_has_these_members_and_no_others() -> TestResult {
     let kit = Kit::new();

@@ -84,7 +84,7 @@ impl Fixture {
     }
 }
 
-/// DESIGN §8: a chunk holds no lock for longer than 30 ms, and there are at most 1,000 sessions in it.
+/// A chunk holds no lock for longer than 30 ms, and there are at most 1,000 sessions in it.
 #[tokio::test]
 async fn chunks_shrink_where_the_store_is_slow_and_grow_where_it_is_quick() -> TestResult {
     let fixture = Fixture::new(2_500).await;

@@ -103,7 +103,7 @@ async fn a_sign_in_sets_the_cookie_and_shows_no_token() -> TestResult {
     Ok(())
 }
 
-/// Issue 5: who is not to be remembered gets a cookie that ends with the browser.
+/// A user who is not to be remembered gets a cookie that ends with the browser.
 #[tokio::test]
 async fn a_cookie_until_the_browser_closes_has_no_age() -> TestResult {
     let kit = cookie_kit();
@@ -542,7 +542,7 @@ async fn the_refresh_cookie_is_sent_nowhere_else() -> TestResult {
     Ok(())
 }
 
-/// Issue 2: with cookies, a refresh sets both, says nothing to scripts, and only answers its own pages.
+/// With cookies, a refresh sets both, says nothing to scripts, and only answers its own pages.
 #[tokio::test]
 async fn cookies_are_refreshed_by_cookies() -> TestResult {
     let kit =

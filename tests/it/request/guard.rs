@@ -153,7 +153,7 @@ async fn no_request_begun_after_a_revocation_is_accepted_under_load() -> TestRes
     Ok(())
 }
 
-/// R04, DESIGN §8: whatever the herd, one read.
+/// R04: one read, no matter how large the herd.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_herd_of_a_thousand_on_a_cold_session_reads_once() -> TestResult {
     let kit = Kit::new();

@@ -296,7 +296,7 @@ async fn a_step_up_that_cannot_be_recorded_is_an_outage() -> TestResult {
     Ok(())
 }
 
-/// DESIGN §7: until when the user counts as recently authenticated.
+/// Until when the user counts as recently authenticated.
 #[tokio::test]
 async fn the_current_session_shows_until_when_it_is_fresh() -> TestResult {
     let kit = Kit::with(|builder| builder.policy(SessionPolicy::new().fresh_for(10 * MINUTE)));

@@ -59,7 +59,7 @@ async fn refresh_with(kit: &Kit, token: &str) -> Answer {
     send(&kit.app(), post_refresh(serde_json::json!({ "refreshToken": token }).to_string())).await
 }
 
-/// Issue 2: the fields of the answer, the life of the new token, and that the old one goes on until it expires.
+/// The fields of the answer, the lifetime of the new token, and that the old one goes on until it expires.
 #[tokio::test]
 async fn a_refresh_answers_the_next_pair() -> TestResult {
     let kit = kit();
@@ -510,7 +510,7 @@ async fn a_first_use_that_cannot_be_recorded_is_recorded_by_the_next_request() -
     Ok(())
 }
 
-/// DESIGN §8: a cached request costs the store nothing, whatever the generation.
+/// A cached request costs the store nothing, whatever the generation.
 #[tokio::test]
 async fn a_cached_request_reads_nothing_after_a_refresh() -> TestResult {
     let kit = kit();
@@ -524,8 +524,8 @@ async fn a_cached_request_reads_nothing_after_a_refresh() -> TestResult {
     Ok(())
 }
 
-/// Issue 2: `latest_token_only`. The older access token dies when the newer one has been seen in use, not before: the answer
-/// may have been lost.
+/// `latest_token_only`: the older access token dies when the newer one has been seen in use, and not before, because the
+/// answer may have been lost.
 #[tokio::test]
 async fn an_older_access_token_is_refused_once_a_newer_one_is_in_use() -> TestResult {
     for (latest_only, alive) in [(false, true), (true, false)] {
