@@ -1,3 +1,5 @@
+//! The contract of a store: what each operation does, and what it returns.
+
 use std::{fmt, pin::Pin, time::Duration};
 
 use serde_json::{Map, Value};

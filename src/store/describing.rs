@@ -1,3 +1,5 @@
+//! Describes every record that is read from a store, for applications that name devices themselves.
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};

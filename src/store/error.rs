@@ -1,3 +1,5 @@
+//! The error of a store.
+
 use std::{error::Error as StdError, fmt};
 
 /// Why a store could not do what it was asked.

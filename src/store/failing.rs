@@ -1,3 +1,5 @@
+//! A store for tests, whose calls fail, hang or wait as planned.
+
 use std::{
     collections::{HashMap, VecDeque},
     fmt,

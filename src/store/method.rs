@@ -1,3 +1,5 @@
+//! The methods of a store by name, for tests that plan faults.
+
 /// The methods of a [`SessionStore`](super::SessionStore), for which a [`FailingStore`](super::FailingStore) plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the method of its name")]

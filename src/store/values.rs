@@ -1,3 +1,5 @@
+//! The arguments and results of a store's operations.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{

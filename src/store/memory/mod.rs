@@ -1,3 +1,5 @@
+//! A store in the memory of one process.
+
 mod records;
 
 use std::{

@@ -1,3 +1,5 @@
+//! Migrations in MySQL, in single statements because it commits each change of a schema at once.
+
 use sqlx::{Executor, MySqlConnection, Row};
 
 use super::{MySqlStore, statements::MIGRATIONS};

@@ -1,3 +1,5 @@
+//! Connecting to Postgres, and what is set on each connection.
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{

@@ -1,3 +1,5 @@
+//! A store in a Postgres database.
+
 mod connect;
 mod cutoffs;
 mod devices;

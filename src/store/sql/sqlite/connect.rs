@@ -1,3 +1,5 @@
+//! Opening a SQLite database: one connection that writes, and several that read.
+
 use std::{str::FromStr, sync::Arc, thread::available_parallelism, time::Duration};
 
 use sqlx::{

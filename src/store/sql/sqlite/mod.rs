@@ -1,3 +1,5 @@
+//! A store in a SQLite database.
+
 mod connect;
 mod cutoffs;
 mod devices;
