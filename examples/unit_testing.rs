@@ -5,8 +5,8 @@
 //! ```
 //!
 //! [`ManualClock`](tower_device_sessions::clock::ManualClock) moves time, [`MemoryStore`] keeps the records, and
-//! `tower::ServiceExt::oneshot` sends a request. The application is a function of its session manager, which is all that
-//! a test has to bring along.
+//! `tower::ServiceExt::oneshot` sends a request. The application is a function of its session manager, which is all
+//! that a test has to bring along.
 
 use std::{error::Error, net::SocketAddr};
 

@@ -4,8 +4,8 @@
 //! cargo run --release --example waiting_connections
 //! ```
 //!
-//! It signs in, lets 10,000 streams wait, and prints by how much the process has grown for each of them. It measures the
-//! resident set, so it runs on Linux alone.
+//! It signs in, lets 10,000 streams wait, and prints by how much the process has grown for each of them. It measures
+//! the resident set, so it runs on Linux alone.
 
 use std::{
     error::Error,

@@ -2,8 +2,8 @@ use crate::clock::Timestamp;
 
 /// What must hold for a token from before this crate came to be put on record.
 ///
-/// A store notes that adoption has begun in it. One that does not know of it later on has lost its records, and with them
-/// which tokens were revoked: nothing is adopted there.
+/// A store notes that adoption has begun in it. One that does not know of it later on has lost its records, and with
+/// them which tokens were revoked: nothing is adopted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adopting {
@@ -43,7 +43,8 @@ impl Adopting {
 pub enum NotAdopted {
     /// It was issued at or before the user's [`TokenCutoff`].
     CutOff,
-    /// The store knows of no adoption, and it is too late to begin one: it has lost its records, or is not the right one.
+    /// The store knows of no adoption, and it is too late to begin one: it has lost its records, or is not the right
+    /// one.
     NotBegun,
 }
 

@@ -14,8 +14,8 @@ pub enum Denied {
     Invalid,
     /// Its access token is one of ours and has run out. As far as is known its session goes on: the client may refresh.
     TokenExpired,
-    /// Its token is one of ours, and was issued in the future, as this node's clock has it: the clocks of two nodes disagree, or this
-    /// one's was set back. The credential may be as good as ever.
+    /// Its token is one of ours, and was issued in the future, as this node's clock has it: the clocks of two nodes
+    /// disagree, or this one's was set back. The credential may be as good as ever.
     IssuedInFuture,
     /// Its token is one of ours, and the session has ended.
     Ended(Ending),

@@ -19,11 +19,11 @@ pub enum SessionEvent {
     Started {
         /// The new record.
         session: Arc<Session>,
-        /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a client
-        /// without a device id.
+        /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a
+        /// client without a device id.
         new_device: bool,
-        /// Whether no other session of the user that is still kept has come from this country and region. Always `false` when
-        /// the place is not known.
+        /// Whether no other session of the user that is still kept has come from this country and region. Always
+        /// `false` when the place is not known.
         new_location: bool,
     },
     /// A session was ended on purpose: by a person, a limit or a rule.
@@ -35,8 +35,8 @@ pub enum SessionEvent {
         /// Why, by whom and when.
         ending: Ending,
     },
-    /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time may each
-    /// say so.
+    /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time
+    /// may each say so.
     Adopted {
         /// The new record.
         session: Arc<Session>,
@@ -50,9 +50,9 @@ pub enum SessionEvent {
         /// The number of the new pair.
         generation: u32,
     },
-    /// A refresh token that had been used up was presented, and was answered with the same successor again: an answer was
-    /// lost, several tabs have asked at once, or somebody has a copy. One time within seconds is normal. The same session
-    /// doing it generation after generation, minutes apart, is not.
+    /// A refresh token that had been used up was presented, and was answered with the same successor again: an answer
+    /// was lost, several tabs have asked at once, or somebody has a copy. One time within seconds is normal. The same
+    /// session doing it generation after generation, minutes apart, is not.
     RefreshReplayed {
         /// Whose session.
         user_id: UserId,
@@ -90,8 +90,8 @@ pub enum SessionEvent {
         /// The address now.
         to: IpAddr,
     },
-    /// A session is in use from another browser or operating system than the one it was started in. Newer versions of the
-    /// same do not count.
+    /// A session is in use from another browser or operating system than the one it was started in. Newer versions of
+    /// the same do not count.
     BrowserChanged {
         /// Whose session.
         user_id: UserId,
@@ -132,8 +132,8 @@ pub enum SessionEvent {
         /// The session that the token names.
         session_id: SessionId,
     },
-    /// The other nodes could not be told that sessions of a user have ended or changed. They notice when what they have cached
-    /// expires.
+    /// The other nodes could not be told that sessions of a user have ended or changed. They notice when what they have
+    /// cached expires.
     OtherNodesNotTold {
         /// Whose sessions.
         user_id: UserId,
@@ -152,8 +152,8 @@ pub enum SessionEvent {
         /// The name of the bus.
         bus: &'static str,
     },
-    /// More than half of all sessions on record are past their retention. None of them was deleted in this round: a clock that
-    /// is wrong looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
+    /// More than half of all sessions on record are past their retention. None of them was deleted in this round: a
+    /// clock that is wrong looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
     RetentionPaused {
         /// How many would be deleted.
         due: u64,
@@ -190,8 +190,8 @@ pub enum SessionEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misconfiguration {
-    /// Cookies work over plain HTTP ([`insecure_localhost`](crate::credentials::CookieOptions::insecure_localhost)), and a
-    /// request was for a host that is not this machine.
+    /// Cookies work over plain HTTP ([`insecure_localhost`](crate::credentials::CookieOptions::insecure_localhost)),
+    /// and a request was for a host that is not this machine.
     InsecureCookies,
     /// A layer has been in [shadow mode](crate::SessionLayer::shadow) for a week, and refuses nothing.
     ShadowForLong,

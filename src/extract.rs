@@ -4,8 +4,8 @@
 //!   anonymous requests too, and so does `Result<CurrentSession, SessionRejection>`, which says why there is none.
 //! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the answer is the
 //!   challenge of RFC 9470.
-//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
-//!   site has caused is answered with 403: nobody is to be signed in to a stranger's account.
+//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that
+//!   another site has caused is answered with 403: nobody is to be signed in to a stranger's account.
 //! - [`Error`] is the answer to what failed, and [`Denied`] to a request without a session.
 //!
 //! Where [`SessionLayer`](crate::SessionLayer) was forgotten, every extractor answers 500 and says so.
@@ -40,8 +40,8 @@ enum Reason {
 }
 
 impl SessionRejection {
-    /// Why the request was denied, for those who answer in a form of their own, as by a page. `None` where the layer was
-    /// forgotten: the answer of the rejection itself tells that to the developer.
+    /// Why the request was denied, for those who answer in a form of their own, as by a page. `None` where the layer
+    /// was forgotten: the answer of the rejection itself tells that to the developer.
     pub fn denied(&self) -> Option<&Denied> {
         match &self.0 {
             Reason::Denied(denied) => Some(denied),
@@ -86,8 +86,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
 /// The session of a request whose user has authenticated within the last `SECONDS`.
 ///
 /// Without a number it is the time that the policy says: [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for).
-/// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or whatever
-/// else it has, and calls [`SessionManager::reauthenticated`].
+/// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or
+/// whatever else it has, and calls [`SessionManager::reauthenticated`].
 ///
 /// # Examples
 ///

@@ -1,4 +1,5 @@
-//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and sign any device out, at once.
+//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and sign any device out, at
+//! once.
 //!
 //! JWTs stay, with a session id in them. Every sign-in is a record in a [store]; a [`SessionLayer`] checks the
 //! record on each request, through a short cache and a guard against revocations that race with it; [`CurrentSession`]
@@ -6,8 +7,8 @@
 //!
 //! # Reading order
 //!
-//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] say what their
-//!    tokens look like, [`SessionPolicy`] how long they live.
+//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] say what
+//!    their tokens look like, [`SessionPolicy`] how long they live.
 //! 2. [`SessionLayer`] and [`RequireSessionLayer`]: the middleware.
 //! 3. [`CurrentSession`], [`ClientInfo`], [`StartedSession`]: what handlers meet.
 //! 4. [`SessionRoutes`]: the ready-made endpoints.
@@ -15,8 +16,8 @@
 //! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
 //!
 //! Coming from stateless JWTs, begin with [`guide::migration`]. The other guides are about [browsers](guide::browsers),
-//! [apps](guide::mobile), [proxies](guide::proxy), [tests](guide::testing), what is promised ([`guide::security`]), and how
-//! it works inside ([`guide::architecture`]).
+//! [apps](guide::mobile), [proxies](guide::proxy), [tests](guide::testing), what is promised ([`guide::security`]), and
+//! how it works inside ([`guide::architecture`]).
 //!
 //! # Cargo features
 //!

@@ -3,8 +3,8 @@
 //! A place is found once, at sign-in, and kept with the session. Of these the first that knows one is taken:
 //!
 //! 1. what the application has said of the client ([`ClientInfo::location`](crate::ClientInfo::location)),
-//! 2. the [`Locate`] of the manager, asked for the client's address: the feature `geoip` has one that reads databases in
-//!    MaxMind's format,
+//! 2. the [`Locate`] of the manager, asked for the client's address: the feature `geoip` has one that reads databases
+//!    in MaxMind's format,
 //! 3. the headers of a trusted proxy ([`LocationHeaders`](crate::client_ip::LocationHeaders)).
 //!
 //! Where nothing is known there is no place, which is no error.
@@ -68,10 +68,10 @@ impl Location {
 pub trait Locate: Send + Sync + 'static {
     /// Where `ip` is, approximately; `None` when that is not known, for whatever reason.
     ///
-    /// It is called once per sign-in, on the task of the request and never for any other one: it must not block. Whoever
-    /// has to ask over the network does so before the sign-in, and passes the answer to
-    /// [`ClientInfo::location`](crate::ClientInfo::location). An IPv4 address that is mapped into IPv6 comes as the former;
-    /// private addresses come too. Should it panic, there is no place.
+    /// It is called once per sign-in, on the task of the request and never for any other one: it must not block.
+    /// Whoever has to ask over the network does so before the sign-in, and passes the answer to
+    /// [`ClientInfo::location`](crate::ClientInfo::location). An IPv4 address that is mapped into IPv6 comes as the
+    /// former; private addresses come too. Should it panic, there is no place.
     fn locate(&self, ip: IpAddr) -> Option<Location>;
 
     /// What has to be shown beside a place, by the licence of the data.

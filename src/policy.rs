@@ -1,8 +1,9 @@
 //! Lifetimes: how long a session may live and rest, whether there is room for one more, and why a request has none.
 //!
 //! 1. The absolute timeout counts from the sign-in and is never extended.
-//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session is only called
-//!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
+//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session is only
+//!    called idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked
+//!    elsewhere.
 //! 3. A session that has an ending on record stays ended, whatever the clock says.
 
 use std::time::Duration;
@@ -111,8 +112,8 @@ impl SessionPolicy {
         self
     }
 
-    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is always
-    /// free. Default: nothing.
+    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is
+    /// always free. Default: nothing.
     pub fn ending_others(mut self, ending_others: EndingOthers) -> Self {
         self.ending_others = ending_others;
         self
@@ -196,7 +197,8 @@ impl Admission {
     /// How long ago a session must have ended for its record to go: by then every node has heard of it.
     pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);
 
-    /// The moment before which a session must have ended for its record to go, if records of ended sessions are bounded.
+    /// The moment before which a session must have ended for its record to go, if records of ended sessions are
+    /// bounded.
     pub fn trims_before(&self) -> Option<Timestamp> {
         (self.keep_ended < u32::MAX).then(|| self.as_of.now.saturating_sub(Self::TRIMMED_AFTER))
     }

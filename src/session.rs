@@ -95,8 +95,8 @@ impl Session {
 
 /// One moment, and how far recorded activity may lag the real one at it: what decides whether a session has ended.
 ///
-/// Activity is written with a delay, and other nodes' activity may not be on record yet. So a session only counts as idle
-/// once its idle timeout *and* the allowance have passed.
+/// Activity is written with a delay, and other nodes' activity may not be on record yet. So a session only counts as
+/// idle once its idle timeout *and* the allowance have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AsOf {
@@ -112,8 +112,8 @@ impl AsOf {
         Self { now, idle_allowance }
     }
 
-    /// The last moment of activity for a session whose idle timeout is zero to count as idle; a session with a longer one
-    /// is idle when its activity lies that much further back.
+    /// The last moment of activity for a session whose idle timeout is zero to count as idle; a session with a longer
+    /// one is idle when its activity lies that much further back.
     ///
     /// Never before the epoch, so that subtracting any timeout from it stays within 64 bits of microseconds.
     pub fn idle_cutoff(&self) -> Timestamp {

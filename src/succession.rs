@@ -10,8 +10,8 @@ impl TokenState {
     /// 1. The newest is used up, and has a successor then.
     /// 2. The one before it is answered with that successor again for a while: an answer was lost, or several tabs have
     ///    asked at once. The while is a shorter one once the successor has been seen in use.
-    ///    Where the user has authenticated again in between, it is refused and nothing else: what they have proven is not
-    ///    for anyone who holds a token from before, and a tab that asked a moment too late is no thief.
+    ///    Where the user has authenticated again in between, it is refused and nothing else: what they have proven is
+    ///    not for anyone who holds a token from before, and a tab that asked a moment too late is no thief.
     /// 3. After that, and for anything older, two have the token, and one of them has stolen it.
     pub(crate) fn succession(&self, presented: u32, now: Timestamp, retries: Retries) -> Succession {
         if presented == self.generation {

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use tower_device_sessions::{Error, RecentAuth, SessionManager, SignedOut};
 
-/// Everything that is on record about the user goes: sessions, ended or not, and devices. The demo's two accounts are part of
-/// the program, so one can sign in again.
+/// Everything that is on record about the user goes: sessions, ended or not, and devices. The demo's two accounts are
+/// part of the program, so one can sign in again.
 pub async fn erase(
     State(sessions): State<SessionManager>,
     RecentAuth(session): RecentAuth,

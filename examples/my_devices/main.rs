@@ -1,5 +1,5 @@
-//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out: in a
-//! browser at `/`, and over HTTP below `/api`.
+//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out:
+//! in a browser at `/`, and over HTTP below `/api`.
 //!
 //! ```text
 //! cargo run --example my_devices --features sqlite

@@ -105,8 +105,8 @@ impl State {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Every fifth failure in a row brings a pause, twice as long as the one before. So the hundred that NIST SP 800-63B-4
-    /// allows are not reached in a year, and the owner is kept out no longer than a guesser makes it.
+    /// Every fifth failure in a row brings a pause, twice as long as the one before. So the hundred that NIST SP
+    /// 800-63B-4 allows are not reached in a year, and the owner is kept out no longer than a guesser makes it.
     fn note_failure(&mut self, account: Account) {
         let now = Instant::now();
         let failures = self.failures.entry(account.id).or_insert(Failures { count: 0, pause_until: now });

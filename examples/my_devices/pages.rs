@@ -30,8 +30,8 @@ pub fn page(sessions: &SessionManager, prefix: &str) -> Page {
     DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
 }
 
-/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs people in
-/// may put a token of its own into the `Authorization` field.
+/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs
+/// people in may put a token of its own into the `Authorization` field.
 pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
     let layer = SessionLayer::new(sessions).only(CredentialSource::Cookie).on_denied(page.on_denied());
     Router::new()

@@ -18,8 +18,9 @@ use tokio::sync::oneshot;
 
 /// Threads that hash passwords.
 ///
-/// One Argon2 takes 19 MiB. Anybody can ask for one, so a server that begins each at once runs out of memory. Each thread
-/// keeps its piece: what is given back to the allocator after each password leaves gaps that the next one does not fit into.
+/// One Argon2 takes 19 MiB. Anybody can ask for one, so a server that begins each at once runs out of memory. Each
+/// thread keeps its piece: what is given back to the allocator after each password leaves gaps that the next one does
+/// not fit into.
 pub struct Passwords {
     queue: SyncSender<Job>,
 }

@@ -1,10 +1,11 @@
 //! The server: what `axum::serve` does, and an end to whatever a client may draw out.
 //!
-//! 1. The first byte, and then the head of each request, have to arrive within [`Limits::request`], or the connection is
-//!    closed.
+//! 1. The first byte, and then the head of each request, have to arrive within [`Limits::request`], or the connection
+//!    is closed.
 //! 2. So has the body, with the answer: else it is a 408.
-//! 3. When the server is told to stop, requests go on for [`Limits::farewell`], and connections that are left then are cut. So
-//!    what comes after the server, such as writing the last activity, comes in time: container runtimes wait for 10 s.
+//! 3. When the server is told to stop, requests go on for [`Limits::farewell`], and connections that are left then are
+//!    cut. So what comes after the server, such as writing the last activity, comes in time: container runtimes wait
+//!    for 10 s.
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 

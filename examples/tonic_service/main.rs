@@ -1,5 +1,5 @@
-//! A gRPC service whose users can be signed out: a unary call, a stream, and the routes of the session over HTTP, all on
-//! one port.
+//! A gRPC service whose users can be signed out: a unary call, a stream, and the routes of the session over HTTP, all
+//! on one port.
 //!
 //! ```text
 //! cargo run --example tonic_service

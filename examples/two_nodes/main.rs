@@ -5,9 +5,10 @@
 //! DATABASE_URL=postgres://postgres@127.0.0.1/test cargo run --release --example two_nodes --features postgres
 //! ```
 //!
-//! It revokes one session, then many (`REVOCATIONS`, 1,000 by default), and prints how long after the call of the revocation
-//! on one node the other has answered 401. `DATABASE_URL`, `BUS` and `REDIS_URL` are those of `my_devices`; in memory the bus
-//! is a local one. `CACHE_TTL` says, in milliseconds, how long records may be used without being read anew.
+//! It revokes one session, then many (`REVOCATIONS`, 1,000 by default), and prints how long after the call of the
+//! revocation on one node the other has answered 401. `DATABASE_URL`, `BUS` and `REDIS_URL` are those of `my_devices`;
+//! in memory the bus is a local one. `CACHE_TTL` says, in milliseconds, how long records may be used without being read
+//! anew.
 
 #![allow(missing_debug_implementations, unreachable_pub, reason = "nobody depends on an application")]
 

@@ -41,8 +41,8 @@ impl LocalBus {
         Self::with_capacity(1_024)
     }
 
-    /// A bus that keeps this many messages, rounded up to a power of two and at least one, for subscribers that are slow.
-    /// One that is slower hears of a gap.
+    /// A bus that keeps this many messages, rounded up to a power of two and at least one, for subscribers that are
+    /// slow. One that is slower hears of a gap.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { sender: Sender::new(capacity.clamp(1, LARGEST_CAPACITY)), tally: Arc::default() }
     }

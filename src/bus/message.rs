@@ -149,8 +149,8 @@ impl RevocationMessage {
         let origin = self.origin.map(|origin| (origin.node, origin.at.as_micros()));
         let (user, seal) = (self.user_id.clone(), self.seal.clone());
         let form = Form { version: VERSION, cause: self.cause, user, sessions, keep, origin, seal };
-        // Text, numbers and lists of them: there is nothing that JSON could refuse. Were there, the receivers would take
-        // the empty message for a gap.
+        // Text, numbers and lists of them: there is nothing that JSON could refuse. Were there, the receivers would
+        // take the empty message for a gap.
         serde_json::to_string(&form).unwrap_or_default()
     }
 

@@ -1,12 +1,13 @@
 //! The bus: how nodes tell each other that sessions have ended.
 //!
-//! A node caches what it has read from the store for a few seconds. [`RevocationBus`] makes the others look again sooner.
+//! A node caches what it has read from the store for a few seconds. [`RevocationBus`] makes the others look again
+//! sooner.
 //!
 //! 1. A message says where to look again. What is true is in the store, and was there before the message was sent.
 //! 2. Nothing depends on a message arriving: a bus that is dead leaves the time to live of the caches as the bound, and
 //!    publishing that fails never fails the revocation it was about.
-//! 3. A subscriber that may have missed something is told so, by a [gap](BusEvent::Gap): it forgets all it has cached. A
-//!    lost connection is a gap, and so is every connection that is made, since nobody knows what was said before it;
+//! 3. A subscriber that may have missed something is told so, by a [gap](BusEvent::Gap): it forgets all it has cached.
+//!    A lost connection is a gap, and so is every connection that is made, since nobody knows what was said before it;
 //!    a subscriber that was too slow is, and so is a message that cannot be read, as one of a newer version may be.
 //!    A manager forgets at most every ten seconds for messages of the last kind, however many there are.
 //! 4. Applications that share a server do not hear each other: a manager's channel is named after its [`Realm`].
@@ -58,7 +59,8 @@ pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Carries messages between nodes, at most once.
 ///
 /// An implementation of one's own needs little more than a way to send bytes:
-/// [`RevocationMessage::encode`] and [`RevocationMessage::decode`] make the bytes, and a stream becomes a [`Subscription`].
+/// [`RevocationMessage::encode`] and [`RevocationMessage::decode`] make the bytes, and a stream becomes a
+/// [`Subscription`].
 pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `redis`.
     fn name(&self) -> &'static str;

@@ -36,8 +36,8 @@ pub trait PollEndings: fmt::Debug + Send + Sync + 'static {
 /// Each query looks some way [back and ahead](Self::tolerance), since the clocks of nodes differ and a transaction
 /// commits some time after the moment it is about; what was seen before is not told again. While the store does not
 /// answer, nothing is missed: the next query that succeeds goes back to where the last one was. Only after an outage of
-/// [`LONGEST_OUTAGE`](Self::LONGEST_OUTAGE), or when there are more than a hundred thousand endings to look at, is there a
-/// [gap](BusEvent::Gap).
+/// [`LONGEST_OUTAGE`](Self::LONGEST_OUTAGE), or when there are more than a hundred thousand endings to look at, is
+/// there a [gap](BusEvent::Gap).
 ///
 /// It hears of endings alone. Other changes, such as a session whose older tokens are refused from now on, reach other
 /// nodes when their caches expire.

@@ -63,8 +63,8 @@ impl PostgresBus {
         Ok(Self::new(options, publisher))
     }
 
-    /// A bus on the database of this pool. It publishes by the pool's connections; each subscription makes one of its own
-    /// with the pool's options.
+    /// A bus on the database of this pool. It publishes by the pool's connections; each subscription makes one of its
+    /// own with the pool's options.
     pub fn from_pool(pool: PgPool) -> Self {
         let options = pool.connect_options().as_ref().clone();
         Self::new(options, pool)
@@ -93,8 +93,8 @@ impl PostgresBus {
         Ok(self)
     }
 
-    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind a
-    /// broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
+    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind
+    /// a broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval.max(SHORTEST_KEEP_ALIVE);
@@ -167,8 +167,8 @@ impl Link for PostgresLink {
         let pool = one_connection().connect_lazy_with(self.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
-        // A listener that reconnects by itself does not always tell, and does not do it at all after some errors. This one
-        // is thrown away whenever anything is wrong.
+        // A listener that reconnects by itself does not always tell, and does not do it at all after some errors. This
+        // one is thrown away whenever anything is wrong.
         listener.eager_reconnect(false);
         listener.listen(&self.channel).await?;
         Ok(listener)

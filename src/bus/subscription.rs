@@ -53,7 +53,8 @@ impl fmt::Display for GapReason {
 
 /// What is heard on a bus from one moment on, without end.
 ///
-/// It does its work, reconnecting included, while it is polled; left alone, it hears nothing, and may lose its connection.
+/// It does its work, reconnecting included, while it is polled; left alone, it hears nothing, and may lose its
+/// connection.
 pub struct Subscription {
     events: Pin<Box<dyn Stream<Item = BusEvent> + Send>>,
 }

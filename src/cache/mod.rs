@@ -16,9 +16,9 @@
 //! 4. What a load brought is published under the lock, and only under the revision it noted. Whoever finds that gone
 //!    loads again. So does everyone who had joined that load.
 //!
-//! A record read before a revocation can therefore never be published after it, and an entry published before it is void
-//! once it has returned. A session without an entry and without a running load need not be listed: the next request reads
-//! the store. Making room is a revocation as far as the guard is concerned.
+//! A record read before a revocation can therefore never be published after it, and an entry published before it is
+//! void once it has returned. A session without an entry and without a running load need not be listed: the next
+//! request reads the store. Making room is a revocation as far as the guard is concerned.
 //!
 //! Losing touch with the other nodes raises the *epoch*. A live session, a ticket and an entry belong to the epoch they
 //! were made in, and are of no use in a later one.
@@ -26,8 +26,8 @@
 //! # Reading ahead
 //!
 //! An entry says when its record should be read anew, which is before the record's end. The first request that finds it
-//! so has that done in the background, and is answered from the entry like those that follow. The new record comes in as
-//! any other: by a load that one ticket was taken for.
+//! so has that done in the background, and is answered from the entry like those that follow. The new record comes in
+//! as any other: by a load that one ticket was taken for.
 
 mod entry;
 mod live;

@@ -52,8 +52,8 @@ pub(super) struct LiveSession<V> {
 #[derive(Clone, Copy)]
 pub(super) struct Activity {
     pub(super) at: Timestamp,
-    /// When the next one is due to be recorded, in ticks. It is never zero, so that no room is taken to say that there was
-    /// no activity.
+    /// When the next one is due to be recorded, in ticks. It is never zero, so that no room is taken to say that there
+    /// was no activity.
     pub(super) next: NonZeroU64,
 }
 
@@ -283,8 +283,8 @@ const PUBLISHED_WITHIN: u64 = 100_000_000;
 /// Longer than any deadline of a read that nobody else may join. In ticks: 61 seconds.
 const READ_WITHIN: u64 = 61_000_000_000;
 
-/// How many sessions are looked at to make room for one: more would hold the lock for long. Should none of them give way,
-/// the next one to come makes room for two.
+/// How many sessions are looked at to make room for one: more would hold the lock for long. Should none of them give
+/// way, the next one to come makes room for two.
 const MOST_LOOKS: usize = 32;
 
 /// How many are looked at in passing.

@@ -6,8 +6,8 @@ use super::entry::Entry;
 
 /// From a token's bytes to its entry. Reading takes no lock.
 ///
-/// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over all
-/// of them. Entries are made of verified tokens alone, so whoever wants to collide has to find signatures that do.
+/// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over
+/// all of them. Entries are made of verified tokens alone, so whoever wants to collide has to find signatures that do.
 pub(super) struct TokenMap<V> {
     entries: papaya::HashMap<TokenKey<V>, Entry<V>, SignatureHash>,
 }

@@ -134,8 +134,8 @@ impl TrustedProxies {
         &self.header.0
     }
 
-    /// Tells the client's address, given the peer of the socket and the lines of [the header](Self::header_name), in the
-    /// order in which the request has them.
+    /// Tells the client's address, given the peer of the socket and the lines of [the header](Self::header_name), in
+    /// the order in which the request has them.
     ///
     /// `None` only without a peer: on a Unix socket, or when the server does not pass it on.
     pub fn client_ip<'a, L>(&self, peer: Option<IpAddr>, lines: L) -> Option<IpAddr>
@@ -213,7 +213,8 @@ impl ForwardedHeader {
     }
 }
 
-/// Something that was to be trusted is neither an address nor a range in CIDR notation, or no header can have this name.
+/// Something that was to be trusted is neither an address nor a range in CIDR notation, or no header can have this
+/// name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxiesError {
     item: String,

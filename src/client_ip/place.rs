@@ -30,8 +30,8 @@ impl LocationHeaders {
     /// `CF-IPCountry`, which Cloudflare writes unless "IP geolocation" is off.
     pub const CLOUDFLARE: Self = Self::constant(None, None, Some("cf-ipcountry"));
 
-    /// `CF-IPCountry`, `CF-Region` and `CF-IPCity`. Cloudflare writes the last two when its managed transform "Add visitor
-    /// location headers" is on; while that is off, whoever sends them is believed.
+    /// `CF-IPCountry`, `CF-Region` and `CF-IPCity`. Cloudflare writes the last two when its managed transform "Add
+    /// visitor location headers" is on; while that is off, whoever sends them is believed.
     pub const CLOUDFLARE_VISITOR_LOCATION: Self =
         Self::constant(Some("cf-ipcity"), Some("cf-region"), Some("cf-ipcountry"));
 

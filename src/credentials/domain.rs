@@ -1,8 +1,8 @@
 //! Which domains a cookie may be shared with.
 //!
-//! Browsers drop a cookie for an address or a public suffix without a word, so that nobody could sign in. What is certain to be
-//! dropped is refused here. The rest of the list of public suffixes, which grows every week, is left to the browsers: they
-//! enforce it anyway, and a copy of it would be large, and soon out of date.
+//! Browsers drop a cookie for an address or a public suffix without a word, so that nobody could sign in. What is
+//! certain to be dropped is refused here. The rest of the list of public suffixes, which grows every week, is left to
+//! the browsers: they enforce it anyway, and a copy of it would be large, and soon out of date.
 
 use std::net::Ipv4Addr;
 

@@ -104,8 +104,8 @@ impl ClientInfo {
 
     /// The id of the device by the word of the client or the application.
     ///
-    /// It groups sessions in lists, and is worth no more than a name: such a device cannot be trusted. Where trust matters
-    /// use [`device_proof`](Self::device_proof).
+    /// It groups sessions in lists, and is worth no more than a name: such a device cannot be trusted. Where trust
+    /// matters use [`device_proof`](Self::device_proof).
     pub fn device_id(mut self, id: Option<DeviceId>) -> Self {
         self.on = id.map_or(ClientDevice::Unknown, ClientDevice::Named);
         self
@@ -115,8 +115,8 @@ impl ClientInfo {
     /// [`DeviceTokens`](crate::token::DeviceTokens) token.
     ///
     /// With `None` it has proven to be none, and the sign-in gives it a new id, to be handed out with
-    /// [`StartedSession::device_proof`](crate::StartedSession::device_proof). The record of that device does not last until
-    /// the client brings the id back.
+    /// [`StartedSession::device_proof`](crate::StartedSession::device_proof). The record of that device does not last
+    /// until the client brings the id back.
     pub fn device_proof(mut self, proof: Option<DeviceProof>) -> Self {
         self.on = proof.map_or_else(|| ClientDevice::New(DeviceId::new()), ClientDevice::Proven);
         self

@@ -22,7 +22,8 @@ pub struct KnownDevice {
     pub trust: Option<Trust>,
     /// Whether its record lasts.
     pub standing: Standing,
-    /// From when on it is worth asking whether the record is still needed: see [`DeviceUpkeep`](crate::device::DeviceUpkeep).
+    /// From when on it is worth asking whether the record is still needed: see
+    /// [`DeviceUpkeep`](crate::device::DeviceUpkeep).
     pub due_at: Timestamp,
 }
 
@@ -77,8 +78,8 @@ impl KnownDevice {
         self.standing == Standing::Forgotten
     }
 
-    /// Takes in a later sight of the same device. Name, trust and first sight stay, and what the client says of itself is
-    /// replaced; one that was forgotten begins again.
+    /// Takes in a later sight of the same device. Name, trust and first sight stay, and what the client says of itself
+    /// is replaced; one that was forgotten begins again.
     pub(crate) fn see(&mut self, seen: &Self) {
         if self.is_forgotten() {
             *self = seen.clone();

@@ -30,8 +30,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 /// A device as its session remembers it.
 ///
 /// The raw strings are the source. The description is made of them when it is asked for, so that a better naming table
-/// renames old sessions too, and that a record nobody shows costs nothing for it. Two devices are equal when they have said
-/// the same and have the same name of their user's.
+/// renames old sessions too, and that a record nobody shows costs nothing for it. Two devices are equal when they have
+/// said the same and have the same name of their user's.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Device {
@@ -113,8 +113,8 @@ impl Default for Device {
 /// The name that a user gave a device: 1 to 80 characters of one line.
 ///
 /// White space around it is dropped. Control characters, and those that change the reading direction or cannot be
-/// seen, are refused. Zero-width joiners (U+200C and U+200D) stay where a script or an emoji is written with them, and are
-/// dropped elsewhere.
+/// seen, are refused. Zero-width joiners (U+200C and U+200D) stay where a script or an emoji is written with them, and
+/// are dropped elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceName(Box<str>);
 

@@ -6,8 +6,8 @@ use crate::{clock::Timestamp, id::DeviceId, session::Salt};
 
 /// Which device a client has proven to be, and the secrets of the trust that was given to it.
 ///
-/// It comes out of a [`DeviceTokens`](crate::token::DeviceTokens) token or the device cookie, and goes back into one: with a
-/// sign-in ([`StartedSession::device_proof`](crate::StartedSession::device_proof)) and when a device is trusted
+/// It comes out of a [`DeviceTokens`](crate::token::DeviceTokens) token or the device cookie, and goes back into one:
+/// with a sign-in ([`StartedSession::device_proof`](crate::StartedSession::device_proof)) and when a device is trusted
 /// ([`TrustedDevice`](crate::manager::TrustedDevice)).
 ///
 /// Several users may trust one device, each by a secret of their own. A proof holds the newest
@@ -109,7 +109,8 @@ impl fmt::Debug for TrustHash {
     }
 }
 
-/// The trust that a user has given a device: it belongs to whatever holds the secret of this hash, not to the device's id.
+/// The trust that a user has given a device: it belongs to whatever holds the secret of this hash, not to the device's
+/// id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trust {

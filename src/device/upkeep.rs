@@ -7,11 +7,11 @@ use crate::{
 
 /// Which records of devices are still needed.
 ///
-/// 1. One that the user has not signed in on for [`unseen`](Self::unseen) goes, and so does what is left of one that was
-///    forgotten so long ago.
+/// 1. One that the user has not signed in on for [`unseen`](Self::unseen) goes, and so does what is left of one that
+///    was forgotten so long ago.
 /// 2. One that has a name, or is trusted, stays until then.
-/// 3. Any other goes when it has been without sessions for [`retention`](Self::retention), or for a day if the client has
-///    never brought its id back.
+/// 3. Any other goes when it has been without sessions for [`retention`](Self::retention), or for a day if the client
+///    has never brought its id back.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct DeviceUpkeep {

@@ -99,8 +99,8 @@ impl GeoIp {
         Ok(places)
     }
 
-    /// The language of the names, by its code in the database, such as `de`. Names that it does not have come in English.
-    /// Default: `en`.
+    /// The language of the names, by its code in the database, such as `de`. Names that it does not have come in
+    /// English. Default: `en`.
     pub fn language(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.language = code.into();
         self

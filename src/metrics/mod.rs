@@ -1,7 +1,8 @@
 //! Metrics, for the recorder of the [`metrics`](https://docs.rs/metrics) crate that the application installs.
 //!
-//! The recorder must be installed before [`build()`](crate::manager::SessionManagerBuilder::build) is called: the manager
-//! takes its handles there, so that counting a request costs one addition. Without the feature `metrics` nothing of this is compiled.
+//! The recorder must be installed before [`build()`](crate::manager::SessionManagerBuilder::build) is called: the
+//! manager takes its handles there, so that counting a request costs one addition. Without the feature `metrics`
+//! nothing of this is compiled.
 //!
 //! | name | kind | labels | what it says |
 //! | --- | --- | --- | --- |
@@ -21,10 +22,10 @@
 //! | `device_sessions_epoch_bumps_total` | counter | | how often everything cached was given up because other nodes may not have been heard |
 //! | `device_sessions_retention_paused_total` | counter | | rounds in which nothing was deleted because it would have been most of all sessions |
 //!
-//! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and `unavailable`; the reasons
-//! are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
-//! [`SessionStore`](crate::store::SessionStore). No label holds anything of a user, a session or a request: the number of
-//! series is fixed.
+//! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and
+//! `unavailable`; the reasons are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
+//! [`SessionStore`](crate::store::SessionStore). No label holds anything of a user, a session or a request: the number
+//! of series is fixed.
 
 #[cfg(feature = "metrics")]
 mod recorded;

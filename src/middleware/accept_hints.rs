@@ -9,12 +9,13 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Asks browsers for the Client Hints that they do not send by themselves: Windows 11 instead of Windows, the model of a phone,
-/// a tablet that says so.
+/// Asks browsers for the Client Hints that they do not send by themselves: Windows 11 instead of Windows, the model of
+/// a phone, a tablet that says so.
 ///
-/// It puts `Accept-CH` ([RFC 8942](https://www.rfc-editor.org/rfc/rfc8942)) on every response, unless the response has one. Browsers heed it over HTTPS, on answers
-/// to navigations, and send the hints from the next request on. So it belongs around the page that *shows* the sign-in form, and
-/// the sign-in that follows has them; around everything it would only make every request longer.
+/// It puts `Accept-CH` ([RFC 8942](https://www.rfc-editor.org/rfc/rfc8942)) on every response, unless the response has
+/// one. Browsers heed it over HTTPS, on answers to navigations, and send the hints from the next request on. So it
+/// belongs around the page that *shows* the sign-in form, and the sign-in that follows has them; around everything it
+/// would only make every request longer.
 ///
 /// # Examples
 ///

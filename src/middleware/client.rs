@@ -17,17 +17,18 @@ use crate::{
 
 /// # Clients
 impl SessionManager {
-    /// What is known of the client that has sent a request, for a sign-in outside of Axum, where [`ClientInfo`] is an extractor:
-    /// its `User-Agent` and Client Hints, its address by the rules of [`client_ip`](crate::client_ip), the place that a trusted
-    /// proxy tells, the device that its cookie proves, and the session that it holds and that the sign-in replaces.
+    /// What is known of the client that has sent a request, for a sign-in outside of Axum, where [`ClientInfo`] is an
+    /// extractor: its `User-Agent` and Client Hints, its address by the rules of [`client_ip`](crate::client_ip), the
+    /// place that a trusted proxy tells, the device that its cookie proves, and the session that it holds and that the
+    /// sign-in replaces.
     ///
-    /// The extensions are the request's: there is the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)), without which
-    /// there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
+    /// The extensions are the request's: there is the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)),
+    /// without which there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
     ///
     /// # Errors
     ///
-    /// [`Denied::Forged`] where tokens travel in cookies, and another site has caused the request: nobody is to be signed in to a
-    /// stranger's account. The request counts as one that changes something.
+    /// [`Denied::Forged`] where tokens travel in cookies, and another site has caused the request: nobody is to be
+    /// signed in to a stranger's account. The request counts as one that changes something.
     ///
     /// # Examples
     ///

@@ -64,14 +64,15 @@ impl SessionLayer {
 }
 
 impl<R> SessionLayer<R> {
-    /// Uses one of the two ways of [`Transport::Both`](crate::credentials::Transport::Both) here, and ignores the other: for
-    /// an application whose API takes bearer tokens beside pages that use cookies. Default: all transports of the manager.
+    /// Uses one of the two ways of [`Transport::Both`](crate::credentials::Transport::Both) here, and ignores the
+    /// other: for an application whose API takes bearer tokens beside pages that use cookies. Default: all transports
+    /// of the manager.
     ///
-    /// With [`CredentialSource::Bearer`] the session's cookies are not read, none is set or cleared, and no request needs to
-    /// say where it comes from: there is nothing that a browser would attach by itself. The device's cookie stays, for it
-    /// is no credential. With [`CredentialSource::Cookie`] the `Authorization` field is not read; sign-ins there are to
-    /// answer [`in_cookie`](crate::StartedSession::in_cookie). Of a transport that the manager does not have, all requests
-    /// are anonymous.
+    /// With [`CredentialSource::Bearer`] the session's cookies are not read, none is set or cleared, and no request
+    /// needs to say where it comes from: there is nothing that a browser would attach by itself. The device's cookie
+    /// stays, for it is no credential. With [`CredentialSource::Cookie`] the `Authorization` field is not read;
+    /// sign-ins there are to answer [`in_cookie`](crate::StartedSession::in_cookie). Of a transport that the manager
+    /// does not have, all requests are anonymous.
     ///
     /// # Examples
     ///
@@ -91,8 +92,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Says which requests are no activity, such as those by which a page polls for news by itself: they use a session, and
-    /// do not keep it alive. Default: every request is activity.
+    /// Says which requests are no activity, such as those by which a page polls for news by itself: they use a session,
+    /// and do not keep it alive. Default: every request is activity.
     ///
     /// It is asked once per activity interval of a session, not for every request.
     ///
@@ -111,8 +112,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) which credentials
-    /// were not accepted: for the first days beside another way of signing in. Default: off.
+    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) which
+    /// credentials were not accepted: for the first days beside another way of signing in. Default: off.
     ///
     /// Requests with a session have it in their extensions; whoever asks for one that is not there is still refused.
     pub fn shadow(mut self) -> Self {
@@ -121,7 +122,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will do.
+    /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will
+    /// do.
     ///
     /// Anonymous requests are accepted here, and so are those whose credential is left over: for them there is
     /// [`RequireSessionLayer::on_denied`](crate::RequireSessionLayer::on_denied). Default: [`DefaultOnDenied`].

@@ -2,28 +2,30 @@
 //!
 //! 1. The request's credential is read, where the application's [`Transport`](crate::credentials::Transport) has it. A
 //!    request without one goes on, and is anonymous.
-//! 2. A request that changes something, or opens a WebSocket or an event stream, and that our cookie authenticates, is answered
-//!    with 403 when another site has caused it, by the [rules](crate::credentials#requests-that-other-sites-cause) in `credentials`.
+//! 2. A request that changes something, or opens a WebSocket or an event stream, and that our cookie authenticates, is
+//!    answered with 403 when another site has caused it, by the
+//!    [rules](crate::credentials#requests-that-other-sites-cause) in `credentials`.
 //! 3. The token is looked up in the cache. The common request needs no more: no future is boxed, nothing is awaited.
 //! 4. Otherwise it is verified, and the session read, before the inner service is called.
-//! 5. A credential that is left over (dead, empty, malformed, or another program's) keeps nobody out: clients attach what they
-//!    have kept to the next sign-in and to public routes as well. The request goes on, and is anonymous. Whoever needs a session
-//!    answers why there is none; [`Anonymous`] tells everybody else.
+//! 5. A credential that is left over (dead, empty, malformed, or another program's) keeps nobody out: clients attach
+//!    what they have kept to the next sign-in and to public routes as well. The request goes on, and is anonymous.
+//!    Whoever needs a session answers why there is none; [`Anonymous`] tells everybody else.
 //! 6. Of several tokens the live one counts. Header and cookie that hold tokens of two live sessions, and two
-//!    `Authorization` lines, are answered with 400. Cookies of live sessions of two users make an anonymous request, whose
-//!    sign-in ends them; of one user the newest session counts.
-//! 7. When the store could not be asked the answer is 503. Such answers are those of [`OnDenied`], and the request never
-//!    reaches the inner service.
-//! 8. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions; any other carries none, not even
-//!    that of another layer around this one. So the innermost layer decides, whichever manager it asks.
+//!    `Authorization` lines, are answered with 400. Cookies of live sessions of two users make an anonymous request,
+//!    whose sign-in ends them; of one user the newest session counts.
+//! 7. When the store could not be asked the answer is 503. Such answers are those of [`OnDenied`], and the request
+//!    never reaches the inner service.
+//! 8. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions; any other carries none,
+//!    not even that of another layer around this one. So the innermost layer decides, whichever manager it asks.
 //! 9. A response leaves with at most one `Set-Cookie` line of each of our cookies.
-//! 10. Of a request without a session whose body nobody has read, a bounded part is read before it is answered over HTTP/1, so
-//!     that the answer arrives: bodies of Axum by the layer itself, others by a [`DrainRequestLayer`].
+//! 10. Of a request without a session whose body nobody has read, a bounded part is read before it is answered over
+//!     HTTP/1, so that the answer arrives: bodies of Axum by the layer itself, others by a [`DrainRequestLayer`].
 //!
 //! [`EndStreamsLayer`] ends the bodies that outlive their session.
 //!
-//! The type of neither body changes by a [`SessionLayer`]. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
-//! and around a `tonic` server; [`RequireSessionLayer`] behind it turns anonymous requests away.
+//! The type of neither body changes by a [`SessionLayer`]. The layer works inside `axum::Router::layer` and
+//! `route_layer`, around a whole router, and around a `tonic` server; [`RequireSessionLayer`] behind it turns anonymous
+//! requests away.
 
 mod accept_hints;
 mod client;

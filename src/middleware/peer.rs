@@ -12,8 +12,8 @@ use crate::{
 /// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
 ///
 /// In Axum applications `axum::extract::ConnectInfo<SocketAddr>` is read, which
-/// `into_make_service_with_connect_info::<SocketAddr>()` puts there. Others insert this type. Without either there is no
-/// address, and nothing that needs one.
+/// `into_make_service_with_connect_info::<SocketAddr>()` puts there. Others insert this type. Without either there is
+/// no address, and nothing that needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper around one value, to be built by servers")]
 pub struct PeerAddress(pub SocketAddr);

@@ -158,8 +158,8 @@ fn check_origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(),
 /// What becomes of a request that is not accepted.
 fn refuse<B, R>(manager: &SessionManager, settings: &Settings<R>, denied: Denied, request: &mut Request<B>) -> Verdict {
     settings.tell_would_deny(&denied);
-    // Clients attach what they have kept to every request: they must be able to sign in again, and to see what everybody
-    // sees. Whoever needs a session says why there is none.
+    // Clients attach what they have kept to every request: they must be able to sign in again, and to see what
+    // everybody sees. Whoever needs a session says why there is none.
     let is_left_over =
         matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
     if is_left_over || settings.enforcement == Enforcement::Reported {

@@ -54,8 +54,8 @@ impl<R> Settings<R> {
 
     /// Puts something into a request.
     ///
-    /// Around a router nothing is there yet. The map would grow now, and again for what the router puts beside it, which
-    /// costs more than the look-up of the session.
+    /// Around a router nothing is there yet. The map would grow now, and again for what the router puts beside it,
+    /// which costs more than the look-up of the session.
     pub(super) fn put<T: Clone + Send + Sync + 'static>(&self, extensions: &mut Extensions, value: T) {
         if extensions.is_empty() {
             *extensions = self.empty.clone();

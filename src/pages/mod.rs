@@ -1,8 +1,8 @@
 //! The ready-made "My devices" page.
 //!
-//! It is served from the crate and works without JavaScript, and better with it: this device first, the others by newest
-//! activity, each with an icon of its kind, its name, its place and when it was active; sign out one, sign out all others
-//! (after a question), rename; and what was signed out recently, with the reason.
+//! It is served from the crate and works without JavaScript, and better with it: this device first, the others by
+//! newest activity, each with an icon of its kind, its name, its place and when it was active; sign out one, sign out
+//! all others (after a question), rename; and what was signed out recently, with the reason.
 //!
 //! | route, relative to where it is mounted | answer |
 //! | --- | --- |
@@ -15,17 +15,17 @@
 //!
 //! # Signing in
 //!
-//! Whoever comes without a session is sent to the application's own sign-in form, by 303. The address of the form says in its
-//! query why, where there is something to say, and [`SignInHint`] turns it into a sentence: *You were signed out from another
-//! device.* The cookie of a session that has ended is cleared on the way. Where the policy asks for a recent authentication
-//! before other sessions are ended, those who have none are sent to the form as well.
+//! Whoever comes without a session is sent to the application's own sign-in form, by 303. The address of the form says
+//! in its query why, where there is something to say, and [`SignInHint`] turns it into a sentence: *You were signed out
+//! from another device.* The cookie of a session that has ended is cleared on the way. Where the policy asks for a
+//! recent authentication before other sessions are ended, those who have none are sent to the form as well.
 //!
 //! With refresh tokens in cookies the page renews expired access tokens by itself, for links as for forms.
 //!
 //! # Colours
 //!
-//! A style sheet of the application's own ([`DevicesPage::stylesheet`]) sets variables on `:root`, for dark schemes inside
-//! `@media (prefers-color-scheme: dark)`:
+//! A style sheet of the application's own ([`DevicesPage::stylesheet`]) sets variables on `:root`, for dark schemes
+//! inside `@media (prefers-color-scheme: dark)`:
 //!
 //! | variable | of |
 //! | --- | --- |
@@ -37,8 +37,8 @@
 //! | `--tds-good`, `--tds-good-tint` | what is active and what went well |
 //! | `--tds-shadow`, `--tds-radius`, `--tds-font` | the shadow and the corners of cards, and the font |
 //!
-//! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …) are there for the
-//! sign-in form too, as the example `my_devices` shows.
+//! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …)
+//! are there for the sign-in form too, as the example `my_devices` shows.
 //!
 //! # Outages
 //!
@@ -46,12 +46,13 @@
 //!
 //! # Security
 //!
-//! The page is for the cookie transport. Nothing of it is stored, neither by a cache nor, with JavaScript, by a browser that goes
-//! *Back*: it asks again whenever it is shown from memory. A form must have been sent by one of the application's own pages, by what
-//! `Sec-Fetch-Site` or `Origin` says; without either it is answered by a 403 page, and so is what another site sends. The
-//! page names its own origin to itself whatever referrer policy a proxy adds, so that browsers tell the origin of its forms. The
-//! content security policy allows no inline script or style, no other origin and no framing. Everything in the page that came
-//! from outside is escaped, and the hint in the form's address chooses among fixed texts.
+//! The page is for the cookie transport. Nothing of it is stored, neither by a cache nor, with JavaScript, by a browser
+//! that goes *Back*: it asks again whenever it is shown from memory. A form must have been sent by one of the
+//! application's own pages, by what `Sec-Fetch-Site` or `Origin` says; without either it is answered by a 403 page, and
+//! so is what another site sends. The page names its own origin to itself whatever referrer policy a proxy adds, so
+//! that browsers tell the origin of its forms. The content security policy allows no inline script or style, no other
+//! origin and no framing. Everything in the page that came from outside is escaped, and the hint in the form's address
+//! chooses among fixed texts.
 
 mod guard;
 mod handlers;
@@ -73,9 +74,9 @@ use crate::{credentials::CredentialSource, manager::SessionManager, middleware::
 
 /// The page of one manager, as a router to nest.
 ///
-/// It brings its own [`SessionLayer`](crate::SessionLayer), so that also its refusals are pages; another one around it does no
-/// harm. Where the manager's tokens travel in cookies, it reads no other credential, so that a proxy may put a token of its own
-/// into the `Authorization` field.
+/// It brings its own [`SessionLayer`](crate::SessionLayer), so that also its refusals are pages; another one around it
+/// does no harm. Where the manager's tokens travel in cookies, it reads no other credential, so that a proxy may put a
+/// token of its own into the `Authorization` field.
 ///
 /// # Defaults
 ///
@@ -140,7 +141,8 @@ impl Settings {
 }
 
 impl DevicesPage {
-    /// The page of this manager, to be nested at `path`, which its links begin with; with `/` it is to be merged instead.
+    /// The page of this manager, to be nested at `path`, which its links begin with; with `/` it is to be merged
+    /// instead.
     pub fn new(manager: &SessionManager, path: &str) -> Self {
         let settings = Settings {
             base: path.trim_end_matches('/').to_owned(),
@@ -177,8 +179,8 @@ impl DevicesPage {
         self
     }
 
-    /// Answers requests that a [`SessionLayer`](crate::SessionLayer) does not accept by pages rather than by problem details:
-    /// for the layer around the application's own pages, such as the sign-in form.
+    /// Answers requests that a [`SessionLayer`](crate::SessionLayer) does not accept by pages rather than by problem
+    /// details: for the layer around the application's own pages, such as the sign-in form.
     ///
     /// # Examples
     ///

@@ -31,8 +31,8 @@ impl FromRequestParts<DevicesPage> for Visitor {
 
 /// The way to the sign-in form, which hears why. The cookie of a session that somebody has ended is cleared on the way.
 ///
-/// Others stay: a token that cannot be verified may be another program's, or good on a node that knows its key, and what has
-/// expired by this node's clock may be good by the right one. None of them keeps anybody from signing in.
+/// Others stay: a token that cannot be verified may be another program's, or good on a node that knows its key, and
+/// what has expired by this node's clock may be good by the right one. None of them keeps anybody from signing in.
 pub(super) fn to_sign_in(page: &DevicesPage, denied: &Denied) -> Response {
     let hint = match denied {
         Denied::Ended(ending) => Some(SignInHint::Ended(ending.reason)),

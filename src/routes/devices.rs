@@ -176,8 +176,8 @@ fn proven_client(manager: &SessionManager, headers: &HeaderMap, token: Option<&s
     ClientInfo::new().device_proof(proof)
 }
 
-/// Who has stolen a session must not be able to make the next sign-in easier: a device is only trusted by a request that
-/// proves to come from it, in a session that has reached the second level of assurance.
+/// Who has stolen a session must not be able to make the next sign-in easier: a device is only trusted by a request
+/// that proves to come from it, in a session that has reached the second level of assurance.
 fn may_trust(current: &CurrentSession, client: &ClientInfo, id: DeviceId) -> bool {
     let session = current.session();
     let is_here = client.proven_device().is_some_and(|proof| proof.id() == id);

@@ -19,16 +19,16 @@
 //! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
 //! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
 //!
-//! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
-//! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
+//! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies,
+//! a request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
 //! `Origin`: browsers do. One with a token in the header or in the body need not.
 //!
 //! [`AdminRoutes`] are for administrators, and apart.
 //!
 //! What ends something is answered by 400 when its query holds a parameter that it does not know, and ends nothing.
 //!
-//! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem details
-//! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
+//! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem
+//! details (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
 //! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
 
 mod admin;
@@ -171,8 +171,8 @@ pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession)
     }
 }
 
-/// Stands among a handler's arguments where a query has nothing to say. What it asks for would go unheard, and more would end
-/// than was meant.
+/// Stands among a handler's arguments where a query has nothing to say. What it asks for would go unheard, and more
+/// would end than was meant.
 #[derive(Debug)]
 struct NoParameters;
 

@@ -40,7 +40,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         StoreFacts::new()
     }
 
-    /// The machine that the store talks to in clear text, if it is another one. Asked once, for a warning. Default: none.
+    /// The machine that the store talks to in clear text, if it is another one. Asked once, for a warning. Default:
+    /// none.
     fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
         Box::pin(async { Ok(None) })
     }
@@ -50,16 +51,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Inserts a new session, and ends those that make room for it, all or nothing.
     ///
-    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`. Evicted
-    /// sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert is repeated, is
-    /// left as it is, ended or not, and nothing makes room for it.
+    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`.
+    /// Evicted sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert
+    /// is repeated, is left as it is, ended or not, and nothing makes room for it.
     ///
     /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked first, with the user's
-    /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
-    /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
+    /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that
+    /// begins an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until)
+    /// at least.
     ///
-    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as the
-    /// admission says. A store that keeps them all is still right.
+    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as
+    /// the admission says. A store that keeps them all is still right.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
     /// The record, ended or not; `None` when there is none under this key.
@@ -70,14 +72,14 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.
     ///
-    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count as
-    /// one: see [`Touch::coalesce`]. Answers how many of the sessions are there and have not ended.
+    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count
+    /// as one: see [`Touch::coalesce`]. Answers how many of the sessions are there and have not ended.
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64>;
 
     /// Ends one session.
     ///
-    /// A record whose deadline had passed by `ending.at` (its idle timeout after `idle_allowance`) is given *that* ending
-    /// instead, and answered as [`EndOutcome::AlreadyEnded`].
+    /// A record whose deadline had passed by `ending.at` (its idle timeout after `idle_allowance`) is given *that*
+    /// ending instead, and answered as [`EndOutcome::AlreadyEnded`].
     fn end<'a>(
         &'a self,
         key: &'a SessionKey,
@@ -96,8 +98,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
-    /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
+    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a
+    /// cutoff that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
     ///
     /// Default: an error. A store that keeps cutoffs says so by [`facts`](Self::facts).
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
@@ -105,8 +107,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Err(StoreError::unavailable("this store keeps no cutoffs")) })
     }
 
-    /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can be
-    /// renamed too.
+    /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can
+    /// be renamed too.
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
 
     /// Replaces the application's data of a session that has not ended. Answers whether there is one.
@@ -119,32 +121,33 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`RotationOutcome::Rotated`]. The last generation that there is has no successor: it stays unchanged.
     fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome>;
 
-    /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
-    /// many. Cutoffs, and notes of adoptions, that were to be kept until a moment before `ended_before` may go too, uncounted.
+    /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers
+    /// how many. Cutoffs, and notes of adoptions, that were to be kept until a moment before `ended_before` may go too,
+    /// uncounted.
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64>;
 
-    /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether there is
-    /// such a session; to forget them twice changes nothing.
+    /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether
+    /// there is such a session; to forget them twice changes nothing.
     fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool>;
 
     /// The sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`, in the
     /// order of that moment, at most `limit`. It is what nodes without another bus poll.
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>>;
 
-    /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Returns whether
-    /// it was new to this user, as one that the user has forgotten is.
+    /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Returns
+    /// whether it was new to this user, as one that the user has forgotten is.
     ///
     /// Of a record that is there, only these change: [`last_seen_at`](KnownDevice::last_seen_at) and
-    /// [`due_at`](KnownDevice::due_at), never backwards, what the client says of itself, and the standing, from provisional
-    /// to lasting. First sight, name and trust stay. Of any number of concurrent calls for an unknown device, exactly one
-    /// returns `true`.
+    /// [`due_at`](KnownDevice::due_at), never backwards, what the client says of itself, and the standing, from
+    /// provisional to lasting. First sight, name and trust stay. Of any number of concurrent calls for an unknown
+    /// device, exactly one returns `true`.
     ///
-    /// A user has at most `most` records. When a new one makes them more, others go: those with a name or trust last, of
-    /// the rest provisional ones before forgotten and lasting ones, and then the longest unseen first.
+    /// A user has at most `most` records. When a new one makes them more, others go: those with a name or trust last,
+    /// of the rest provisional ones before forgotten and lasting ones, and then the longest unseen first.
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool>;
 
-    /// The devices that a user is known on and those that were forgotten, newest seen first, then by id, newest first; at
-    /// most `limit` of those behind `after`.
+    /// The devices that a user is known on and those that were forgotten, newest seen first, then by id, newest first;
+    /// at most `limit` of those behind `after`.
     fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>>;
 
     /// One device of a user, also one that was forgotten; `None` when there is no record of it.
@@ -165,12 +168,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Trusts no device of the user any longer. Returns how many had been trusted, whether or not the time had passed.
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
-    /// Leaves of a device's record what [`KnownDevice::forgotten`] says; its sessions stay as they are. Returns whether the
-    /// user was known on it.
+    /// Leaves of a device's record what [`KnownDevice::forgotten`] says; its sessions stay as they are. Returns whether
+    /// the user was known on it.
     fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool>;
 
-    /// Looks at devices of all users that are due at `upkeep.now`, at most `limit`, the longest due first. It deletes those
-    /// that [`DeviceUpkeep::keeps`] does not keep, and the others are due again when it says.
+    /// Looks at devices of all users that are due at `upkeep.now`, at most `limit`, the longest due first. It deletes
+    /// those that [`DeviceUpkeep::keeps`] does not keep, and the others are due again when it says.
     ///
     /// A device that is seen, named or trusted meanwhile stays. Default: does nothing, so that all devices stay.
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
@@ -178,8 +181,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(DevicesSwept::default()) })
     }
 
-    /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were. Only a
-    /// [cutoff](Self::cut_off) stays, until its time is over; it should not be kept under the user's id in clear text.
+    /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were. Only
+    /// a [cutoff](Self::cut_off) stays, until its time is over; it should not be kept under the user's id in clear
+    /// text.
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
     /// One page of all sessions of all users, in an order of the store's own, for administration. A session that is

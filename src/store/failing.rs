@@ -206,7 +206,8 @@ pub struct Gate {
 impl Gate {
     /// Waits until `calls` calls have arrived at the gate since it was closed.
     pub async fn arrived(&self, calls: u64) {
-        // The store, which holds the other end, can be gone; then nothing more arrives and there is nothing to wait for.
+        // The store, which holds the other end, can be gone; then nothing more arrives and there is nothing to wait
+        // for.
         let _ = self.arrived.clone().wait_for(|arrived| *arrived >= calls).await;
     }
 

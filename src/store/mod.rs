@@ -2,8 +2,8 @@
 //!
 //! [`SessionStore`] is the contract. What every implementation has to keep:
 //!
-//! 1. A record is known by its user *and* its id. An operation that names both wrongly finds nothing, exactly as if there
-//!    were no such record.
+//! 1. A record is known by its user *and* its id. An operation that names both wrongly finds nothing, exactly as if
+//!    there were no such record.
 //! 2. An ending is final: nothing changes or clears the ending of a record that has one.
 //! 3. Each method is one atomic step, against any other method on any other node.
 //! 4. Dropping a method's future leaves the old state or the new one, nothing between.

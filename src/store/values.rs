@@ -45,8 +45,8 @@ impl StoreFacts {
         self
     }
 
-    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each other.
-    /// Default: nothing.
+    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each
+    /// other. Default: nothing.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
         self.prefix = prefix.into();

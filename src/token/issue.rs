@@ -1,7 +1,7 @@
 //! Issuing a token.
 //!
-//! 1. The default token says who issued it, whose session it is, for whom, since when and until when, when and how the user
-//!    signed in, and nothing personal beyond that (S66).
+//! 1. The default token says who issued it, whose session it is, for whom, since when and until when, when and how the
+//!    user signed in, and nothing personal beyond that (S66).
 //! 2. The application's own claims are beside ours and cannot replace one of them.
 //! 3. A token that would not be accepted is not issued: too large, valid for too long, nested too deep.
 

@@ -1,8 +1,8 @@
 //! Access tokens: JWTs that name a session.
 //!
 //! 1. [`KeyRing`]: which key signs, which keys verify, and how they change at run time.
-//! 2. A token is verified in this order, and refused at the first step that it fails: the gate (size, shape, alphabet), the
-//!    header, the key, the signature, and only then the claims.
+//! 2. A token is verified in this order, and refused at the first step that it fails: the gate (size, shape, alphabet),
+//!    the header, the key, the signature, and only then the claims.
 //! 3. Nothing a token says chooses how it is verified, except which of our keys to use.
 //! 4. [`TokenOptions`]: what tokens look like, and which ones are accepted.
 //! 5. [`VerifyToken`]: the way in for applications that verify tokens themselves.

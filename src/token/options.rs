@@ -59,15 +59,15 @@ impl TokenOptions {
         }
     }
 
-    /// Who issues the tokens: written into each, and required of each, byte by byte. Default: none is written, and any is
-    /// accepted.
+    /// Who issues the tokens: written into each, and required of each, byte by byte. Default: none is written, and any
+    /// is accepted.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// For whom the tokens are: written into each, and required among those of each. Default: none is written, and a token
-    /// that is meant for somebody is refused (RFC 7519 §4.1.3).
+    /// For whom the tokens are: written into each, and required among those of each. Default: none is written, and a
+    /// token that is meant for somebody is refused (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
@@ -79,8 +79,8 @@ impl TokenOptions {
         self
     }
 
-    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days. A session
-    /// manager raises it to its policy's absolute timeout.
+    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days. A
+    /// session manager raises it to its policy's absolute timeout.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.max_lifetime = max_lifetime;
         self
@@ -103,8 +103,8 @@ impl TokenOptions {
     ///
     /// # Security
     ///
-    /// The type keeps apart what one key signs. Where that key also signs tokens for other ends (e-mail confirmation, ID
-    /// tokens), each of them becomes a credential here as soon as it has the required claims.
+    /// The type keeps apart what one key signs. Where that key also signs tokens for other ends (e-mail confirmation,
+    /// ID tokens), each of them becomes a credential here as soon as it has the required claims.
     pub fn accept_untyped_tokens(mut self) -> Self {
         self.untyped = Untyped::Accepted;
         self

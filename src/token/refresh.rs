@@ -1,11 +1,12 @@
 //! Refresh tokens.
 //!
-//! 1. A refresh token is opaque to clients: a version, the session, its user, a generation, what the next access token is to
-//!    say of the application's own, and a MAC over all of it, in base64url.
-//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte, which no
-//!    JWT does, so that one secret can do both; it names issuer and audience, so that the token is of no use elsewhere.
-//! 3. The token is bound to the random salt of its session, of which it holds a fingerprint. Neither a copy of the database
-//!    nor the key alone is enough to make one.
+//! 1. A refresh token is opaque to clients: a version, the session, its user, a generation, what the next access token
+//!    is to say of the application's own, and a MAC over all of it, in base64url.
+//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte,
+//!    which no JWT does, so that one secret can do both; it names issuer and audience, so that the token is of no use
+//!    elsewhere.
+//! 3. The token is bound to the random salt of its session, of which it holds a fingerprint. Neither a copy of the
+//!    database nor the key alone is enough to make one.
 //! 4. There is one token of each generation of a session, whoever asks for it and however often.
 //! 5. Reading is strict, and the MAC comes first: what is not ours costs no look-up.
 

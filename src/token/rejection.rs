@@ -4,8 +4,8 @@ use std::fmt;
 
 /// Why a token is refused: for logs and metrics, never for the client.
 ///
-/// The exceptions are [`Expired`](Self::Expired) and [`IssuedInFuture`](Self::IssuedInFuture), which are only reported for tokens
-/// that are valid in every other respect.
+/// The exceptions are [`Expired`](Self::Expired) and [`IssuedInFuture`](Self::IssuedInFuture), which are only reported
+/// for tokens that are valid in every other respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRejection {
@@ -33,7 +33,8 @@ pub enum TokenRejection {
     Audience,
     /// Not valid yet, as it says itself.
     NotYetValid,
-    /// Issued in the future, as this node's clock has it, and nothing else is wrong with it: the clocks of two nodes disagree.
+    /// Issued in the future, as this node's clock has it, and nothing else is wrong with it: the clocks of two nodes
+    /// disagree.
     IssuedInFuture,
     /// Meant to be valid for longer than the policy allows, or for less than no time.
     Lifetime,

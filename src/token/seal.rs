@@ -1,7 +1,7 @@
 //! Seals: what is sent between nodes is known to come from one that has the secret.
 //!
-//! A seal is HMAC-SHA-256 under a secret of the ring, in base64url. Its input begins with a label and a zero byte, which no JWT
-//! does, and names issuer, audience and realm, so that it is of no use elsewhere.
+//! A seal is HMAC-SHA-256 under a secret of the ring, in base64url. Its input begins with a label and a zero byte,
+//! which no JWT does, and names issuer, audience and realm, so that it is of no use elsewhere.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

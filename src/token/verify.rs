@@ -22,21 +22,21 @@ use crate::{clock::Timestamp, error::ConfigError, id::SessionId};
 ///
 /// What an implementation accepts is a credential. It checks everything that makes the token one: signature, algorithm,
 /// issuer, audience, type, and the times against `now`; and it returns what the signed claims say. Return
-/// [`Expired`](TokenRejection::Expired) and [`IssuedInFuture`](TokenRejection::IssuedInFuture) only for tokens that would otherwise be
-/// accepted.
+/// [`Expired`](TokenRejection::Expired) and [`IssuedInFuture`](TokenRejection::IssuedInFuture) only for tokens that
+/// would otherwise be accepted.
 pub trait VerifyToken: fmt::Debug + Send + Sync + 'static {
     /// What `token` says, if it is acceptable at `now`.
     ///
-    /// It is called on the request's own task, once per token and node while the session is cached: it neither blocks nor
-    /// panics. Calls with one token may be repeated and concurrent.
+    /// It is called on the request's own task, once per token and node while the session is cached: it neither blocks
+    /// nor panics. Calls with one token may be repeated and concurrent.
     ///
     /// # Errors
     ///
     /// Why the token is refused. The client is not told.
     fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection>;
 
-    /// A number that changes whenever tokens accepted earlier may have become unacceptable, so that they are verified again.
-    /// It may go up or down, but never returns to an earlier value. Read on every request.
+    /// A number that changes whenever tokens accepted earlier may have become unacceptable, so that they are verified
+    /// again. It may go up or down, but never returns to an earlier value. Read on every request.
     ///
     /// Default: always 0.
     fn revision(&self) -> u64 {

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl StartedSession {
-    /// Puts the cookies into the headers of a response, in place of others of their names; none where tokens travel in the
-    /// `Authorization` field.
+    /// Puts the cookies into the headers of a response, in place of others of their names; none where tokens travel in
+    /// the `Authorization` field.
     ///
     /// In Axum the session is a response itself. This is for those who build theirs by hand.
     pub fn put_cookies(&self, headers: &mut HeaderMap) {
@@ -41,7 +41,8 @@ impl TrustedDevice {
 }
 
 impl SignedOut {
-    /// Clears the cookies in the headers of a response; there are none where tokens travel in the `Authorization` field.
+    /// Clears the cookies in the headers of a response; there are none where tokens travel in the `Authorization`
+    /// field.
     ///
     /// In Axum the value is a response itself. This is for those who build theirs by hand.
     pub fn put_cookies(&self, headers: &mut HeaderMap) {

@@ -15,7 +15,8 @@ pub(super) struct Make {
 }
 
 impl Make {
-    /// Reads a model as it stands in the User-Agent or in the hints. Phones that receive television are called after it.
+    /// Reads a model as it stands in the User-Agent or in the hints. Phones that receive television are called after
+    /// it.
     pub(super) fn of(model: &str, is_phone: bool) -> Self {
         let code = model.strip_prefix("SAMSUNG").or_else(|| model.strip_prefix("samsung"));
         let code = code.and_then(|code| code.strip_prefix([' ', '-'])).unwrap_or(model);

@@ -8,16 +8,18 @@ use crate::device::{
     naming::{clean, describe},
 };
 
-/// The built-in tables, and for the long tail of clients that they do not know the rules of the *ua-parser* project (feature
-/// `ua-parser`).
+/// The built-in tables, and for the long tail of clients that they do not know the rules of the *ua-parser* project
+/// (feature `ua-parser`).
 ///
-/// The rules are data that the application brings, and updates: `regexes.yaml` of <https://github.com/ua-parser/uap-core>, or a
-/// conversion of it to JSON. What the tables know is never overruled: rules only fill in a browser or a system that is unknown.
+/// The rules are data that the application brings, and updates: `regexes.yaml` of
+/// <https://github.com/ua-parser/uap-core>, or a conversion of it to JSON. What the tables know is never overruled:
+/// rules only fill in a browser or a system that is unknown.
 ///
 /// # Costs
 ///
-/// Reading the whole file takes part of a second and some 100 MB at its peak: do it once, before the server listens. Clients that the tables know cost what they
-/// did; others several microseconds more. The regular expressions run in time in proportion to their input.
+/// Reading the whole file takes part of a second and some 100 MB at its peak: do it once, before the server listens.
+/// Clients that the tables know cost what they did; others several microseconds more. The regular expressions run in
+/// time in proportion to their input.
 ///
 /// # Examples
 ///

@@ -1,8 +1,9 @@
 //! Ending the streams of sessions that have ended.
 //!
 //! 1. Only bodies that may go on are watched: those of requests with a session, whose length is not known beforehand.
-//! 2. The wait begins when the body first has to wait itself, or has come to its second frame. A body that is complete at
-//!    once, as that of a unary call, costs nothing, and may be the answer to the very request that ended the session.
+//! 2. The wait begins when the body first has to wait itself, or has come to its second frame. A body that is complete
+//!    at once, as that of a unary call, costs nothing, and may be the answer to the very request that ended the
+//!    session.
 //! 3. Once the session has ended, the frame that is on its way is the last one of the inner body, which is dropped.
 //! 4. The last word is a server-sent event, the trailers of gRPC, or an error, by the response's content type.
 //! 5. A stream that a page of another origin has fetched by our cookie is not opened.
@@ -38,11 +39,11 @@ use crate::{
     policy::{CsrfDenied, Denied},
 };
 
-/// Ends streaming response bodies when the session of their request ends: server-sent events, gRPC streams, downloads of
-/// unknown length.
+/// Ends streaming response bodies when the session of their request ends: server-sent events, gRPC streams, downloads
+/// of unknown length.
 ///
-/// It belongs behind a [`SessionLayer`](crate::SessionLayer). It changes the type of the response body, and nothing about
-/// responses whose length is known. What is sent before a stream ends:
+/// It belongs behind a [`SessionLayer`](crate::SessionLayer). It changes the type of the response body, and nothing
+/// about responses whose length is known. What is sent before a stream ends:
 ///
 /// | `Content-Type` | the last that is sent |
 /// | --- | --- |
@@ -55,11 +56,11 @@ use crate::{
 /// An event stream ends properly also where no last event can be sent: in the midst of an event, or compressed.
 ///
 /// Clients are told the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session
-/// ends for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or expires.
-/// A client that does not read what it was sent is told when it does.
+/// ends for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or
+/// expires. A client that does not read what it was sent is told when it does.
 ///
-/// A stream is not opened for a page of another origin that has fetched it by our cookie: the answer is 403, whatever the
-/// handler has answered. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
+/// A stream is not opened for a page of another origin that has fetched it by our cookie: the answer is 403, whatever
+/// the handler has answered. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
 ///
 /// # Defaults
 ///
@@ -79,8 +80,8 @@ use crate::{
 /// # }
 /// ```
 ///
-/// Layers that compress responses belong outside of this one: nothing can be added to a body that is compressed already,
-/// so that it ends without a last event.
+/// Layers that compress responses belong outside of this one: nothing can be added to a body that is compressed
+/// already, so that it ends without a last event.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct EndStreamsLayer {
@@ -91,7 +92,8 @@ pub struct EndStreamsLayer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LastEvent {
-    /// An event of the type `session-ended`, with the reason as its data. Clients that do not listen for it never notice.
+    /// An event of the type `session-ended`, with the reason as its data. Clients that do not listen for it never
+    /// notice.
     #[default]
     SessionEnded,
     /// Nothing.

@@ -7,8 +7,8 @@ use crate::middleware::EndStreamsBody;
 
 /// A body of type `B` that holds `bytes`, where `B` is one that can be told to.
 ///
-/// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them; so
-/// the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
+/// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them;
+/// so the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
 pub(super) fn body_with<B: Default + 'static>(bytes: Bytes) -> B {
     let mut body = B::default();
     let slot: &mut dyn Any = &mut body;

@@ -49,7 +49,8 @@ impl Denied {
     /// What a gRPC call that has no session for this reason ends with: `grpc-status`, `grpc-message`, and a
     /// `google.rpc.ErrorInfo` in `grpc-status-details-bin`.
     ///
-    /// `tonic::Status::from_header_map` makes a status of it, for methods that need a session beside others that do not.
+    /// `tonic::Status::from_header_map` makes a status of it, for methods that need a session beside others that do
+    /// not.
     pub fn grpc_trailers(&self) -> HeaderMap {
         trailers(self)
     }

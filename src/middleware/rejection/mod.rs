@@ -20,8 +20,8 @@ pub trait OnDenied<B> {
     /// The answer to a request with these headers.
     fn response(&self, denied: &Denied, headers: &HeaderMap) -> Response<B>;
 
-    /// The answer to a request with this address and these headers. Default: [`response`](Self::response), which does not
-    /// look at the address.
+    /// The answer to a request with this address and these headers. Default: [`response`](Self::response), which does
+    /// not look at the address.
     fn response_to(&self, denied: &Denied, uri: &Uri, headers: &HeaderMap) -> Response<B> {
         let _ = uri;
         self.response(denied, headers)
@@ -39,11 +39,12 @@ where
 
 /// The answers of this crate.
 ///
-/// - A gRPC request, known by its `content-type`, is answered by trailers alone: `grpc-status` 16 (`UNAUTHENTICATED`), or 14
-///   (`UNAVAILABLE`) when the store could not be asked. `grpc-status-details-bin` holds a `google.rpc.ErrorInfo` with the
-///   `code` below in upper case as its reason, and the reason of the ending in its metadata.
-/// - A call of Connect's own protocol, known by `connect-protocol-version`, `application/connect+…` or `?connect=v1`, is answered by
-///   that protocol's error, with the same `google.rpc.ErrorInfo`: as JSON with the status below, or as the end of a stream.
+/// - A gRPC request, known by its `content-type`, is answered by trailers alone: `grpc-status` 16 (`UNAUTHENTICATED`),
+///   or 14 (`UNAVAILABLE`) when the store could not be asked. `grpc-status-details-bin` holds a `google.rpc.ErrorInfo`
+///   with the `code` below in upper case as its reason, and the reason of the ending in its metadata.
+/// - A call of Connect's own protocol, known by `connect-protocol-version`, `application/connect+…` or `?connect=v1`,
+///   is answered by that protocol's error, with the same `google.rpc.ErrorInfo`: as JSON with the status below, or as
+///   the end of a stream.
 /// - Any other is answered by problem details (RFC 9457), with the status and the `WWW-Authenticate` of RFC 6750, and
 ///   `Cache-Control: no-store`:
 ///
@@ -59,8 +60,8 @@ where
 /// | the store could not be asked | 503 | none | `store_unavailable` |
 /// | a token that was issued in the future, as this node's clock has it | 503 | none | `clocks_disagree` |
 ///
-/// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`), `http_body_util::Full<Bytes>`,
-/// `Bytes` and `String`. Others stay empty; status and headers say what matters.
+/// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`),
+/// `http_body_util::Full<Bytes>`, `Bytes` and `String`. Others stay empty; status and headers say what matters.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct DefaultOnDenied {}

@@ -24,14 +24,15 @@ use crate::{
 /// | `DELETE /users/{user}/sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 /// | `POST /sessions/revoke` | 200 `{"dryRun", "lookedAt", "matched", "revoked", "next"}`; ends the sessions of all users that match |
 ///
-/// `POST /sessions/revoke` takes a JSON object with at least one of `startedBefore` (a time), `addresses` (an address or a
-/// range), `browser`, `deviceKind` and `method`; all that are there have to hold. It only counts, unless `"dryRun": false`
-/// is sent. One request looks at about 10,000 sessions; `next` is to be sent as `cursor` for the rest.
+/// `POST /sessions/revoke` takes a JSON object with at least one of `startedBefore` (a time), `addresses` (an address
+/// or a range), `browser`, `deviceKind` and `method`; all that are there have to hold. It only counts, unless
+/// `"dryRun": false` is sent. One request looks at about 10,000 sessions; `next` is to be sent as `cursor` for the
+/// rest.
 ///
 /// # Security
 ///
-/// The routes check nothing themselves. The guard in front puts an [`AdminName`] into the extensions of each request that
-/// it lets through; a request without one is answered with 500 and reaches nothing, so that routes whose guard was
+/// The routes check nothing themselves. The guard in front puts an [`AdminName`] into the extensions of each request
+/// that it lets through; a request without one is answered with 500 and reaches nothing, so that routes whose guard was
 /// forgotten are closed.
 ///
 /// # Examples
@@ -78,8 +79,8 @@ impl AdminRoutes {
     }
 }
 
-/// The administrator who asks: put into a request's extensions by the guard in front of [`AdminRoutes`]. Sessions that they
-/// end keep the name with their ending: without control and invisible characters, and at most 128 bytes of it.
+/// The administrator who asks: put into a request's extensions by the guard in front of [`AdminRoutes`]. Sessions that
+/// they end keep the name with their ending: without control and invisible characters, and at most 128 bytes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminName(Box<str>);
 

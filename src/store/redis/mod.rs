@@ -25,32 +25,32 @@ use crate::store::StoreError;
 
 /// A store in Redis or Valkey, on one server or a cluster.
 ///
-/// Every change is one script, so it is one atomic step; it takes one round trip, save for a sign-in under a limit, which
-/// takes two, and more while others of the same user race it. All keys of a user are on one node of a cluster. Times come
-/// from the caller; the server's clock only decides when a record that nobody has purged is dropped at last, a day or more
-/// after its time.
+/// Every change is one script, so it is one atomic step; it takes one round trip, save for a sign-in under a limit,
+/// which takes two, and more while others of the same user race it. All keys of a user are on one node of a cluster.
+/// Times come from the caller; the server's clock only decides when a record that nobody has purged is dropped at last,
+/// a day or more after its time.
 ///
 /// # What can be lost
 ///
-/// What Redis loses is signed out, never let in: a record that is gone means that its session is not authenticated. That
-/// goes for `FLUSHALL`, for a server that forgets on restart, and for a server that evicts keys when it is full, which it
-/// should not be allowed to (`maxmemory-policy noeviction`; ending sessions still works when it is full).
+/// What Redis loses is signed out, never let in: a record that is gone means that its session is not authenticated.
+/// That goes for `FLUSHALL`, for a server that forgets on restart, and for a server that evicts keys when it is full,
+/// which it should not be allowed to (`maxmemory-policy noeviction`; ending sessions still works when it is full).
 ///
 /// A revocation can be lost too, and then the session **is let in again**:
 ///
-/// - Replication is asynchronous. When a primary fails right after it has answered, and a replica without the change takes
-///   its place, the change is gone. [`wait_replicas`](Self::wait_replicas) makes that much less likely, not impossible:
-///   Redis is not a strongly consistent store.
-/// - Persistence is off or up to a second behind by default. A server that crashes and restarts from its disk goes back to
-///   what was there, unless it runs with `appendonly yes` and `appendfsync always`.
+/// - Replication is asynchronous. When a primary fails right after it has answered, and a replica without the change
+///   takes its place, the change is gone. [`wait_replicas`](Self::wait_replicas) makes that much less likely, not
+///   impossible: Redis is not a strongly consistent store.
+/// - Persistence is off or up to a second behind by default. A server that crashes and restarts from its disk goes back
+///   to what was there, unless it runs with `appendonly yes` and `appendfsync always`.
 /// - A restored backup brings back the sessions that were active in it.
 ///
 /// Where that is not acceptable, use an SQL store and let Redis carry the messages between nodes only.
 ///
 /// # Requirements
 ///
-/// Redis 7 or Valkey. Reads go to primaries. While a slot of a cluster is being moved, calls on it may fail and are worth
-/// repeating. Clones share the connections.
+/// Redis 7 or Valkey. Reads go to primaries. While a slot of a cluster is being moved, calls on it may fail and are
+/// worth repeating. Clones share the connections.
 ///
 /// # Defaults
 ///
@@ -112,8 +112,8 @@ impl RedisStore {
         Self::from_source(Source::Client(Box::new(client))).await
     }
 
-    /// A store on a cluster client of the application's own, with its retries and timeouts. Those of the driver by default
-    /// are longer than a request should wait.
+    /// A store on a cluster client of the application's own, with its retries and timeouts. Those of the driver by
+    /// default are longer than a request should wait.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) unless it is 1 to 64 ASCII letters, digits and
-    /// characters of `_-.:/`.
+    /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) unless it is 1 to 64 ASCII letters, digits
+    /// and characters of `_-.:/`.
     pub fn key_prefix(mut self, prefix: &str) -> Result<Self, StoreError> {
         self.keys = Keys::new(prefix)?;
         Ok(self)
@@ -157,11 +157,11 @@ impl RedisStore {
         self
     }
 
-    /// Answers that sessions have ended, or that older tokens are refused, only when this many replicas have it, and fails
-    /// when they do not within `timeout`. Default: the primary alone.
+    /// Answers that sessions have ended, or that older tokens are refused, only when this many replicas have it, and
+    /// fails when they do not within `timeout`. Default: the primary alone.
     ///
-    /// Choose a timeout below the deadline that the manager gives the store. A change that failed so is on the primary, and
-    /// may be asked for again. Those changes get a connection of their own, on which one waits for the other.
+    /// Choose a timeout below the deadline that the manager gives the store. A change that failed so is on the primary,
+    /// and may be asked for again. Those changes get a connection of their own, on which one waits for the other.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end forward
-//! and never puts it off, so that a session moves only to where the scan has not been yet.
+//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end
+//! forward and never puts it off, so that a session moves only to where the scan has not been yet.
 
 use redis::{Cmd, from_redis_value};
 

@@ -1,7 +1,8 @@
 //! Strict JSON: one object, read in one pass, borrowed from the text.
 //!
 //! 1. The grammar of RFC 8259, nothing around it: no byte order mark, no trailing text.
-//! 2. A member name occurs once per object, at every level, however it is written (`"sub"` and `"s\u0075b"` are one name).
+//! 2. A member name occurs once per object, at every level, however it is written (`"sub"` and `"s\u0075b"` are one
+//!    name).
 //! 3. No string holds NUL or half of a surrogate pair; no number is beyond the range of a double.
 //! 4. Nothing is nested deeper than [`MAX_DEPTH`].
 //!

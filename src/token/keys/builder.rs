@@ -68,8 +68,8 @@ impl KeyRingBuilder {
     ///
     /// # Errors
     ///
-    /// No key; several signing keys; a key without a name beside others; two keys of one name; keys of two algorithms; a
-    /// JWK set that is malformed or holds a private, symmetric or weak key, or none of use.
+    /// No key; several signing keys; a key without a name beside others; two keys of one name; keys of two algorithms;
+    /// a JWK set that is malformed or holds a private, symmetric or weak key, or none of use.
     pub fn build(self) -> Result<KeyRing, ConfigError> {
         let Self { mut signing, mut verifying, mut unnamed, sets } = self;
         for Jwks(text) in &sets {

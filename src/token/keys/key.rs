@@ -62,14 +62,14 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// A secret that is shorter, that consists of fewer than eight different bytes, that stands in documentation, or that is a
-    /// key in PEM form.
+    /// A secret that is shorter, that consists of fewer than eight different bytes, that stands in documentation, or
+    /// that is a key in PEM form.
     ///
     /// # Security
     ///
-    /// A password is not a secret: whoever sees one token can try passwords against it at leisure. `openssl rand -base64 48`
-    /// makes a good one. Whoever can verify tokens with this secret can also make them; services that only verify should be
-    /// given a public key.
+    /// A password is not a secret: whoever sees one token can try passwords against it at leisure.
+    /// `openssl rand -base64 48` makes a good one. Whoever can verify tokens with this secret can also make them;
+    /// services that only verify should be given a public key.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = secret.as_ref();
         let public = VerifyingKey::hs256(secret)?;
@@ -184,8 +184,8 @@ impl VerifyingKey {
         }
     }
 
-    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public half
-    /// is taken.
+    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public
+    /// half is taken.
     ///
     /// # Errors
     ///

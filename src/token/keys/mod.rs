@@ -2,8 +2,8 @@
 //!
 //! 1. A ring has one algorithm (S01): secrets and public keys never meet in one ring (S23), and a key is used with its
 //!    algorithm alone, whatever a token says (S02).
-//! 2. A token's `kid` is an exact key into the ring (S24). A token without one belongs to the key without one, if there is
-//!    such a key.
+//! 2. A token's `kid` is an exact key into the ring (S24). A token without one belongs to the key without one, if there
+//!    is such a key.
 //! 3. A ring changes while it is in use; all clones see the change at once. Tokens of a retired key are refused from
 //!    then on, also those verified before: the ring's revision tells.
 
@@ -41,8 +41,8 @@ pub use self::{
 
 /// The keys that sign and verify tokens.
 ///
-/// Cloning is cheap, and clones share their keys: what one does to them is seen by all. Secrets are wiped from memory when the
-/// last clone is dropped, or the key is retired.
+/// Cloning is cheap, and clones share their keys: what one does to them is seen by all. Secrets are wiped from memory
+/// when the last clone is dropped, or the key is retired.
 ///
 /// # Examples
 ///
@@ -155,8 +155,8 @@ impl KeyRing {
 
     /// Signs with `key` from now on; the key that signed until now goes on verifying.
     ///
-    /// Where several nodes verify each other's tokens, give the key to [`add`](Self::add) on all of them first: a node that
-    /// does not know it yet refuses what it signs.
+    /// Where several nodes verify each other's tokens, give the key to [`add`](Self::add) on all of them first: a node
+    /// that does not know it yet refuses what it signs.
     ///
     /// A ring of one unnamed key keeps it for the tokens without a `kid`, until
     /// [`retire_unnamed`](Self::retire_unnamed).

@@ -67,8 +67,8 @@ fn find<'a>(cookie: &SessionCookie, headers: &'a HeaderMap) -> Result<Option<&'a
 
 /// Rules 1 to 4: calls `found` with the value of each cookie of this name, until it has enough.
 ///
-/// It looks for our name and then at what is in front of it, instead of taking every cookie apart: that takes a third of
-/// the time.
+/// It looks for our name and then at what is in front of it, instead of taking every cookie apart: that takes a third
+/// of the time.
 #[inline]
 fn each<'a>(cookie: &SessionCookie, headers: &'a HeaderMap, mut found: impl FnMut(&'a [u8]) -> ControlFlow<()>) {
     for line in headers.get_all(COOKIE) {

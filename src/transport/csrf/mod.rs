@@ -1,7 +1,7 @@
 //! Refuses requests that another site has made a browser send with our cookie.
 //!
-//! The rules are public, and stand in [`credentials`](crate::credentials#requests-that-other-sites-cause). The scheme is that of
-//! Go's `CrossOriginProtection`; it needs neither tokens nor state.
+//! The rules are public, and stand in [`credentials`](crate::credentials#requests-that-other-sites-cause). The scheme
+//! is that of Go's `CrossOriginProtection`; it needs neither tokens nor state.
 
 use http::header::{ACCEPT, HOST, HeaderName, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
@@ -117,7 +117,8 @@ fn is_own_origin(origin: &[u8], uri: &Uri, headers: &HeaderMap) -> bool {
     own.and_then(|own| Origin::of(origin.scheme, own)) == Some(origin)
 }
 
-/// An origin, of which no byte is copied (RFC 6454 §4): equal in another case, and with the scheme's default port or without.
+/// An origin, of which no byte is copied (RFC 6454 §4): equal in another case, and with the scheme's default port or
+/// without.
 #[derive(Clone, Copy)]
 struct Origin<'a> {
     scheme: &'a [u8],

@@ -18,8 +18,8 @@ fn form() -> Value {
     json!({ "email": "demo@example.com", "password": PASSWORD })
 }
 
-/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own cookie
-/// is left out.
+/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own
+/// cookie is left out.
 fn set_cookies(head: &str) -> Vec<(String, String)> {
     let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let pairs = lines.filter_map(|line| line.split_once("; ")).filter(|(pair, _)| !pair.contains("device="));
@@ -325,7 +325,8 @@ fn a_form_that_is_submitted_twice_leaves_one_session() {
     assert_eq!(shown.iter().sum::<usize>(), 1, "one of the two is left, and it is the only one: {shown:?}");
 }
 
-/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other programs.
+/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other
+/// programs.
 #[test]
 fn a_path_a_cookie_name_and_other_origins_are_settings() {
     let settings = [

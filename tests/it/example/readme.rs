@@ -131,8 +131,8 @@ fn the_readme_names_the_two_commands() {
     assert_eq!(shell[0], "cargo run --example my_devices --features sqlite\ncargo test --all-features");
 }
 
-/// Wherever the README is shown, in the repository, in the package or on the crate's page: what it leads to is absolute, or
-/// a file that is packaged.
+/// Wherever the README is shown, in the repository, in the package or on the crate's page: what it leads to is
+/// absolute, or a file that is packaged.
 #[test]
 fn the_readmes_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -71,7 +71,8 @@ async fn an_end_that_is_heard_during_a_read_is_told() -> TestResult {
     Ok(())
 }
 
-/// S39: whoever waits on this node is told right after the store has committed, however long the other nodes take to hear.
+/// S39: whoever waits on this node is told right after the store has committed, however long the other nodes take to
+/// hear.
 #[tokio::test(start_paused = true)]
 async fn a_connection_on_this_node_is_told_before_the_other_nodes_are() -> TestResult {
     let bus = Script::new();
@@ -196,8 +197,9 @@ async fn a_message_about_one_user_has_nobody_elses_sessions_read() -> TestResult
     Ok(())
 }
 
-/// Signs users in, lets connections on `there` wait for the ends of their sessions, and ends them from `here` right after
-/// a change, while the change is being read. The store of `there` answers late. Whoever is not told fails the test.
+/// Signs users in, lets connections on `there` wait for the ends of their sessions, and ends them from `here` right
+/// after a change, while the change is being read. The store of `there` answers late. Whoever is not told fails the
+/// test.
 async fn no_connection_misses_its_end(
     here: &SessionManager,
     there: &SessionManager,

@@ -236,7 +236,8 @@ async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
     Ok(())
 }
 
-/// Addresses and places may go before the sessions that they belong to, also when more ended at one moment than fit on a page.
+/// Addresses and places may go before the sessions that they belong to, also when more ended at one moment than fit on
+/// a page.
 #[tokio::test(start_paused = true)]
 async fn addresses_are_forgotten_after_their_own_retention() -> TestResult {
     let day = Duration::from_secs(86_400);

@@ -244,8 +244,8 @@ async fn a_failing_store_clears_no_cookie() -> TestResult {
     Ok(())
 }
 
-/// A browser attaches a dead cookie to the sign-in and to public pages as well: neither may fail for it. Whoever needs a
-/// session says why there is none.
+/// A browser attaches a dead cookie to the sign-in and to public pages as well: neither may fail for it. Whoever needs
+/// a session says why there is none.
 #[tokio::test]
 async fn a_dead_cookie_keeps_nobody_from_signing_in_again() -> TestResult {
     let kit = cookie_kit();

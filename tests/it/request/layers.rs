@@ -127,7 +127,8 @@ impl Service<Request<String>> for Picky {
     }
 }
 
-/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the other.
+/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the
+/// other.
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_that_is_called() -> TestResult {
     let kit = Kit::new();

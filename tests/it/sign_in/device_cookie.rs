@@ -140,7 +140,8 @@ async fn signing_out_leaves_the_device_cookie() -> TestResult {
     Ok(())
 }
 
-/// For a client that is no browser there is no cookie, and without the setting there is none in a transport without cookies.
+/// For a client that is no browser there is no cookie, and without the setting there is none in a transport without
+/// cookies.
 #[tokio::test]
 async fn there_is_no_cookie_where_none_is_wanted() -> TestResult {
     let kit = Kit::with(|builder| builder.transport(Transport::Both(CookieOptions::new())));

@@ -95,7 +95,8 @@ async fn without_a_session_there_is_nothing_to_step_up() -> TestResult {
     Ok(())
 }
 
-/// S49, S58: a new token, a new generation, the old token refused; what was proven is on record, the deadlines are the same.
+/// S49, S58: a new token, a new generation, the old token refused; what was proven is on record, the deadlines are the
+/// same.
 #[tokio::test]
 async fn a_step_up_moves_the_session_to_a_new_token() -> TestResult {
     let kit = Kit::new();

@@ -97,8 +97,8 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
     }
 }
 
-/// Begins what `future` does, and drops it when the server has been asked and its answer is still on the way. The answer
-/// arrives afterwards.
+/// Begins what `future` does, and drops it when the server has been asked and its answer is still on the way. The
+/// answer arrives afterwards.
 pub(crate) async fn drop_when_asked(proxy: &Proxy, future: impl Future) {
     proxy.set(Fault::Hold);
     let asked = proxy.asked();

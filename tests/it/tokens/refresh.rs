@@ -391,7 +391,8 @@ async fn a_sign_out_before_the_rotation_wins() -> TestResult {
     Ok(())
 }
 
-/// S50: the rotation is committed, the sign-out follows, and only then is the refresh answered: what it answers is dead.
+/// S50: the rotation is committed, the sign-out follows, and only then is the refresh answered: what it answers is
+/// dead.
 #[tokio::test]
 async fn a_sign_out_after_the_rotation_wins_too() -> TestResult {
     let kit = kit();
@@ -524,8 +525,8 @@ async fn a_cached_request_reads_nothing_after_a_refresh() -> TestResult {
     Ok(())
 }
 
-/// `latest_token_only`: the older access token dies when the newer one has been seen in use, and not before, because the
-/// answer may have been lost.
+/// `latest_token_only`: the older access token dies when the newer one has been seen in use, and not before, because
+/// the answer may have been lost.
 #[tokio::test]
 async fn an_older_access_token_is_refused_once_a_newer_one_is_in_use() -> TestResult {
     for (latest_only, alive) in [(false, true), (true, false)] {

@@ -60,7 +60,8 @@ pub(super) struct Facts<'a> {
     /// A processor's name stands alone in a comment, as Apple's network stack writes it on a Mac only.
     pub(super) has_architecture: bool,
     pub(super) has_gx: bool,
-    /// It holds an address: of a page, or of a mailbox. With a plus in front it is the address of a page about a crawler.
+    /// It holds an address: of a page, or of a mailbox. With a plus in front it is the address of a page about a
+    /// crawler.
     pub(super) has_address: bool,
     pub(super) has_crawler_address: bool,
     /// A comment begins with `compatible` and a product that no table knows.

@@ -42,8 +42,8 @@ const TOUCHES: usize = 1_000;
 
 /// A store in a Postgres database.
 ///
-/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user for
-/// the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
+/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user
+/// for the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
 ///
 /// Clones share the connections. Dropping any method's future leaves the old state or the new one.
 ///

@@ -11,8 +11,8 @@ use self::{
     sources::{files_below, sources},
 };
 
-/// The layers from the bottom up, with their modules. A module may use those of lower layers. Modules of one layer may use
-/// each other, except mechanisms.
+/// The layers from the bottom up, with their modules. A module may use those of lower layers. Modules of one layer may
+/// use each other, except mechanisms.
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",

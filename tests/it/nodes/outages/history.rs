@@ -1,7 +1,7 @@
 //! A check of histories, in the manner of Jepsen: what eight tasks have seen on two nodes is judged afterwards.
 //!
-//! The store of one node answers late, the wall clocks of both are set ahead and back all the time, and beside them there is
-//! another realm with the same key, to whose sessions nobody here is let in, nor the other way round.
+//! The store of one node answers late, the wall clocks of both are set ahead and back all the time, and beside them
+//! there is another realm with the same key, to whose sessions nobody here is let in, nor the other way round.
 
 use std::{
     sync::{
@@ -30,8 +30,8 @@ struct Known {
     user: UserId,
     id: SessionId,
     access_token: Mutex<String>,
-    /// With its generation. It is lent while it is being presented, so that nobody presents one whose successor has been
-    /// used up already: that would rightly end the session.
+    /// With its generation. It is lent while it is being presented, so that nobody presents one whose successor has
+    /// been used up already: that would rightly end the session.
     refresh_token: RwLock<(u32, String)>,
 }
 
