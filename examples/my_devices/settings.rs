@@ -13,8 +13,8 @@
 //! | `CACHE_TTL` | how long a record may be used without being read anew | 10 s |
 //! | `ACTIVITY_INTERVAL` | how often activity is recorded at most | 60 s |
 //! | `PRESET` | the lifetimes of `aal1`, `aal2`, `aal3` or `hardened`; the timeouts above win | `aal1` |
-//! | `TRANSPORT` | how tokens travel to and from the API: `bearer`, `cookie` or `both`; the pages use cookies | `bearer` |
-//! | `INSECURE_COOKIES` | `on`: cookies without `Secure` and prefix, for browsers that want HTTPS even on localhost | `off` |
+//! | `TRANSPORT` | how tokens travel over the API: `bearer`, `cookie` or `both`; the pages use cookies | `bearer` |
+//! | `INSECURE_COOKIES` | `on`: no `Secure` and no prefix, for browsers that want HTTPS even on localhost | `off` |
 //! | `REFRESH` | `on`: access tokens live for 10 minutes, and are refreshed | `off` |
 //! | `REFRESH_GRACE` | how long a used refresh token is answered with the same successor | 30 s |
 //! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
@@ -22,8 +22,8 @@
 //! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
 //! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
-//! | `TRUSTED_ORIGINS` | other origins of yours whose pages may use the cookies, as browsers write them, comma-separated | none |
-//! | `PATH_PREFIX` | what stands before the paths in public addresses, such as `/devices`; a proxy may strip it | nothing |
+//! | `TRUSTED_ORIGINS` | other origins whose pages may use the cookies, comma-separated | none |
+//! | `PATH_PREFIX` | what public paths begin with, such as `/devices`; a proxy may strip it | nothing |
 //! | `COOKIE_NAME` | the whole name of the session's cookie, such as `__Host-devices` | `__Host-session` |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!

@@ -34,7 +34,7 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`language`](Self::language) | `en` |
-/// | [`attribution`](Self::attribution) | what the licences of GeoLite, DB-IP Lite and IPinfo Lite ask for, and nothing for others |
+/// | [`attribution`](Self::attribution) | what GeoLite, DB-IP Lite and IPinfo Lite require, else nothing |
 ///
 /// # Examples
 ///

@@ -90,7 +90,8 @@ use crate::{credentials::CredentialSource, manager::SessionManager, middleware::
 /// # Examples
 ///
 /// ```
-/// use axum::{Form, Router, http::Uri, response::{Html, IntoResponse, Redirect, Response}, routing::get, extract::State};
+/// use axum::{Form, Router, extract::State, http::Uri, routing::get};
+/// use axum::response::{Html, IntoResponse, Redirect, Response};
 /// use tower_device_sessions::{
 ///     ClientInfo, DevicesPage, Error, SessionLayer, SessionManager,
 ///     pages::{EnglishTexts, SignInHint},

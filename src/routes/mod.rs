@@ -4,17 +4,27 @@
 //!
 //! | route | answer |
 //! | --- | --- |
-//! | `GET /sessions` | 200, an array of sessions, the current one first, then newest activity; `?limit=` (1–100, default 50), `?cursor=`, `?state=active\|ended\|all`; `Link: rel="next"` when there is more |
-//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt`, and `freshUntil`: until when the user counts as recently authenticated |
+//! | `GET /sessions` | 200, an array of sessions: the current one first, then newest activity first |
+//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt` and `freshUntil` |
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
-//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
+//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` unnames it |
 //! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
-//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor (level 2) and sets a new device cookie, `false` no longer; a client without cookies proves its device by `{"deviceToken"}` and is answered the next one |
+//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it, `{"trusted": true}` trusts it |
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
-//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global`. Signing out locally takes whatever is left: an access token that has run out, the refresh cookie, or `{"refreshToken"}` |
-//! | `POST /refresh` | 200, the next tokens in every way that `{"refreshToken"}` and the refresh cookie came; there when refresh tokens are switched on |
+//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
+//! | `POST /refresh` | 200, the next tokens; there when refresh tokens are switched on |
+//!
+//! Lists take `?limit=` (1 to 100, by default 50), `?cursor=` and `?state=active|ended|all`, and have a
+//! `Link: rel="next"` when there is more. `freshUntil` is when the user stops counting as recently authenticated.
+//!
+//! The name of a device is that of all its sessions. Only the current device can be trusted, for 30 days and after a
+//! second factor (level 2); that sets a new device cookie, and `{"trusted": false}` ends it. A client without cookies
+//! proves its device by `{"deviceToken"}` and receives the next one.
+//!
+//! A local sign-out accepts whatever is left: an expired access token, the refresh cookie, or `{"refreshToken"}`. A
+//! refresh returns the next tokens in every way that the old one came: in the body, in a cookie, or both.
 //!
 //! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
 //! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.

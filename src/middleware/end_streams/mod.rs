@@ -47,11 +47,14 @@ use crate::{
 ///
 /// | `Content-Type` | the last that is sent |
 /// | --- | --- |
-/// | `text/event-stream` | `event: session-ended` with the reason as its data, unless [`last_event`](Self::last_event) says otherwise |
+/// | `text/event-stream` | `event: session-ended` with the reason as its data; see [`last_event`](Self::last_event) |
 /// | `application/grpc` | the trailers `grpc-status: 16`, `grpc-message` and `session-end-reason` |
 /// | `application/grpc-web` | the same in a message, as that protocol has it |
 /// | `application/connect+…` | the message that ends a stream of Connect's own protocol, with the error |
-/// | any other, such as a download | nothing, and the body ends by an *error*: the server resets the connection, or the stream of HTTP/2, so that no client takes what it has for the whole |
+/// | any other, such as a download | nothing, and the body ends by an *error* |
+///
+/// After an error the server resets the connection, or the stream of HTTP/2, so that no client takes what it has for
+/// the whole.
 ///
 /// An event stream ends properly also where no last event can be sent: in the midst of an event, or compressed.
 ///

@@ -53,12 +53,15 @@ where
 /// | no credential | 401 | `Bearer` | `credentials_missing` |
 /// | malformed or several credentials | 400 | `Bearer error="invalid_request"` | `invalid_request` |
 /// | a token that is not one of ours, or names no session | 401 | `Bearer error="invalid_token"` | `token_invalid` |
-/// | an access token that has run out, whose session goes on as far as is known | 401 | `Bearer error="invalid_token"` | `token_expired` |
-/// | an ended session, also when the token has run out as well | 401 | `Bearer error="invalid_token"` | `session_expired`, `session_idle`, `session_revoked` and their kin |
+/// | an expired access token of an active session | 401 | `Bearer error="invalid_token"` | `token_expired` |
+/// | an ended session, even by an expired token | 401 | `Bearer error="invalid_token"` | `session_revoked` … |
 /// | a request with our cookie that another site has caused | 403 | none | `csrf_denied` |
-/// | a session whose user has to authenticate again | 401 | `Bearer error="insufficient_user_authentication"` with what is asked for (RFC 9470) | `reauthentication_required` |
+/// | a step-up is needed | 401 | `Bearer error="insufficient_user_authentication"`, … | `reauthentication_required` |
 /// | the store could not be asked | 503 | none | `store_unavailable` |
 /// | a token that was issued in the future, as this node's clock has it | 503 | none | `clocks_disagree` |
+///
+/// The challenge of a step-up says what is asked for (RFC 9470). The codes of ended sessions are `session_expired`,
+/// `session_idle`, `session_evicted` and `session_replaced`.
 ///
 /// The text of a problem reaches bodies of the types `axum::body::Body` (feature `axum`),
 /// `http_body_util::Full<Bytes>`, `Bytes` and `String`. Others stay empty; status and headers say what matters.

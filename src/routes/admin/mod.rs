@@ -19,15 +19,15 @@ use crate::{
 ///
 /// | route | answer |
 /// | --- | --- |
-/// | `GET /users/{user}/sessions` | 200, an array of sessions, newest activity first; `?limit=`, `?cursor=`, `?state=` as in `GET /sessions` |
+/// | `GET /users/{user}/sessions` | 200, an array of sessions, newest activity first; queries as in `GET /sessions` |
 /// | `DELETE /users/{user}/sessions` | 200 `{"revoked": n}`; all of the user's sessions |
 /// | `DELETE /users/{user}/sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
-/// | `POST /sessions/revoke` | 200 `{"dryRun", "lookedAt", "matched", "revoked", "next"}`; ends the sessions of all users that match |
+/// | `POST /sessions/revoke` | 200 `{"dryRun", "lookedAt", "matched", "revoked", "next"}`; ends what matches |
 ///
-/// `POST /sessions/revoke` takes a JSON object with at least one of `startedBefore` (a time), `addresses` (an address
-/// or a range), `browser`, `deviceKind` and `method`; all that are there have to hold. It only counts, unless
-/// `"dryRun": false` is sent. One request looks at about 10,000 sessions; `next` is to be sent as `cursor` for the
-/// rest.
+/// `POST /sessions/revoke` ends the sessions of all users that match. It takes a JSON object with at least one of
+/// `startedBefore` (a time), `addresses` (an address or a range), `browser`, `deviceKind` and `method`; all that are
+/// there have to hold. It only counts, unless `"dryRun": false` is sent. One request looks at about 10,000 sessions;
+/// `next` is to be sent as `cursor` for the rest.
 ///
 /// # Security
 ///

@@ -25,7 +25,8 @@ use crate::{
 /// ```
 /// use tower_device_sessions::token::{KeyRing, SigningKey, VerifyingKey};
 ///
-/// # let (old, new) = ([*b"0123456789abcdef", *b"fedcba9876543210"].concat(), [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat());
+/// # let old = [*b"0123456789abcdef", *b"fedcba9876543210"].concat();
+/// # let new = [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat();
 /// let keys = KeyRing::builder()
 ///     .signing_key(SigningKey::hs256(&new)?.kid("2026-02"))
 ///     .verifying_key(VerifyingKey::hs256(&old)?.kid("2026-01"))

@@ -62,7 +62,8 @@ pub use self::{
 /// ```
 /// use tower_device_sessions::token::{KeyRing, SigningKey};
 ///
-/// # let (old, new) = ([*b"0123456789abcdef", *b"fedcba9876543210"].concat(), [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat());
+/// # let old = [*b"0123456789abcdef", *b"fedcba9876543210"].concat();
+/// # let new = [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat();
 /// let keys = KeyRing::builder().signing_key(SigningKey::hs256(&old)?.kid("2026-01")).build()?;
 ///
 /// // On every node: accept the new key. Then, on every node: sign with it.
