@@ -9,7 +9,7 @@
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
-//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` unnames it |
+//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` clears the name |
 //! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
 //! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it, `{"trusted": true}` trusts it |
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
