@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-/// Why a store could not do what it was asked.
+/// Why an operation of a store failed.
 ///
 /// It is for logs: clients learn only that the store was unavailable.
 #[derive(Debug)]

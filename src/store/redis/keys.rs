@@ -12,8 +12,8 @@
 //! | `tds:{7}:cutoff:<hash of the user>` | the user's cutoff |
 //! | `tds:{7}:adoption` | the note that an adoption has begun, in each shard: any of them may be lost |
 //!
-//! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's
-//! id alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be
+//! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which only the
+//! user's id decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be
 //! kept in the same atomic step. The user's id comes last, so that no character in it can be mistaken for anything
 //! else.
 

@@ -32,9 +32,9 @@ use crate::store::StoreError;
 ///
 /// # What can be lost
 ///
-/// What Redis loses is signed out, never let in: a record that is gone means that its session is not authenticated.
-/// That goes for `FLUSHALL`, for a server that forgets on restart, and for a server that evicts keys when it is full,
-/// which it should not be allowed to (`maxmemory-policy noeviction`; ending sessions still works when it is full).
+/// A session whose record is lost is signed out, never let in. That goes for `FLUSHALL`, for a server that forgets on
+/// restart, and for a server that evicts keys when it is full, which it should not be allowed to
+/// (`maxmemory-policy noeviction`; ending sessions still works when it is full).
 ///
 /// A revocation can be lost too, and then the session **is let in again**:
 ///
@@ -76,7 +76,7 @@ use crate::store::StoreError;
 pub struct RedisStore {
     connection: Connection,
     source: Source,
-    /// Endings go their own way when they are waited for: `WAIT` keeps everything behind it waiting too.
+    /// Endings that wait for replicas use a connection of their own: `WAIT` blocks everything behind it.
     endings: Option<(Connection, Replicas)>,
     keys: Keys,
     retention: Duration,
@@ -157,11 +157,12 @@ impl RedisStore {
         self
     }
 
-    /// Answers that sessions have ended, or that older tokens are refused, only when this many replicas have it, and
-    /// fails when they do not within `timeout`. Default: the primary alone.
+    /// Reports that sessions have ended, or that older tokens are refused, only once this many replicas have the
+    /// change, and fails if they do not within `timeout`. Default: only the primary.
     ///
-    /// Choose a timeout below the deadline that the manager gives the store. A change that failed so is on the primary,
-    /// and may be asked for again. Those changes get a connection of their own, on which one waits for the other.
+    /// Choose a timeout below the deadline that the manager gives the store. A change that failed this way is on the
+    /// primary, and is safe to repeat. These changes get a connection of their own, on which each waits for the one
+    /// before.
     ///
     /// # Errors
     ///

@@ -22,14 +22,14 @@ use crate::{
     store::StoreError,
 };
 
-/// The fields of a record, as Redis answers them.
+/// The fields of a record, as Redis returns them.
 pub(super) type Fields = HashMap<String, Vec<u8>>;
 
 /// What never changes.
 #[derive(Serialize, Deserialize)]
 struct Fixed<'a> {
     created_at: i64,
-    /// For the limits alone; a record is described by the raw strings.
+    /// Only for the limits; a record is described by the raw strings.
     #[serde(borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]

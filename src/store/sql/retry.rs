@@ -8,7 +8,7 @@ use crate::store::StoreError;
 pub(super) const RETRIES: u32 = 6;
 
 /// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it
-/// is run again. Answers a future of the change's `Result`.
+/// is run again. Returns a future of the change's `Result`.
 macro_rules! retrying {
     ($change:expr) => {{
         let mut attempt = 0;

@@ -196,7 +196,7 @@ impl MySqlStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change of one statement, and answers how many rows it applied to.
+    /// Executes a change of one statement. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
         Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())

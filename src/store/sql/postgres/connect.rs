@@ -126,7 +126,7 @@ impl PostgresStore {
 
     /// A connection without a transaction that somebody has left open on it.
     ///
-    /// Such a transaction began before the statement that asks; one that has failed meanwhile answers nothing at all.
+    /// Such a transaction began before the statement that asks; one that has failed meanwhile returns nothing at all.
     /// The question is asked as text: a prepared statement is two messages, and the first begins the transaction.
     async fn sound_connection(&self) -> Result<Lease<Postgres>, StoreError> {
         let mut lease = self.any_connection().await?;

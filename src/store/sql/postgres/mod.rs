@@ -170,7 +170,7 @@ impl PostgresStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change, and answers how many rows it applied to.
+    /// Executes a change. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
         let done = query.execute(&mut *lease).await.map_err(failure)?;
@@ -178,7 +178,7 @@ impl PostgresStore {
         Ok(done.rows_affected())
     }
 
-    /// Executes a change, and answers the rows that it returns.
+    /// Executes a change and returns its rows.
     async fn rows(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
         let mut lease = self.writing().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;

@@ -47,7 +47,7 @@ const TOUCHES: usize = 1_000;
 /// Several processes on one machine can share the database. Not on a network file system: SQLite's locks do not work
 /// there.
 ///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// Clones share the connections. Dropping a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
