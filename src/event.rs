@@ -1,7 +1,7 @@
 //! Events: what happened to sessions, for the application's own mail, audit log or metrics.
 //!
-//! Events carry ids and records, never a token, a key or a cookie value. They are told after the fact: what an event
-//! says is on record already.
+//! Events carry ids and records, never a token, a key or a cookie value. They are sent after the fact: what an event
+//! says is already on record.
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ pub enum SessionEvent {
     Started {
         /// The new record.
         session: Arc<Session>,
-        /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a
+        /// Whether it is the user's first sign-in on this device, as far as is still on record. Always `false` for a
         /// client without a device id.
         new_device: bool,
         /// Whether no other session of the user that is still kept has come from this country and region. Always
@@ -36,7 +36,7 @@ pub enum SessionEvent {
         ending: Ending,
     },
     /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time
-    /// may each say so.
+    /// may each send this event.
     Adopted {
         /// The new record.
         session: Arc<Session>,
@@ -50,9 +50,9 @@ pub enum SessionEvent {
         /// The number of the new pair.
         generation: u32,
     },
-    /// A refresh token that had been used up was presented, and was answered with the same successor again: an answer
-    /// was lost, several tabs have asked at once, or somebody has a copy. One time within seconds is normal. The same
-    /// session doing it generation after generation, minutes apart, is not.
+    /// A used refresh token was presented, and the same successor was returned again: a response was lost, several tabs
+    /// refreshed at once, or somebody has a copy. Once within seconds is normal. Generation after generation, minutes
+    /// apart, is not.
     RefreshReplayed {
         /// Whose session.
         user_id: UserId,
@@ -60,18 +60,18 @@ pub enum SessionEvent {
         session_id: SessionId,
         /// The number of the pair whose refresh token was presented.
         generation: u32,
-        /// How often this node has answered that token again, this time included.
+        /// How often this node has returned the successor of that token again, this time included.
         times: u32,
-        /// How long after the refresh that used it up.
+        /// How long after the refresh that used it.
         after: Duration,
     },
-    /// A refresh token that had been used up was presented: somebody has a copy. The session has been ended. CRITICAL.
+    /// A used refresh token was presented: somebody has a copy. The session has been ended. CRITICAL.
     RefreshReused {
         /// Whose session.
         user_id: UserId,
         /// Which session.
         session_id: SessionId,
-        /// How the token was known to be used up.
+        /// How the reuse was recognised.
         cause: ReuseCause,
     },
     /// The user of a session has authenticated again.
@@ -132,28 +132,28 @@ pub enum SessionEvent {
         /// The session that the token names.
         session_id: SessionId,
     },
-    /// The other nodes could not be told that sessions of a user have ended or changed. They notice when what they have
-    /// cached expires.
+    /// The other nodes could not be told that sessions of a user have ended or changed. They notice when their cache
+    /// entries expire.
     OtherNodesNotTold {
         /// Whose sessions.
         user_id: UserId,
-        /// How long it takes them at the most.
+        /// The longest time until they notice.
         bound: Duration,
     },
-    /// Word of other nodes may have been missed: everything cached is read anew.
+    /// Messages of other nodes may have been missed: everything cached is read again.
     OtherNodesMissed {
         /// The name of the bus, such as `redis`.
         bus: &'static str,
         /// Why: `disconnected`, `overflow` or `undecodable`.
         reason: &'static str,
     },
-    /// Other nodes are heard, for the first time or again.
+    /// Messages of other nodes arrive, for the first time or again.
     OtherNodesHeard {
         /// The name of the bus.
         bus: &'static str,
     },
-    /// More than half of all sessions on record are past their retention. None of them was deleted in this round: a
-    /// clock that is wrong looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
+    /// More than half of all sessions on record are past their retention. None of them was deleted in this round,
+    /// because a wrong clock looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
     RetentionPaused {
         /// How many would be deleted.
         due: u64,
@@ -174,19 +174,19 @@ pub enum SessionEvent {
         /// Why it would have been refused.
         denied: Denied,
     },
-    /// Something is set up in a way that is hardly meant. It is told once in the life of a manager, and logged.
+    /// Something is set up in a way that is hardly intended. It is reported once per manager, and logged.
     Misconfigured {
         /// What it is.
         what: Misconfiguration,
     },
     /// A request with our cookie was refused because another site has caused it, or may have.
     CsrfDenied {
-        /// How it was known.
+        /// How it was recognised.
         why: CsrfDenied,
     },
 }
 
-/// What is set up in a way that is hardly meant, as far as it shows only at run time.
+/// A setup that is hardly intended and shows only at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Misconfiguration {
@@ -200,7 +200,7 @@ pub enum Misconfiguration {
 }
 
 impl Misconfiguration {
-    /// The name under which logs know it.
+    /// The name in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InsecureCookies => "insecure_cookies",
@@ -226,12 +226,12 @@ impl fmt::Display for Misconfiguration {
     }
 }
 
-/// Is told of every [`SessionEvent`].
+/// Receives every [`SessionEvent`].
 ///
-/// Closures that take `&SessionEvent` are listeners. A listener is called on the task that did the work, so it must not
-/// block; one that panics is logged, and changes nothing.
+/// Closures that take `&SessionEvent` are listeners. A listener runs on the task that did the work, so it must not
+/// block. A panic in it is logged and has no other effect.
 pub trait OnSessionEvent: Send + Sync + 'static {
-    /// Takes note of `event`.
+    /// Handles `event`.
     fn on_event(&self, event: &SessionEvent);
 }
 

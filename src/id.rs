@@ -1,6 +1,6 @@
 //! Identifiers: whose session, which session, which device.
 //!
-//! All three are public handles. None proves anything without a signature beside it, and none is a secret.
+//! All three are public handles. None is a secret, and none proves anything without a signature.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -133,16 +133,16 @@ impl From<std::convert::Infallible> for InvalidUserId {
 /// The id of one sign-in: a UUID of version 7 (RFC 9562), so that newer sessions sort after older ones.
 ///
 /// It is printed in the canonical form: 36 characters, lower case, hyphenated. It parses from any form in which
-/// platforms print a UUID: in either case, with hyphens or without, in braces or parentheses, and as a URN. A token
-/// names its session in the canonical form only.
+/// platforms print a UUID: in upper or lower case, with hyphens or without, in braces or parentheses, and as a URN. A
+/// token names its session in the canonical form only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(Uuid);
 
 /// The primary key of a session record: whose session, and which.
 ///
-/// A record is only ever looked up by both, so that all of a user's sessions can live together, on one shard, and a
-/// session id that is presented with another user's id finds nothing. Cloning is cheap.
+/// A record is only ever looked up by both. So all of a user's sessions can live together on one shard, and a session
+/// id with another user's id finds nothing. Cloning is cheap.
 ///
 /// # Examples
 ///

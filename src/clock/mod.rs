@@ -2,8 +2,8 @@
 //!
 //! 1. A [`Timestamp`] is a whole number of microseconds since the Unix epoch, in memory and in every database.
 //! 2. Only a [`Clock`] reads the time. It has two hands: the wall clock, which decides expiry, and a monotonic one,
-//!    which measures how long something has been cached. The second never jumps, whatever an operator does to the
-//!    first. Each request reads it a little less exactly, and what is cached ends earlier by as much.
+//!    which measures how long something has been cached. The second never jumps, even when an operator sets the first.
+//!    Each request reads it a little less precisely, and cache entries expire earlier by as much.
 //! 3. Within one manager the time is an anchor plus the monotonic hand. A wall clock that jumps ahead counts once it
 //!    has been ahead for a minute, or when another node's time bears it out; one that is set back is followed at once.
 //!    So one wrong reading does no harm, and a correction heals. What is on record as ended stays ended.
@@ -148,7 +148,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// A clock that stands still until it is told to move, for tests.
 ///
-/// Clones share the same time.
+/// Clones share one time.
 ///
 /// # Examples
 ///

@@ -129,7 +129,7 @@ impl SteadyClock {
 
     /// The time by a reading that does not agree with the anchor, or while a jump is under suspicion.
     fn judge(&self) -> Timestamp {
-        // Read again: whoever was held up between the two hands saw a jump where there was none.
+        // Read again: a thread that was held up between the two hands saw a jump where there was none.
         let (mut steps, reading) = (self.anchor.steps(), Reading::of(&*self.clock));
         let anchor = self.anchor.at.load(Ordering::Acquire);
         let ahead = reading.anchor.saturating_sub(anchor);
@@ -151,7 +151,7 @@ impl SteadyClock {
     }
 }
 
-/// For those who have a clock of their own and are to have the same time.
+/// For components that have a clock of their own and must have the same time.
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
         Self::now(self)
@@ -301,7 +301,7 @@ mod tests {
             }
             set_back(&manual, jump);
             assert_eq!(steady.now(), before.saturating_add(60 * SECOND));
-            // The next one begins anew.
+            // The next one begins again.
             manual.advance(SECOND);
         }
         assert_eq!(steady.take_step(), None);

@@ -41,7 +41,7 @@ impl StoreError {
         Self::new(StoreErrorKind::Corrupt, source)
     }
 
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
