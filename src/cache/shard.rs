@@ -16,8 +16,8 @@ use crate::{
 
 /// The live sessions of some of the users, within a bound.
 ///
-/// Every session in here waits in a queue. Past the bound, the one in front has to go, unless a request has found it or
-/// asked for it again since it was queued, or it is being read: then it has a second chance, at the end. A flood of
+/// Every session in here waits in a queue. Past the bound, the one in front is removed, unless a request has found it
+/// or asked for it again since it was queued, or it is being read: then it gets a second chance, at the end. A flood of
 /// sessions that are used once therefore pushes itself out.
 pub(super) struct Shard<V> {
     /// The sessions of each user, by their ids.
@@ -251,13 +251,13 @@ impl<V> LiveSession<V> {
         self.entries.iter().map(|entry| u64::from(entry.bytes())).fold(LIVE + record, u64::saturating_add)
     }
 
-    /// Makes the session's entries useless to those who hold them, and unreachable to others.
+    /// Voids the session's entries for their holders, and makes them unreachable for others.
     fn void(&self, tokens: &TokenMap<V>) {
         self.entries.iter().for_each(|entry| void(entry, tokens));
     }
 }
 
-/// Makes an entry useless to those who hold it, and unreachable to others.
+/// Voids an entry for its holders, and makes it unreachable for others.
 fn void<V>(entry: &Entry<V>, tokens: &TokenMap<V>) {
     entry.void();
     tokens.remove(entry);
@@ -271,7 +271,7 @@ fn position<V>(sessions: &[LiveSession<V>], id: SessionId) -> Result<usize, usiz
 /// memory with the old ones.
 pub(super) const TOKENS_PER_SESSION: usize = 8;
 
-/// About what a session takes in here beside its entries, in bytes.
+/// About what a session takes in here without its entries, in bytes.
 const LIVE: u64 = 256;
 
 /// About what a record takes that no entry has been made of, in bytes.
