@@ -1,18 +1,18 @@
 //! How tokens travel: in the `Authorization` field, in a cookie, or in either of the two.
 //!
-//! 1. The application chooses one [`Transport`]. Requests are read, and sign-ins are answered, accordingly; a token
-//!    that stands anywhere else does not exist.
-//! 2. What a browser would refuse, or what would void the promise of a cookie's name, is refused by `build()`:
+//! 1. The application chooses one [`Transport`]. Requests are read, and sign-ins responded to, accordingly. A token
+//!    anywhere else is ignored.
+//! 2. Options that a browser would refuse, or that break the promise of a cookie's name, are refused by `build()`:
 //!    [`CookieError`].
-//! 3. A cookie is attached by browsers, whoever asks them to. Requests that one authenticates are therefore checked for
-//!    where they come from, unless they only read.
+//! 3. Browsers attach a cookie no matter which site causes the request. Requests that are authenticated by one are
+//!    therefore checked for their origin, unless they only read.
 //!
 //! # Requests that other sites cause
 //!
-//! The check relies on what browsers say about a request and scripts cannot change: `Sec-Fetch-Site`, and `Origin` for
-//! browsers that lack it. It needs no tokens in forms. The session layer applies it to every request that a cookie
-//! authenticates, and the extractor [`ClientInfo`](crate::ClientInfo) to sign-ins, which are answered by a cookie. The
-//! first rule that fits decides:
+//! The check relies on header fields that browsers set and scripts cannot change: `Sec-Fetch-Site`, and `Origin` for
+//! browsers that lack it. It needs no tokens in forms. The session layer applies it to every request that is
+//! authenticated by a cookie, and the extractor [`ClientInfo`](crate::ClientInfo) to sign-ins whose response sets a
+//! cookie. The first rule that fits decides:
 //!
 //! 1. The credential is a bearer token: allowed. No site can make a browser attach one.
 //! 2. `Sec-Fetch-Site` is `same-origin` or `none` (an address typed in, a bookmark): allowed.
@@ -38,8 +38,8 @@
 //! rules 2, 4 and
 //! 5. A link that leads there is allowed.
 //!
-//! - A safe method must have no effect, whoever sends it: that is the application's duty.
-//! - A proxy passes `Origin`, `Sec-Fetch-Site` and `Host` on unchanged. Where one rewrites `Host`, name the public
+//! - A safe method must have no effect: that is the application's duty.
+//! - A proxy must pass on `Origin`, `Sec-Fetch-Site` and `Host` unchanged. If it rewrites `Host`, name the public
 //!   origin as trusted.
 //! - Rule 6 cannot see the scheme that the browser used: a page of `http://` the same host passes in a browser without
 //!   `Sec-Fetch-Site`. Strict transport security closes that.
@@ -80,21 +80,21 @@ use std::{fmt, time::Duration};
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::exhaustive_enums, reason = "these are the ways there are, and applications choose one")]
 pub enum Transport {
-    /// In `Authorization: Bearer`. Sign-ins answer the token as JSON. The default.
+    /// In `Authorization: Bearer`. Sign-ins return the token as JSON. The default.
     #[default]
     Bearer,
-    /// In a cookie that no script can read. Sign-ins answer `Set-Cookie`, and JSON without the token.
+    /// In a cookie that no script can read. Sign-ins return `Set-Cookie`, and JSON without the token.
     Cookie(CookieOptions),
     /// In either of the two, for an application with browsers and other clients.
     ///
-    /// A sign-in answers the token both ways, unless the handler says that it is for one of them
+    /// A sign-in returns the token both ways, unless the handler chooses one of them
     /// ([`StartedSession::in_body`](crate::StartedSession::in_body),
-    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). Whatever renews a token later answers in every
-    /// way that the old one came, and in no other: so no script can ask for the token that a cookie holds, and a client
-    /// that keeps cookies beside its token has the same session in both.
+    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). A renewed token is returned in every way that
+    /// the old one came, and in no other. So no script can get the token that a cookie holds, and a client that keeps
+    /// cookies beside its token has the same session in both.
     ///
-    /// A request whose header and cookie hold tokens of two live sessions is refused with 400. One that has ended
-    /// beside one that lives does not count.
+    /// A request whose header and cookie hold tokens of two live sessions is refused with 400. A token of an ended
+    /// session does not count beside one of a live session.
     Both(CookieOptions),
 }
 
@@ -102,13 +102,13 @@ pub enum Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialSource {
-    /// The `Authorization` field with the scheme `Bearer`, or the caller's own hands.
+    /// The `Authorization` field with the scheme `Bearer`, or the caller itself.
     Bearer,
     /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
     /// check.
     Cookie,
-    /// Both of them, with tokens of one session: a client that sends its token and keeps cookies, too.
-    /// It counts as [`Bearer`](Self::Bearer), and is answered both ways.
+    /// Both of them, with tokens of one session: a client that sends its token and keeps cookies, too. It counts as
+    /// [`Bearer`](Self::Bearer), and gets new tokens both ways.
     Both,
 }
 

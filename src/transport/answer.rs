@@ -1,4 +1,4 @@
-//! What sign-ins and sign-outs put into a response.
+//! The cookies that sign-ins and sign-outs put into a response.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -19,7 +19,7 @@ impl StartedSession {
         }
     }
 
-    /// What is too large for a cookie was refused when the token was issued.
+    /// A token that is too large for a cookie was refused when it was issued.
     pub(crate) fn cookie_lines(&self) -> Vec<HeaderValue> {
         self.cookies().filter_map(|(cookie, value, lifetime)| cookie.set(value, lifetime).ok()).collect()
     }

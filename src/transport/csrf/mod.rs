@@ -19,8 +19,8 @@ impl CsrfPolicy {
 
     /// Judges a request by the rules in [`credentials`](crate::credentials).
     ///
-    /// `source` is where its credential came from. For a sign-in, which brings none, it is where
-    /// the answer will put one: signing somebody in to a stranger's account is a forgery as well.
+    /// `source` is where its credential came from. For a sign-in, which brings none, it is where the response will put
+    /// one: signing a user in to a stranger's account is a forgery as well.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl CsrfPolicy {
         }
     }
 
-    /// Judges a request that is answered by a stream, and that no method or header has announced as one.
+    /// Judges a request whose response is a stream that no method or header announced.
     ///
     /// A navigation is no such request: a link of another site may lead to a page that is sent in pieces.
     ///
