@@ -26,17 +26,16 @@
 //!    the request's target (`:authority` in HTTP/2), else that of `Host`. Host names are compared without case, and a
 //!    default port equals none.
 //! 7. **Neither field is present**: no browser of the last years has sent this request, since they send
-//!    `Sec-Fetch-Site` over HTTPS and to localhost, and `Origin` with whatever changes something and with every
-//!    WebSocket handshake. It is allowed by the session layer and by `ClientInfo`. The ready-made routes and the page
-//!    deny it unless it only reads.
+//!    `Sec-Fetch-Site` over HTTPS and to localhost, and `Origin` with every unsafe request and every WebSocket
+//!    handshake. It is allowed by the session layer and by `ClientInfo`. The ready-made routes and the page deny it
+//!    unless it only reads.
 //!
-//! A field that stands twice, or is empty, equals nothing. What is denied is a 403 with the code `csrf_denied`, and the
-//! event [`CsrfDenied`](crate::event::SessionEvent::CsrfDenied).
+//! A field that stands twice, or is empty, equals nothing. A denied request is a 403 with the code `csrf_denied`, and
+//! the event [`CsrfDenied`](crate::event::SessionEvent::CsrfDenied).
 //!
-//! Other streams that are opened by a cookie, such as downloads of unknown length, are known by their answer:
-//! [`EndStreamsLayer`](crate::middleware::EndStreamsLayer) denies those that a page of another origin has fetched, by
-//! rules 2, 4 and
-//! 5. A link that leads there is allowed.
+//! Other streams that are opened by a cookie, such as downloads of unknown length, are recognised by their response:
+//! [`EndStreamsLayer`](crate::middleware::EndStreamsLayer) applies rules 2, 4 and 5, and denies those that a page of
+//! another origin has fetched. A link that leads there is allowed.
 //!
 //! - A safe method must have no effect: that is the application's duty.
 //! - A proxy must pass on `Origin`, `Sec-Fetch-Site` and `Host` unchanged. If it rewrites `Host`, name the public
