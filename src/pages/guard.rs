@@ -1,4 +1,4 @@
-//! What stands before the page's handlers.
+//! The checks before the page's handlers.
 
 use axum::{
     extract::{Request, State},

@@ -4,7 +4,7 @@ use crate::session::EndReason;
 
 /// The texts of the page, to be translated by overriding them. The defaults are English.
 ///
-/// They are put into the page as text: markup in them is shown, not obeyed.
+/// They are put into the page as text: markup in them is escaped.
 ///
 /// # Examples
 ///

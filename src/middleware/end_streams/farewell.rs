@@ -21,7 +21,7 @@ pub(super) struct Farewell {
 }
 
 enum Form {
-    /// An error: whatever has arrived must not be taken for the whole.
+    /// An error: the part that has arrived must not be taken for the whole.
     Cut,
     /// Nothing: a stream of events has no length, and ends at any time.
     End,

@@ -5,7 +5,7 @@ use http_body_util::Full;
 
 use crate::middleware::EndStreamsBody;
 
-/// A body of type `B` that holds `bytes`, where `B` is one that can be told to.
+/// A body of type `B` that holds `bytes`, where `B` is a type that can.
 ///
 /// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them;
 /// so the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.

@@ -1,7 +1,7 @@
 //! The endpoints as an OpenAPI document.
 //!
-//! It says what the server does, no less and no more: tests compare it with the router and with answers, `schemathesis`
-//! asks what nobody has thought of, and generated clients walk through a sign-in and a sign-out.
+//! It says exactly what the server does: tests compare it with the router and with responses, `schemathesis` sends
+//! unusual requests, and generated clients walk through a sign-in and a sign-out.
 
 mod admin;
 mod answers;
@@ -75,8 +75,7 @@ impl AdminRoutes {
     /// The document of the endpoints under `prefix`, which is where the router is nested: `/admin`, or nothing.
     ///
     /// Requests are secured by the scheme `sessionAdmin`, a bearer token: it stands for the guard in front, which is
-    /// the application's own. One that works otherwise puts its own scheme under that name before it merges the
-    /// document.
+    /// the application's own. If it works differently, put its own scheme under that name before merging the document.
     ///
     /// # Examples
     ///
