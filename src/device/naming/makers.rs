@@ -147,7 +147,7 @@ fn word(before: &[u8], rest: &[u8]) -> Option<DeviceKind> {
     }
 }
 
-/// Finds the word "TV", alone or joined to another as in "RealtekATV" and "TDTV43".
+/// Finds the word "TV", on its own or joined to another as in "RealtekATV" and "TDTV43".
 fn is_television(model: &[u8]) -> bool {
     model.windows(2).enumerate().any(|(at, word)| {
         let before = at.checked_sub(1).and_then(|at| model.get(at));

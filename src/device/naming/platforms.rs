@@ -104,7 +104,7 @@ impl System {
         }
     }
 
-    /// The kind of device, as far as the system alone tells it.
+    /// The kind of device, as far as the system tells it.
     pub(super) fn kind(self) -> DeviceKind {
         match self {
             Self::Linux | Self::FreeBsd | Self::OpenBsd | Self::NetBsd => DeviceKind::Desktop,
