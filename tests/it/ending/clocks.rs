@@ -240,8 +240,8 @@ async fn what_is_on_record_as_ended_stays_ended_when_the_clock_is_corrected() ->
     Ok(())
 }
 
-/// R10: the node cannot know how late it is. It is a 503 until it does, the page leaves the cookie alone, and whoever
-/// wants to can sign in.
+/// R10: the node cannot know how late it is. It is a 503 until it does, the page leaves the cookie alone, and anyone
+/// who wants to can sign in.
 #[tokio::test(start_paused = true)]
 async fn a_restart_with_the_clock_behind_clears_no_cookie_that_will_be_good_again() -> TestResult {
     let with_cookies = |kit: &Kit, clock: ManualClock| {

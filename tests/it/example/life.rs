@@ -277,7 +277,7 @@ fn submit(server: &Server, path: &str, body: &str, headers: &str) -> String {
 
 const FORM: &str = "email=demo%40example.com&password=correct+horse+battery+staple";
 
-/// A person sees a page, whoever refuses them; and a proxy's own token is none of ours.
+/// A person sees a page, no matter which layer refuses them; and a proxy's own token is none of ours.
 #[test]
 fn what_is_refused_on_a_page_is_a_page() {
     let server = Server::start(&[]);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::example::my_devices::Server;
 
-/// One command of the transcript, and what it answers.
+/// One command of the transcript, and its output.
 #[derive(Debug)]
 struct Step {
     command: String,
@@ -47,7 +47,7 @@ fn steps(transcript: &str) -> Vec<Step> {
     steps
 }
 
-/// Runs all commands in one shell, and answers what each wrote.
+/// Runs all commands in one shell, and returns what each wrote.
 fn run(steps: &[Step], address: &str) -> Vec<String> {
     let script: String = steps
         .iter()
@@ -147,7 +147,7 @@ fn the_readmes_links_lead_somewhere() {
         }
         let folder = target.split('/').next().unwrap_or_default();
         assert!(root.join(target).exists(), "{target} is not there");
-        // A published manifest is written anew, and lists no such thing.
+        // A published manifest is generated, and lists no such thing.
         assert!(
             !manifest.contains("\ninclude = [") || manifest.contains(&format!("\"/{folder}")),
             "{target} is not packaged"

@@ -335,8 +335,8 @@ async fn a_query_that_makes_no_sense_is_refused() -> TestResult {
     Ok(())
 }
 
-/// Without a session every endpoint answers 401 with a bare challenge.
-/// What ends something ends nothing when it is asked for more than it knows.
+/// Without a session every endpoint responds with 401 and a bare challenge. What ends something ends nothing when it is
+/// asked for more than it knows.
 #[tokio::test]
 async fn what_ends_sessions_takes_no_parameter_that_it_does_not_know() -> TestResult {
     let kit = Kit::new();

@@ -107,8 +107,7 @@ fn with_peer(mut request: http::Request<tonic::body::Body>) -> http::Request<ton
     request
 }
 
-/// The client is the one that the proxy names, and not the proxy; without the proxies' list it is whoever has
-/// connected.
+/// The client is the one that the proxy names, and not the proxy; without the proxies' list it is the peer.
 #[tokio::test]
 async fn a_tonic_sign_in_shows_the_client_and_not_the_proxy() -> TestResult {
     let trusted = TrustedProxies::new(["127.0.0.0/8"])?;

@@ -1,4 +1,4 @@
-//! Whoever asks for a change may hang up at any moment: the store is as before, or as asked for.
+//! A client that asks for a change may hang up at any moment: the store is as before, or as asked for.
 
 use std::{
     pin::Pin,

@@ -57,7 +57,7 @@ impl Fixture {
         Self { kit, signed_in, micros }
     }
 
-    /// Has every session seen, and written in chunks that take so long each; answers how many chunks it took to the
+    /// Has every session seen, and written in chunks that take so long each; returns how many chunks it took to the
     /// end, or to the first that failed.
     async fn flush(&self, micros: u64) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
         self.kit.clock.advance(Duration::from_secs(300));

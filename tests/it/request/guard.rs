@@ -174,7 +174,7 @@ async fn a_herd_of_a_thousand_on_a_cold_session_reads_once() -> TestResult {
     Ok(())
 }
 
-/// R08. Whoever leads a read may hang up; those who joined it do not notice.
+/// R08. The request that leads a read may hang up; those who joined it do not notice.
 #[tokio::test]
 async fn a_read_goes_on_without_the_request_that_began_it() -> TestResult {
     let kit = Kit::new();

@@ -76,7 +76,7 @@ async fn the_layer_works_around_a_router() -> TestResult {
     Ok(())
 }
 
-/// Issue: on any `tower::Service`, with bodies of any type.
+/// On any `tower::Service`, with bodies of any type.
 #[tokio::test]
 async fn the_layer_works_over_services_that_know_nothing_of_axum() -> TestResult {
     let kit = Kit::new();

@@ -171,7 +171,7 @@ async fn a_dead_token_in_the_header_is_no_way_around_the_check_of_origins() -> T
 }
 
 /// Another program on the host has a cookie of our name, or another instance holds the key. It is none of ours to
-/// refuse on: alone, beside ours, or in a request of another site.
+/// refuse on: on its own, beside ours, or in a request of another site.
 #[tokio::test]
 async fn a_cookie_that_cannot_be_verified_is_none_of_ours() -> TestResult {
     let kit = kit(Transport::Cookie(CookieOptions::new().insecure_localhost()));

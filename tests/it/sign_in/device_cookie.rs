@@ -68,7 +68,7 @@ fn keys() -> KeyRing {
     KeyRing::hs256("the devices' secret, of 32 bytes or more").expect("a good secret")
 }
 
-/// 400 days, for this host alone, and out of reach of scripts.
+/// 400 days, only for this host, and out of reach of scripts.
 #[tokio::test]
 async fn a_browser_is_known_again_by_its_cookie() -> TestResult {
     for transport in [Transport::Bearer, Transport::Cookie(CookieOptions::new()), Transport::Both(CookieOptions::new())]

@@ -172,7 +172,7 @@ async fn only_an_authentication_changes_what_is_proven() -> TestResult {
     Ok(())
 }
 
-/// Issue, bad input: a step-up with a token from before another step-up, and with one of a session that has ended.
+/// A step-up with a token from before another step-up, and with one of a session that has ended.
 #[tokio::test]
 async fn a_step_up_with_a_stale_token_is_refused() -> TestResult {
     let kit = Kit::new();
@@ -255,7 +255,7 @@ async fn another_node_knows_of_a_step_up_by_its_token() -> TestResult {
     Ok(())
 }
 
-/// Whatever renews a token answers the way the old one came: no script learns what a cookie holds.
+/// A renewed token goes the way the old one came: no script learns what a cookie holds.
 #[tokio::test]
 async fn a_step_up_answers_the_way_the_token_came() -> TestResult {
     let kit =

@@ -199,7 +199,7 @@ async fn a_token_is_bound_to_the_salt_and_the_user_of_its_session() -> TestResul
     Ok(())
 }
 
-/// S41: what the store holds is of no use to whoever reads it.
+/// S41: what the store holds is useless to anyone who reads it.
 #[tokio::test]
 async fn a_dump_of_the_store_holds_no_token() -> TestResult {
     let kit = kit();
@@ -391,8 +391,7 @@ async fn a_sign_out_before_the_rotation_wins() -> TestResult {
     Ok(())
 }
 
-/// S50: the rotation is committed, the sign-out follows, and only then is the refresh answered: what it answers is
-/// dead.
+/// S50: the rotation is committed, the sign-out follows, and only then the refresh returns: its tokens are dead.
 #[tokio::test]
 async fn a_sign_out_after_the_rotation_wins_too() -> TestResult {
     let kit = kit();
@@ -681,7 +680,7 @@ async fn a_refresh_never_revives_a_session() -> TestResult {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Issue: truncated and bit-flipped tokens are refused, and harm nothing.
+    /// Truncated and bit-flipped tokens are refused, and harm nothing.
     #[test]
     fn damaged_tokens_are_refused(at in any::<prop::sample::Index>(), bit in 0..7_u32, cut: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -149,7 +149,7 @@ impl Browser {
     }
 }
 
-/// A tab, alone in its profile. It is closed when it is dropped.
+/// The only tab of its profile. It is closed when it is dropped.
 pub struct Tab {
     chromium: &'static Chromium,
     context: Value,

@@ -108,7 +108,7 @@ impl Database {
         builder.without_bus()
     }
 
-    /// A manager with the bus that fits the store, whose store answers this late when it is asked for a record.
+    /// A manager with the bus that fits the store, whose store takes this long to return a record.
     pub(super) async fn late(&self, by: Duration) -> SessionManagerBuilder {
         let url = self.url(self.port);
         let store = match self.kind {
