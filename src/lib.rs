@@ -37,7 +37,8 @@
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
-//! One of `aws_lc_rs` and `rust_crypto` is needed.
+//! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the
+//! verdict of an upstream, need neither.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::redundant_explicit_links, reason = "a link that names its target stays right when an import goes")]

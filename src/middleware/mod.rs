@@ -57,6 +57,7 @@ pub use self::{
     service::SessionService,
     unread::{DrainRequestFuture, DrainRequestLayer, DrainRequestService, LentBody},
 };
+#[cfg(feature = "axum")]
 pub(crate) use self::{
     isolation::isolate,
     rejection::{Problem, missing_layer},

@@ -12,6 +12,7 @@ use super::{
     curve,
     documented::is_in_documentation,
     pem::{self, KeyFile},
+    set::ring,
 };
 use crate::{
     error::{ConfigError, ConfigErrorKind},
@@ -135,6 +136,9 @@ impl SigningKey {
 
     /// S25: what signs once, and verifies it, signs always.
     fn tested(self) -> Result<Self, ConfigError> {
+        if !crypto::HAS_PROVIDER {
+            return Err(ring(crypto::NO_PROVIDER));
+        }
         let signature = self.sign(SELF_TEST).map_err(|error| invalid("the key does not sign").with_source(error))?;
         if !self.public.verifies(SELF_TEST, &signature) {
             return Err(invalid("the key does not verify what it has signed itself"));
