@@ -1,3 +1,5 @@
+//! Adopting tokens from before this crate came: which of them are put on record, and when that ends.
+
 use crate::clock::Timestamp;
 
 /// What must hold for a token from before this crate came to be put on record.

@@ -1,3 +1,5 @@
+//! Why a request has no session.
+
 use std::fmt;
 
 use crate::{assurance::Requirement, session::Ending};

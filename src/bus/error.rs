@@ -1,3 +1,5 @@
+//! The error of a bus.
+
 use std::{error::Error as StdError, fmt};
 
 /// Why an operation of a bus failed.

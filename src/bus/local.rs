@@ -1,3 +1,5 @@
+//! A bus within one process.
+
 use std::sync::Arc;
 
 use futures_util::stream::unfold;

@@ -1,3 +1,5 @@
+//! The message that a bus carries, and its encoded form.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

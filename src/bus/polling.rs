@@ -1,3 +1,5 @@
+//! A bus that polls the store for endings.
+
 use std::{
     collections::{HashMap, VecDeque},
     fmt,

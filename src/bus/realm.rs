@@ -1,3 +1,5 @@
+//! Which nodes belong together and share a channel.
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};

@@ -1,3 +1,5 @@
+//! A stream of events from a bus, and the reasons of its gaps.
+
 use std::{
     fmt,
     future::{pending, poll_fn},

@@ -1,3 +1,5 @@
+//! Counts of what has happened on a bus.
+
 use std::{
     error::Error,
     sync::{

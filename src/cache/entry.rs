@@ -1,3 +1,5 @@
+//! An entry of the cache: a verified token with its session, in one piece of memory.
+
 use triomphe::ThinArc;
 
 use super::sync::{AtomicBool, AtomicU64, Ordering};

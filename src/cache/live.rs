@@ -1,3 +1,5 @@
+//! The live sessions, and the guard: tickets, loads and revocations.
+
 use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroU64,

@@ -1,3 +1,5 @@
+//! A load that is under way, and the requests that wait for it.
+
 use std::sync::Arc;
 
 use tokio::sync::watch;

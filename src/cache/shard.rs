@@ -1,3 +1,5 @@
+//! The live sessions of some of the users, and which of them make room for others.
+
 use std::{
     collections::{HashMap, VecDeque},
     mem,

@@ -1,3 +1,5 @@
+//! A lock-free map from tokens to entries.
+
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use papaya::Equivalent;

@@ -1,3 +1,5 @@
+//! The client's place, as headers of trusted proxies report it.
+
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{TrustedProxies, TrustedProxiesError, parse_header_name};

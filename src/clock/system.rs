@@ -1,3 +1,5 @@
+//! The clocks of the operating system.
+
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock, Timestamp};

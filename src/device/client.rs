@@ -1,3 +1,5 @@
+//! The client that is signing in.
+
 use std::net::IpAddr;
 
 use crate::{

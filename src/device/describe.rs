@@ -1,3 +1,5 @@
+//! Describing devices, by the built-in tables or by the application.
+
 use std::fmt;
 
 use crate::device::{ClientHints, Described, naming};

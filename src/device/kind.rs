@@ -1,3 +1,5 @@
+//! The kinds of devices.
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};

@@ -1,3 +1,5 @@
+//! The record of a device that a user has signed in on.
+
 use crate::{
     clock::Timestamp,
     device::{Device, DeviceProof, Trust},

@@ -1,3 +1,5 @@
+//! Trust in devices: the proof that a client brings, and the secret that the trust is bound to.
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};

@@ -1,3 +1,5 @@
+//! How long records of devices are kept.
+
 use std::time::Duration;
 
 use crate::{

@@ -1,3 +1,5 @@
+//! The error of a database of places.
+
 use std::{error::Error, fmt, io};
 
 /// A database of places that cannot be used.

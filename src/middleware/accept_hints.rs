@@ -1,3 +1,5 @@
+//! A layer that requests Client Hints from browsers.
+
 use std::{
     future::Future,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! What a request says about its client, for a sign-in.
+
 #[cfg(feature = "axum")]
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};

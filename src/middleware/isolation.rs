@@ -1,3 +1,5 @@
+//! Headers that isolate responses about sessions from other origins.
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Keeps responses about sessions from pages of other origins.

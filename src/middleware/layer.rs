@@ -1,3 +1,5 @@
+//! The session layer and its settings.
+
 use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, Uri};

@@ -1,3 +1,5 @@
+//! A layer that requires a recent or strong authentication.
+
 use std::{
     future::{Ready, ready},
     task::{Context, Poll},

@@ -1,3 +1,5 @@
+//! A layer that rejects anonymous requests.
+
 use std::{
     future::{Ready, ready},
     task::{Context, Poll},

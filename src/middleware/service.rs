@@ -1,3 +1,5 @@
+//! The session service: finds the session of each request, and decides.
+
 use std::{
     fmt, mem,
     sync::Arc,

@@ -1,3 +1,5 @@
+//! The settings of a session layer, as its services use them.
+
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, Uri};

@@ -1,3 +1,5 @@
+//! The page's handlers.
+
 use askama::Template;
 use axum::{
     Form,

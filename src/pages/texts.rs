@@ -1,3 +1,5 @@
+//! The page's texts.
+
 use std::{borrow::Cow, time::Duration};
 
 use crate::session::EndReason;

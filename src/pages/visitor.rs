@@ -1,3 +1,5 @@
+//! The visitor of the page, and the redirect to the sign-in form.
+
 use std::borrow::Cow;
 
 use axum::{

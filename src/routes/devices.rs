@@ -1,3 +1,5 @@
+//! Listing, naming, trusting and forgetting devices.
+
 use std::{borrow::Cow, time::Duration};
 
 use axum::{

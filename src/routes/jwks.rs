@@ -1,3 +1,5 @@
+//! The public keys as a JWK set.
+
 use std::fmt;
 
 use axum::{Router, extract::State, response::IntoResponse, routing};

@@ -1,3 +1,5 @@
+//! Signing out.
+
 use axum::{
     extract::{Query, Request, State, rejection::QueryRejection},
     response::{IntoResponse, Response},

@@ -1,3 +1,5 @@
+//! Refreshing tokens.
+
 use axum::{
     Extension,
     body::Bytes,

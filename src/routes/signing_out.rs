@@ -1,3 +1,5 @@
+//! An extractor for sign-out handlers, which accepts every token that a client has left.
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},

@@ -1,3 +1,5 @@
+//! Names for the long tail of clients, by the rules of the *ua-parser* project.
+
 use std::{error::Error, fmt};
 
 use serde::{Deserialize, Deserializer};

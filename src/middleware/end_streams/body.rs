@@ -1,3 +1,5 @@
+//! The response body that ends with its session.
+
 use std::{
     fmt,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The last message of a stream, by its content type.
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};

@@ -1,3 +1,5 @@
+//! Response bodies that hold a text, for the types that are known.
+
 use std::any::Any;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Rejections of gRPC requests.
+
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::{

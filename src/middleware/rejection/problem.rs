@@ -1,3 +1,5 @@
+//! Problem details: one for each reason to reject a request.
+
 use std::borrow::Cow;
 
 use http::{HeaderValue, Response, StatusCode, header};

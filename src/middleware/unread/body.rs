@@ -1,3 +1,5 @@
+//! A request body that can be taken back when nobody has read it.
+
 use std::{
     fmt,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! A layer that reads the rest of request bodies.
+
 use std::{
     fmt,
     pin::Pin,
