@@ -230,6 +230,26 @@ impl fmt::Display for Misconfiguration {
 ///
 /// Closures that take `&SessionEvent` are listeners. A listener runs on the task that did the work, so it must not
 /// block. A panic in it is logged and has no other effect.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{KeyRing, SessionManager, event::SessionEvent, store::MemoryStore};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SessionManager::builder(MemoryStore::new())
+///     .keys(KeyRing::random()?)
+///     .on_event(|event: &SessionEvent| match event {
+///         SessionEvent::Started { session, new_device: true, .. } => {
+///             println!("mail to {}: a sign-in on {}", session.user_id, session.device.name());
+///         }
+///         SessionEvent::RefreshReused { user_id, .. } => println!("audit: a stolen token of {user_id}"),
+///         _ => {}
+///     })
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait OnSessionEvent: Send + Sync + 'static {
     /// Handles `event`.
     fn on_event(&self, event: &SessionEvent);

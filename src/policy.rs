@@ -41,6 +41,20 @@ pub use crate::{
 /// | [`aal2`](Self::aal2) | 24 hours | 1 hour | free |
 /// | [`aal3`](Self::aal3) | 12 hours | 15 minutes | free |
 /// | [`hardened`](Self::hardened) | 24 hours | 1 hour | after a recent authentication |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_device_sessions::{SessionPolicy, policy::EndingOthers};
+///
+/// // A working day, half an hour without activity at most, and the password again before other sessions end.
+/// let policy = SessionPolicy::aal2()
+///     .absolute_timeout(Duration::from_secs(10 * 3_600))
+///     .idle_timeout(Duration::from_secs(30 * 60))
+///     .ending_others(EndingOthers::AfterRecentAuthentication);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionPolicy {

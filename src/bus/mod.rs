@@ -60,6 +60,38 @@ pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// A bus of your own needs little more than a way to send bytes: [`RevocationMessage::encode`] and
 /// [`RevocationMessage::decode`] make the bytes, and a stream becomes a [`Subscription`].
+///
+/// # Examples
+///
+/// A bus that prints what another one carries:
+///
+/// ```
+/// use tower_device_sessions::bus::{
+///     BusError, BusFuture, BusHealth, LocalBus, RevocationBus, RevocationMessage, Subscription,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Printed(LocalBus);
+///
+/// impl RevocationBus for Printed {
+///     fn name(&self) -> &'static str {
+///         "printed"
+///     }
+///
+///     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
+///         println!("{}", message.encode());
+///         self.0.publish(message)
+///     }
+///
+///     fn subscribe(&self) -> Subscription {
+///         self.0.subscribe()
+///     }
+///
+///     fn health(&self) -> BusHealth {
+///         self.0.health()
+///     }
+/// }
+/// ```
 pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `redis`.
     fn name(&self) -> &'static str;

@@ -21,6 +21,26 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// Where session records live. The [module](crate::store) lists the rules that hold for all methods.
 ///
+/// Applications call [`migrate`](Self::migrate) and leave the rest to the manager. The guide
+/// [`custom_store`](crate::guide::custom_store) is about a store of your own.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{
+///     KeyRing, SessionManager,
+///     store::{MemoryStore, SessionStore},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// store.migrate().await?;
+/// let sessions = SessionManager::builder(store).keys(KeyRing::random()?).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// Every method returns a [`StoreError`] when the engine behind it fails. Whether a change was applied is then unknown;

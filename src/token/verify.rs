@@ -18,6 +18,37 @@ use crate::{clock::Timestamp, error::ConfigError, id::SessionId};
 
 /// Verifies access tokens, for applications that bring their own verifier.
 ///
+/// # Examples
+///
+/// ```
+/// # mod paseto {
+/// #     use tower_device_sessions::{SessionId, Timestamp};
+/// #     pub struct Claims {
+/// #         pub user: String, pub session: SessionId, pub issued_at: Timestamp, pub expires_at: Timestamp,
+/// #     }
+/// #     pub fn verified(_token: &str) -> Option<Claims> { None }
+/// # }
+/// use tower_device_sessions::{
+///     Timestamp, UserId,
+///     token::{TokenRejection, VerifiedToken, VerifyToken},
+/// };
+///
+/// #[derive(Debug)]
+/// struct Paseto;
+///
+/// impl VerifyToken for Paseto {
+///     fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+///         // Checks the signature, the issuer and the audience.
+///         let claims = paseto::verified(token).ok_or(TokenRejection::Other)?;
+///         if claims.expires_at <= now {
+///             return Err(TokenRejection::Expired);
+///         }
+///         let user = UserId::try_from(claims.user).map_err(|_| TokenRejection::Claims)?;
+///         Ok(VerifiedToken::new(user, claims.session, claims.issued_at, claims.expires_at))
+///     }
+/// }
+/// ```
+///
 /// # Security
 ///
 /// A token that an implementation accepts is a credential. So an implementation checks signature, algorithm, issuer,
