@@ -16,6 +16,7 @@ use crate::{
 #[non_exhaustive]
 pub enum SessionEvent {
     /// A user signed in.
+    #[non_exhaustive]
     Started {
         /// The new record.
         session: Arc<Session>,
@@ -27,6 +28,7 @@ pub enum SessionEvent {
         new_location: bool,
     },
     /// A session was ended on purpose: by a person, a limit or a rule.
+    #[non_exhaustive]
     Ended {
         /// Whose session.
         user_id: UserId,
@@ -37,11 +39,13 @@ pub enum SessionEvent {
     },
     /// A token from before this crate came was put on record, with its first use. Nodes that see it at the same time
     /// may each send this event.
+    #[non_exhaustive]
     Adopted {
         /// The new record.
         session: Arc<Session>,
     },
     /// A refresh token was exchanged for the next pair of tokens.
+    #[non_exhaustive]
     Refreshed {
         /// Whose session.
         user_id: UserId,
@@ -53,6 +57,7 @@ pub enum SessionEvent {
     /// A used refresh token was presented, and the same successor was returned again: a response was lost, several tabs
     /// refreshed at once, or somebody has a copy. Once within seconds is normal. Generation after generation, minutes
     /// apart, is not.
+    #[non_exhaustive]
     RefreshReplayed {
         /// Whose session.
         user_id: UserId,
@@ -66,6 +71,7 @@ pub enum SessionEvent {
         after: Duration,
     },
     /// A used refresh token was presented: somebody has a copy. The session has been ended. CRITICAL.
+    #[non_exhaustive]
     RefreshReused {
         /// Whose session.
         user_id: UserId,
@@ -75,11 +81,13 @@ pub enum SessionEvent {
         cause: ReuseCause,
     },
     /// The user of a session has authenticated again.
+    #[non_exhaustive]
     Reauthenticated {
         /// The record, as it is now.
         session: Arc<Session>,
     },
     /// A session is in use from another address than before. Users move; it is no proof of anything.
+    #[non_exhaustive]
     AddressChanged {
         /// Whose session.
         user_id: UserId,
@@ -92,6 +100,7 @@ pub enum SessionEvent {
     },
     /// A session is in use from another browser or operating system than the one it was started in. Newer versions of
     /// the same do not count.
+    #[non_exhaustive]
     BrowserChanged {
         /// Whose session.
         user_id: UserId,
@@ -103,6 +112,7 @@ pub enum SessionEvent {
         to: Box<str>,
     },
     /// The credentials of a user have changed: but for one that may have been kept, all sessions have ended.
+    #[non_exhaustive]
     CredentialsChanged {
         /// The user.
         user_id: UserId,
@@ -110,6 +120,7 @@ pub enum SessionEvent {
         kept: Option<SessionId>,
     },
     /// Everything about a user has been deleted.
+    #[non_exhaustive]
     Erased {
         /// The user.
         user_id: UserId,
@@ -117,6 +128,7 @@ pub enum SessionEvent {
         sessions: u64,
     },
     /// Somebody presented a validly signed token of a session that has ended.
+    #[non_exhaustive]
     UsedAfterEnd {
         /// Whose session.
         user_id: UserId,
@@ -126,6 +138,7 @@ pub enum SessionEvent {
         ending: Ending,
     },
     /// Somebody presented a validly signed token that names no session of its user.
+    #[non_exhaustive]
     UnknownSession {
         /// The user whom the token names.
         user_id: UserId,
@@ -134,6 +147,7 @@ pub enum SessionEvent {
     },
     /// The other nodes could not be told that sessions of a user have ended or changed. They notice when their cache
     /// entries expire.
+    #[non_exhaustive]
     OtherNodesNotTold {
         /// Whose sessions.
         user_id: UserId,
@@ -141,6 +155,7 @@ pub enum SessionEvent {
         bound: Duration,
     },
     /// Messages of other nodes may have been missed: everything cached is read again.
+    #[non_exhaustive]
     OtherNodesMissed {
         /// The name of the bus, such as `redis`.
         bus: &'static str,
@@ -148,12 +163,14 @@ pub enum SessionEvent {
         reason: &'static str,
     },
     /// Messages of other nodes arrive, for the first time or again.
+    #[non_exhaustive]
     OtherNodesHeard {
         /// The name of the bus.
         bus: &'static str,
     },
     /// More than half of all sessions on record are past their retention. None of them was deleted in this round,
     /// because a wrong clock looks the same. [`SessionManager::purge`](crate::SessionManager::purge) deletes them.
+    #[non_exhaustive]
     RetentionPaused {
         /// How many would be deleted.
         due: u64,
@@ -161,6 +178,7 @@ pub enum SessionEvent {
         kept: u64,
     },
     /// A limit on the number of sessions refused a sign-in.
+    #[non_exhaustive]
     LimitReached {
         /// Who wanted to sign in.
         user_id: UserId,
@@ -170,16 +188,19 @@ pub enum SessionEvent {
     /// A request carried several credentials, or one that does not follow the syntax.
     AmbiguousCredentials,
     /// A layer in shadow mode has let a request pass that it would have refused.
+    #[non_exhaustive]
     WouldDeny {
         /// Why it would have been refused.
         denied: Denied,
     },
     /// Something is set up in a way that is hardly intended. It is reported once per manager, and logged.
+    #[non_exhaustive]
     Misconfigured {
         /// What it is.
         what: Misconfiguration,
     },
     /// A request with our cookie was refused because another site has caused it, or may have.
+    #[non_exhaustive]
     CsrfDenied {
         /// How it was recognised.
         why: CsrfDenied,

@@ -231,7 +231,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::SignedOut,
         Self::RevokedByUser,
         Self::RevokedByAdmin,
@@ -263,7 +263,7 @@ impl EndReason {
     /// Returns the reason with this name. An unknown name, as a newer version may have written it, is
     /// [`Policy`](Self::Policy).
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Policy)
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == name).unwrap_or(Self::Policy)
     }
 }
 
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_reason_reads_back_from_its_name() {
-        for reason in EndReason::ALL {
+        for &reason in EndReason::ALL {
             assert_eq!(EndReason::from_name(reason.as_str()), reason);
         }
     }

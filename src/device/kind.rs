@@ -39,7 +39,7 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: &'static [Self] = &[
         Self::Desktop,
         Self::Mobile,
         Self::Tablet,
@@ -76,7 +76,7 @@ impl DeviceKind {
 
     /// Returns the kind with this name. An unknown name is [`Unknown`](Self::Unknown).
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or_default()
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name).unwrap_or_default()
     }
 }
 

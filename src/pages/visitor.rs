@@ -88,8 +88,8 @@ impl SignInHint {
     /// Reads the hint from the query of the sign-in form's address. Returns `None` when it holds no known hint.
     pub fn from_query(query: Option<&str>) -> Option<Self> {
         let why = query?.split('&').find_map(|pair| pair.strip_prefix("why="))?;
-        let ended = EndReason::ALL.map(Self::Ended);
-        ended.into_iter().chain([Self::ConfirmFirst]).find(|hint| hint.as_str() == why)
+        let ended = EndReason::ALL.iter().copied().map(Self::Ended);
+        ended.chain([Self::ConfirmFirst]).find(|hint| hint.as_str() == why)
     }
 
     /// What to tell the visitor.
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn every_hint_reads_back_and_has_a_text() {
         let texts = EnglishTexts::default();
-        for hint in EndReason::ALL.map(SignInHint::Ended).into_iter().chain([SignInHint::ConfirmFirst]) {
+        for hint in EndReason::ALL.iter().copied().map(SignInHint::Ended).chain([SignInHint::ConfirmFirst]) {
             let query = format!("a=b&why={}", hint.as_str());
             assert_eq!(SignInHint::from_query(Some(&query)), Some(hint));
             assert!(hint.text(&texts).ends_with('.'), "{query}");

@@ -99,7 +99,7 @@ impl FailingStore {
 
     /// Makes every call of every method meet `fault` until [`heal`](Self::heal).
     pub fn fail_all(&self, fault: Fault) {
-        for method in StoreMethod::ALL {
+        for &method in StoreMethod::ALL {
             self.fail(method, fault);
         }
     }

@@ -34,7 +34,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: &'static [Self] = &[
         Self::Migrate,
         Self::Insert,
         Self::Find,

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_code_and_a_text() {
-        for reason in EndReason::ALL {
+        for &reason in EndReason::ALL {
             let ending = Ending::new(reason, Actor::System, Timestamp::UNIX_EPOCH);
             let body = answer(&Denied::Ended(ending)).into_body();
             assert!(body.contains(&format!("\"reason\":\"{reason}\"")), "{body}");

@@ -197,7 +197,7 @@ async fn a_shadow_refuses_nothing_and_reports_everything() -> TestResult {
         assert_eq!(get_with(&app, "/", token).await.body, "nobody");
         let told = kit.events.take();
         told.into_iter().find_map(|event| match event {
-            SessionEvent::WouldDeny { denied } => Some(denied),
+            SessionEvent::WouldDeny { denied, .. } => Some(denied),
             _ => None,
         })
     };
@@ -208,6 +208,6 @@ async fn a_shadow_refuses_nothing_and_reports_everything() -> TestResult {
     let cold = Kit::over(kit.store.clone(), kit.clock.clone(), |builder| builder);
     let elsewhere = Router::new().route("/", get(async || "through")).layer(SessionLayer::new(&cold.sessions).shadow());
     assert_eq!(get_with(&elsewhere, "/", good.token()).await.body, "through");
-    assert!(matches!(&cold.events.take()[..], [SessionEvent::WouldDeny { denied: Denied::Unavailable }]));
+    assert!(matches!(&cold.events.take()[..], [SessionEvent::WouldDeny { denied: Denied::Unavailable, .. }]));
     Ok(())
 }

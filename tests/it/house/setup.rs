@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn warnings(kit: &Kit) -> Vec<Misconfiguration> {
     let what = |event| match event {
-        SessionEvent::Misconfigured { what } => Some(what),
+        SessionEvent::Misconfigured { what, .. } => Some(what),
         _ => None,
     };
     kit.events.take().into_iter().filter_map(what).collect()

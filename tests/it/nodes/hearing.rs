@@ -109,9 +109,9 @@ async fn a_gap_voids_all_that_was_read_before_it() -> TestResult {
         assert_eq!(there.sessions.health().bus.expect("there is one").epoch_bumps, before + 1);
         let told = there.events.take();
         match reason {
-            GapReason::Connected => assert!(matches!(told[0], SessionEvent::OtherNodesHeard { bus: "script" })),
+            GapReason::Connected => assert!(matches!(told[0], SessionEvent::OtherNodesHeard { bus: "script", .. })),
             _ => assert!(
-                matches!(told[0], SessionEvent::OtherNodesMissed { bus: "script", reason: why } if why == reason.as_str())
+                matches!(told[0], SessionEvent::OtherNodesMissed { bus: "script", reason: why, .. } if why == reason.as_str())
             ),
         }
     }

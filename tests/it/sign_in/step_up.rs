@@ -122,7 +122,7 @@ async fn a_step_up_moves_the_session_to_a_new_token() -> TestResult {
     assert_eq!(names, ["otp", "pwd"]);
     assert_eq!(record.methods["pwd"], started.session().created_at, "proven when it was proven");
     assert!(
-        matches!(&kit.events.take()[..], [SessionEvent::Reauthenticated { session }, ..] if session.id == record.id)
+        matches!(&kit.events.take()[..], [SessionEvent::Reauthenticated { session, .. }, ..] if session.id == record.id)
     );
 
     let claims: BTreeMap<String, Value> = current(&kit, &stepped).await.claims()?;
