@@ -34,11 +34,11 @@
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
+//! | `tls-rustls` | encrypted connections of the drivers that are on | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
-//! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the
-//! verdict of an upstream, need neither.
+//! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the verdict of an upstream, need neither.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::redundant_explicit_links, reason = "a link that names its target stays right when an import goes")]
