@@ -111,7 +111,7 @@ pub enum SessionEvent {
         /// The browser now.
         to: Box<str>,
     },
-    /// The credentials of a user have changed: but for one that may have been kept, all sessions have ended.
+    /// The credentials of a user have changed: all sessions have ended, except one that may have been kept.
     #[non_exhaustive]
     CredentialsChanged {
         /// The user.
@@ -127,7 +127,7 @@ pub enum SessionEvent {
         /// How many sessions there were.
         sessions: u64,
     },
-    /// Somebody presented a validly signed token of a session that has ended.
+    /// A validly signed token of a session that has ended was presented.
     #[non_exhaustive]
     UsedAfterEnd {
         /// Whose session.
@@ -137,7 +137,7 @@ pub enum SessionEvent {
         /// How it had ended.
         ending: Ending,
     },
-    /// Somebody presented a validly signed token that names no session of its user.
+    /// A validly signed token that names no session of its user was presented.
     #[non_exhaustive]
     UnknownSession {
         /// The user whom the token names.

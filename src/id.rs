@@ -170,7 +170,7 @@ impl SessionKey {
 
 /// The id of a device: a UUID that outlives the sessions on it.
 ///
-/// It is printed and parsed like a [`SessionId`]: what an app's platform prints of its own UUID will do.
+/// It is printed and parsed like a [`SessionId`]: the UUID of an app's platform is accepted as it is printed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceId(Uuid);

@@ -47,7 +47,7 @@ impl Location {
 
 /// Finds the place of an address.
 ///
-/// Closures from an [`IpAddr`] to an `Option<Location>` will do.
+/// Closures from an [`IpAddr`] to an `Option<Location>` implement it.
 ///
 /// # Examples
 ///

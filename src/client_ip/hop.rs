@@ -64,7 +64,7 @@ fn node(element: &[u8]) -> Option<&[u8]> {
             [b'"', quoted @ .., b'"'] => quoted,
             token => token,
         };
-        // No parameter has a quote inside, but for text that was made to be misread.
+        // No parameter has a quote inside, except text that was made to be misread.
         if name.contains(&b'"') || value.contains(&b'"') {
             return None;
         }

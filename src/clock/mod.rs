@@ -5,8 +5,8 @@
 //!    which measures how long something has been cached. The second never jumps, even when an operator sets the first.
 //!    Each request reads it a little less precisely, and cache entries expire earlier by as much.
 //! 3. Within one manager the time is an anchor plus the monotonic hand. A wall clock that jumps ahead counts once it
-//!    has been ahead for a minute, or when another node's time bears it out; one that is set back is followed at once.
-//!    So one wrong reading does no harm, and a correction heals. What is on record as ended stays ended.
+//!    has been ahead for a minute, or when another node's time confirms it; one that is set back is followed at once.
+//!    So one wrong reading does no harm, and a correction takes effect. What is on record as ended stays ended.
 //!
 //! Tests use [`ManualClock`] and never sleep.
 

@@ -11,10 +11,10 @@ use super::{Clock, Timestamp, ticks, whole_micros};
 /// The time as one manager has it: an anchor plus the monotonic hand.
 ///
 /// 1. The anchor is what the wall clock showed when the monotonic hand stood at zero.
-/// 2. A wall clock that agrees with that, but for [`DRIFT`], is followed.
+/// 2. A wall clock that agrees with that, within [`DRIFT`], is followed.
 /// 3. One that is behind has been corrected, and is followed too.
-/// 4. One that is ahead counts once it has been ahead for [`LASTING`], or is borne out: by what it showed right before
-///    a step back, or by a moment that another node has written down. Until then the time goes on as it was.
+/// 4. One that is ahead counts once it has been ahead for [`LASTING`], or is confirmed: by what it showed right before
+///    a step back, or by a moment that another node has recorded. Until then the time goes on as it was.
 #[derive(Clone, Debug)]
 pub(crate) struct SteadyClock {
     clock: Arc<dyn Clock>,

@@ -98,9 +98,8 @@ impl CookieOptions {
 
     /// Lets the cookie work over plain HTTP, for development on localhost. Default: off.
     ///
-    /// The cookie is then not `Secure`, and its name loses its prefix, whichever
-    /// [`name`](Self::name) was set: browsers refuse `__Host-` and `__Secure-` names without
-    /// `Secure`.
+    /// The cookie is then not `Secure`, and its name loses its prefix, even one that was set by [`name`](Self::name):
+    /// browsers refuse `__Host-` and `__Secure-` names without `Secure`.
     ///
     /// # Security
     ///

@@ -196,7 +196,7 @@ fn token(message: impl Into<Cow<'static, str>>) -> ConfigError {
 }
 
 const GENERAL_TYPE: &str = "jwt";
-/// S09: what these tokens say, they say to somebody else.
+/// S09: these tokens are meant for another recipient.
 const OTHER_TYPES: [&str; 8] = [
     "logout+jwt",
     "dpop+jwt",

@@ -131,7 +131,7 @@ impl System {
     /// Says whether a browser that claims `self` may send the hint `hint`.
     ///
     /// A system may be named by what it is built on: ChromeOS and Android are Linux, the Quest is Android. Anything
-    /// else is a request in which somebody has replaced one of the two headers.
+    /// else is a request in which one of the two headers was replaced.
     pub(super) fn agrees_with(self, hint: Self) -> bool {
         let runs_on_linux = |system| {
             matches!(

@@ -59,9 +59,9 @@ use crate::{
 /// An event stream also ends properly where no last event can be sent: in the middle of an event, or when it is
 /// compressed.
 ///
-/// Clients are told the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session
-/// ends for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or
-/// expires. A client that is slow to read receives it when it reads.
+/// Clients learn the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session ends
+/// for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or expires. A
+/// client that is slow to read receives it when it reads.
 ///
 /// A stream is not opened for a page of another origin that has fetched it by our cookie: the response is 403, instead
 /// of that of the handler. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
@@ -152,7 +152,7 @@ where
     }
 }
 
-/// What is wrong with a request that is answered by a stream.
+/// What is wrong with a request for a stream.
 fn forged(current: &CurrentSession, headers: &HeaderMap) -> Option<CsrfDenied> {
     if current.credential_source() != CredentialSource::Cookie {
         return None;

@@ -37,7 +37,7 @@ pub(super) enum Source {
     Application,
 }
 
-/// How many replicas must have an ending before it is answered.
+/// How many replicas must have an ending before the call returns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replicas {
     pub(super) count: u32,

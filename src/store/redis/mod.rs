@@ -147,7 +147,7 @@ impl RedisStore {
         Ok(self)
     }
 
-    /// How long a record is kept after its session has ended, should nobody purge it. Default: 60 days.
+    /// How long a record is kept after its session has ended, if nobody purges it. Default: 60 days.
     ///
     /// A day is added to it, since the server's clock decides. It should be longer than the retention of the manager,
     /// which purges what is older.
@@ -194,7 +194,7 @@ fn time_to_live(duration: Duration) -> String {
     duration.min(LONGEST_LIFE).as_millis().max(1).to_string()
 }
 
-/// How long records outlive their sessions by default, should nobody purge them.
+/// How long records outlive their sessions by default, if nobody purges them.
 const RETENTION: Duration = Duration::from_secs(60 * 86_400);
 
 /// What the server's clock may be wrong by.

@@ -39,8 +39,8 @@ const TOUCHES: usize = 1_000;
 /// A store in a SQLite database: for one machine, with nothing to install.
 ///
 /// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when
-/// it is answered (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so the
-/// cost of that is one sync per batch.
+/// the call returns (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so
+/// the cost of that is one sync per batch.
 ///
 /// A file that [`connect`](Self::connect) creates can be read and written by its owner only.
 ///
