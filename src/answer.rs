@@ -12,7 +12,7 @@ use crate::{
     transport::cookie,
 };
 
-/// What a sign-in answers. Without the bearer transport the tokens are left out.
+/// The response to a sign-in. Without the bearer transport the tokens are left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StartedView<'a> {

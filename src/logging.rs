@@ -1,8 +1,8 @@
-//! What the crate logs, in one place, so that what must never be logged can be seen not to be.
+//! Everything the crate logs, in one place, so that a reader can check what is never logged.
 //!
-//! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed hash
-//! of its id, which is the same within one process and means nothing outside it. Applications put the same name into
-//! their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
+//! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed
+//! hash of its id, which is the same within one process and means nothing outside it. Applications put the same name
+//! into their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
 
 use std::{
     error::Error,

@@ -1,9 +1,10 @@
 //! Lifetimes: how long a session may live and rest, whether there is room for one more, and why a request has none.
 //!
 //! 1. The absolute timeout counts from the sign-in and is never extended.
-//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session is only called
-//!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
-//! 3. A session that has an ending on record stays ended, whatever the clock says.
+//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session only counts
+//!    as idle once an *allowance* for that lag has passed too. Nobody is signed out on one node for having worked on
+//!    another.
+//! 3. A session that has an ending on record stays ended, even if the clock changes.
 
 use std::time::Duration;
 
@@ -40,6 +41,20 @@ pub use crate::{
 /// | [`aal2`](Self::aal2) | 24 hours | 1 hour | free |
 /// | [`aal3`](Self::aal3) | 12 hours | 15 minutes | free |
 /// | [`hardened`](Self::hardened) | 24 hours | 1 hour | after a recent authentication |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_device_sessions::{SessionPolicy, policy::EndingOthers};
+///
+/// // A working day, half an hour without activity at most, and the password again before other sessions end.
+/// let policy = SessionPolicy::aal2()
+///     .absolute_timeout(Duration::from_secs(10 * 3_600))
+///     .idle_timeout(Duration::from_secs(30 * 60))
+///     .ending_others(EndingOthers::AfterRecentAuthentication);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionPolicy {
@@ -93,7 +108,7 @@ impl SessionPolicy {
         Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
     }
 
-    /// The time after which a session ends, however busy it is. Default: 30 days.
+    /// The time after which a session ends, even when it is in use. Default: 30 days.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self
@@ -105,14 +120,14 @@ impl SessionPolicy {
         self
     }
 
-    /// How long an authentication counts as recent, where no other age is asked for. Default: 5 minutes.
+    /// How long an authentication counts as recent, where no other age is required. Default: 5 minutes.
     pub fn fresh_for(mut self, age: Duration) -> Self {
         self.fresh_for = age;
         self
     }
 
-    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is always
-    /// free. Default: nothing.
+    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is
+    /// always free. Default: nothing.
     pub fn ending_others(mut self, ending_others: EndingOthers) -> Self {
         self.ending_others = ending_others;
         self
@@ -142,7 +157,7 @@ impl Session {
         self.ending_after(self.last_active_at, as_of)
     }
 
-    /// The same for a session that is known to have been active at `last_active_at`, whatever the record says.
+    /// The same for a session that is known to have been active at `last_active_at`, even if the record says otherwise.
     pub(crate) fn ending_after(&self, last_active_at: Timestamp, as_of: &AsOf) -> Option<Ending> {
         if let Some(ending) = &self.ended {
             return Some(ending.clone());
@@ -179,7 +194,8 @@ pub struct Admission {
     /// Set when the newcomer is a token from before this crate came.
     pub adopts: Option<Adopting>,
     /// How many of the user's sessions whose ending is on record are kept, the newest activity first. Of the next
-    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE) those go that had ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago.
+    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE), those that ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago are
+    /// deleted.
     pub keep_ended: u32,
 }
 
@@ -190,13 +206,14 @@ impl Admission {
         Self { as_of, supersedes: None, same_device, limits, adopts: None, keep_ended: u32::MAX }
     }
 
-    /// How many records of ended sessions go at most with one sign-in.
+    /// The most records of ended sessions that one sign-in deletes.
     pub const TRIMMED_AT_ONCE: u32 = 20;
 
-    /// How long ago a session must have ended for its record to go: by then every node has heard of it.
+    /// How long ago a session must have ended for its record to be deleted: by then every node has heard of it.
     pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);
 
-    /// The moment before which a session must have ended for its record to go, if records of ended sessions are bounded.
+    /// The moment before which a session must have ended for its record to be deleted, if records of ended sessions are
+    /// bounded.
     pub fn trims_before(&self) -> Option<Timestamp> {
         (self.keep_ended < u32::MAX).then(|| self.as_of.now.saturating_sub(Self::TRIMMED_AFTER))
     }
@@ -298,7 +315,7 @@ pub struct Eviction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Full {
-    /// How many sessions the limit counted beside the newcomer.
+    /// How many sessions the limit counted, not including the newcomer.
     pub active: usize,
 }
 
@@ -331,7 +348,7 @@ impl SessionLimit {
         Self { sessions, kind: None, over }
     }
 
-    /// The same limit, counting devices of this kind alone.
+    /// The same limit, counting only devices of this kind.
     #[must_use]
     pub fn kind(mut self, kind: DeviceKind) -> Self {
         self.kind = Some(kind);
@@ -347,7 +364,7 @@ pub enum OverLimit {
     RejectNew,
     /// The session that started first ends.
     RevokeOldest,
-    /// The session that has rested longest ends.
+    /// The session without activity for the longest time ends.
     RevokeLeastRecent,
 }
 

@@ -1,4 +1,4 @@
-//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out: in a
+//! "My devices": a small server. Users sign in from several devices, see all of them, and sign out any of them: in a
 //! browser at `/`, and over HTTP below `/api`.
 //!
 //! ```text
@@ -124,7 +124,7 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for the word of a process manager.
+/// Waits for Ctrl-C, or for the signal of a process manager.
 async fn told_to_stop() {
     #[cfg(unix)]
     {

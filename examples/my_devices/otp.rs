@@ -1,4 +1,4 @@
-//! The second factor: codes that were sent and wait to be typed in. No session exists before that.
+//! The second factor: codes that were sent and not entered yet. No session exists before that.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ pub struct Otp {
 #[derive(Default)]
 struct State {
     waiting: HashMap<String, Waiting>,
-    /// By the account's id, and not by the token: whoever knows the password has as many tokens as they like.
+    /// By the account's id, not by the token: anyone who knows the password has as many tokens as they like.
     failures: HashMap<&'static str, Failures>,
 }
 
@@ -36,7 +36,7 @@ struct Failures {
     pause_until: Instant,
 }
 
-/// Why a code does not do.
+/// Why a code is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     Wrong,
@@ -45,8 +45,8 @@ pub enum Refused {
 }
 
 impl Otp {
-    /// Sends a code for `account` to the log, where a real application would send it to the user's phone. Returns the
-    /// token that the code has to come back with, or how long the account has to wait for its next code.
+    /// Writes a code for `account` to the log, where a real application would send it to the user's phone. Returns the
+    /// token to send back with the code, or how long the account has to wait for its next code.
     pub fn send(&self, account: Account) -> Result<String, Duration> {
         let mut state = self.state();
         if let Some(pause) = state.pause_of(account) {
@@ -64,11 +64,11 @@ impl Otp {
         Ok(token)
     }
 
-    /// The account whose code this is. A code is good once, for five minutes and five attempts.
+    /// The account whose code this is. A code is valid once, for five minutes and five attempts.
     pub fn check(&self, token: &str, code: &str) -> Result<Account, Refused> {
         let mut state = self.state();
         let account = state.waiting.get(token).ok_or(Refused::Wrong)?.account;
-        // Not even the right code is looked at meanwhile, or the pause would slow nobody down who guesses.
+        // Not even the right code is accepted meanwhile, or the pause would not slow down guessing.
         if let Some(pause) = state.pause_of(account) {
             return Err(Refused::Paused(pause));
         }
@@ -105,8 +105,8 @@ impl State {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Every fifth failure in a row brings a pause, twice as long as the one before. So the hundred that NIST SP 800-63B-4
-    /// allows are not reached in a year, and the owner is kept out no longer than a guesser makes it.
+    /// Every fifth failure in a row brings a pause, twice as long as the one before. So the hundred that NIST SP
+    /// 800-63B-4 allows are not reached in a year, and the owner is only kept out while somebody guesses.
     fn note_failure(&mut self, account: Account) {
         let now = Instant::now();
         let failures = self.failures.entry(account.id).or_insert(Failures { count: 0, pause_until: now });

@@ -1,4 +1,4 @@
-//! What a browser sees: the "My devices" page at `/`, and the forms by which one comes there.
+//! What a browser sees: the "My devices" page at `/`, and the forms that lead there.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub fn page(sessions: &SessionManager, prefix: &str) -> Page {
     DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
 }
 
-/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs people in
-/// may put a token of its own into the `Authorization` field.
+/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs
+/// people in may put a token of its own into the `Authorization` field.
 pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
     let layer = SessionLayer::new(sessions).only(CredentialSource::Cookie).on_denied(page.on_denied());
     Router::new()
@@ -43,7 +43,7 @@ pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
         .merge(page.into_router())
 }
 
-/// Also what leads to the next page is this visitor's, and no cache may show it to another.
+/// Redirects are this visitor's too, and no cache may show them to another.
 async fn unstored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -62,7 +62,7 @@ impl App {
         self.to(if self.prefix.0.is_empty() { "/" } else { "" })
     }
 
-    /// What is refused on a page is a page.
+    /// A rejection in a browser is a page.
     fn refused(&self, rejection: SessionRejection) -> Response {
         match rejection.denied() {
             Some(denied) => self.page.on_denied()(denied, &HeaderMap::new()),
@@ -80,7 +80,7 @@ struct SignInPage<'a> {
     email: &'a str,
     /// While the second factor is waited for.
     otp_token: Option<&'a str>,
-    /// While somebody who is signed in confirms that it is them.
+    /// While a user who is signed in confirms their identity.
     confirming: bool,
 }
 
@@ -98,7 +98,7 @@ impl SignInPage<'_> {
     }
 }
 
-/// The form, with the reason why one is there.
+/// The form, with the reason for showing it.
 async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri) -> Response {
     let hint = SignInHint::from_query(uri.query());
     let confirming = hint == Some(SignInHint::ConfirmFirst) && session.is_some();
@@ -118,7 +118,7 @@ struct SignInForm {
     password: String,
 }
 
-/// Where another site has sent the form, `ClientInfo` refuses it.
+/// If another site has sent the form, `ClientInfo` rejects it.
 async fn sign_in(
     State(app): State<App>,
     session: Option<CurrentSession>,
@@ -144,7 +144,7 @@ async fn sign_in(
             return (retry_after(A_MOMENT), page.answer(StatusCode::SERVICE_UNAVAILABLE)).into_response();
         }
     };
-    // Whoever is signed in already has only confirmed that it is them.
+    // A user who is already signed in has only confirmed their identity.
     if let Some(session) = session.filter(|session| session.user_id().as_str() == account.id) {
         return started(&app, app.sessions.reauthenticated(&session, "pwd").await);
     }
@@ -161,7 +161,7 @@ async fn sign_in(
     }
 }
 
-/// On a device that the user trusts one factor will do.
+/// On a device that the user trusts, one factor is enough.
 async fn needs_code(app: &App, account: Account, client: &ClientInfo) -> Result<bool, Error> {
     match app.second_factor {
         SecondFactor::None => Ok(false),

@@ -1,3 +1,5 @@
+//! The error of a database of places.
+
 use std::{error::Error, fmt, io};
 
 /// A database of places that cannot be used.
@@ -15,12 +17,12 @@ pub enum GeoIpErrorKind {
     Unreadable,
     /// The file is larger than [`GeoIp::LARGEST`](crate::geoip::GeoIp::LARGEST).
     TooLarge,
-    /// It is no database in MaxMind's format, or a broken one.
+    /// It is not a database in MaxMind's format, or is a broken one.
     Corrupt,
 }
 
 impl GeoIpError {
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> GeoIpErrorKind {
         self.kind
     }

@@ -1,8 +1,7 @@
 //! Places from databases in MaxMind's format: GeoLite2, GeoIP2, DB-IP, IPinfo and their kin.
 //!
 //! 1. A database is read into memory, from bytes or from a file. No database is shipped with this crate.
-//! 2. What is no database is refused with an error that says so. What turns out to be broken later costs the place, and
-//!    nothing else.
+//! 2. Input that is no database is an error. A record that turns out to be broken later only costs the place.
 //! 3. Private, local and shared addresses have no place, and are not looked up.
 //! 4. The city, the region and the country are read, and no other part of a record, however large it is.
 
@@ -34,7 +33,7 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`language`](Self::language) | `en` |
-/// | [`attribution`](Self::attribution) | what the licences of GeoLite, DB-IP Lite and IPinfo Lite ask for, and nothing for others |
+/// | [`attribution`](Self::attribution) | what GeoLite, DB-IP Lite and IPinfo Lite require, else nothing |
 ///
 /// # Examples
 ///
@@ -80,14 +79,14 @@ impl GeoIp {
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when it is none, or a broken one.
+    /// [`GeoIpError`] when it is no database, or a broken one.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, GeoIpError> {
         let places = Self::empty();
         places.replace(bytes)?;
         Ok(places)
     }
 
-    /// The database in a file. It is read at once, and blocks while it is.
+    /// The database in a file. It is read at once, which blocks.
     ///
     /// # Errors
     ///
@@ -99,8 +98,8 @@ impl GeoIp {
         Ok(places)
     }
 
-    /// The language of the names, by its code in the database, such as `de`. Names that it does not have come in English.
-    /// Default: `en`.
+    /// The language of the names, by its code in the database, such as `de`. Names that it does not have come in
+    /// English. Default: `en`.
     pub fn language(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.language = code.into();
         self
@@ -112,29 +111,29 @@ impl GeoIp {
         self
     }
 
-    /// Takes another database from now on, also in all clones.
+    /// Uses another database from now on, in all clones too.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when `bytes` are none. The old one stays then.
+    /// [`GeoIpError`] when `bytes` are no database. The old one then stays.
     pub fn replace(&self, bytes: impl Into<Vec<u8>>) -> Result<(), GeoIpError> {
         let database = maxminddb::Reader::from_source(bytes.into()).map_err(GeoIpError::corrupt)?;
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
         Ok(())
     }
 
-    /// Reads the file anew. It blocks: in asynchronous code it belongs into `spawn_blocking`.
+    /// Reads the file again. This blocks: in asynchronous code it belongs into `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when the file cannot be read or holds no database, and when there is none: it was not opened by
-    /// [`from_path`](Self::from_path). The old database stays then.
+    /// [`GeoIpError`] when the file cannot be read or holds no database, and when there is no file because it was not
+    /// opened by [`from_path`](Self::from_path). The old database then stays.
     pub fn reload(&self) -> Result<(), GeoIpError> {
         let path = self.path.as_deref().ok_or_else(GeoIpError::no_path)?;
         self.replace(read(path)?)
     }
 
-    /// When the database was built, by its own word; `None` when there is none.
+    /// When the database was built, as it says; `None` when there is none.
     pub fn built_at(&self) -> Option<Timestamp> {
         let seconds = i64::try_from(self.database()?.metadata().build_epoch).ok()?;
         Some(Timestamp::from_seconds(seconds))
@@ -152,7 +151,7 @@ impl Locate for GeoIp {
             return None;
         }
         let database = self.database()?;
-        // A database for IPv4 alone knows no other addresses, and what is broken in one is its maker's to mend.
+        // A database for IPv4 only knows no other addresses, and a broken record is for its maker to mend.
         let record = database.lookup(ip).ok()?;
         let place = record::read(&record, &self.language);
         (!place.is_empty()).then_some(place)

@@ -1,3 +1,5 @@
+//! Reading a place from a database's record.
+
 use maxminddb::{LookupResult, PathElement};
 
 use super::ENGLISH;

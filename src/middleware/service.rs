@@ -1,3 +1,5 @@
+//! The session service: finds the session of each request, and decides.
+
 use std::{
     fmt, mem,
     sync::Arc,
@@ -23,7 +25,7 @@ use crate::{
     transport::{self, Credential, MalformedCredential},
 };
 
-/// The service that [`SessionLayer`](crate::SessionLayer) makes.
+/// The service of [`SessionLayer`](crate::SessionLayer).
 pub struct SessionService<S, R> {
     inner: S,
     settings: Arc<Settings<R>>,
@@ -112,7 +114,7 @@ fn judge<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut R
     }
 }
 
-/// What becomes of a request that carries no token, but something in the place of one.
+/// Judges a request that carries no token, but something in its place.
 fn judge_malformed<B, R>(
     manager: &SessionManager,
     settings: &Settings<R>,
@@ -132,11 +134,11 @@ fn judge_malformed<B, R>(
     }
 }
 
-/// The session of the common request: its token equals, byte by byte, one that was judged before.
+/// The session of the common request: its token equals, byte by byte, one that was accepted before.
 fn known<B>(manager: &SessionManager, only: Option<CredentialSource>, request: &Request<B>) -> Option<CurrentSession> {
     let (token, source) = transport::candidate(manager.credentials(), only, request.headers())?;
     let current = manager.known(token, source)?;
-    // What is wrong with a forged request, the long way tells.
+    // The full check tells what is wrong with a forged request.
     (source != CredentialSource::Cookie || origin(manager, request).is_ok()).then_some(current)
 }
 
@@ -158,8 +160,8 @@ fn check_origin<B>(manager: &SessionManager, request: &Request<B>) -> Result<(),
 /// What becomes of a request that is not accepted.
 fn refuse<B, R>(manager: &SessionManager, settings: &Settings<R>, denied: Denied, request: &mut Request<B>) -> Verdict {
     settings.tell_would_deny(&denied);
-    // Clients attach what they have kept to every request: they must be able to sign in again, and to see what everybody
-    // sees. Whoever needs a session says why there is none.
+    // Clients attach what they have kept to every request. They must be able to sign in again, and to see public
+    // routes. A handler that needs a session responds with the reason why there is none.
     let is_left_over =
         matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
     if is_left_over || settings.enforcement == Enforcement::Reported {
@@ -181,7 +183,7 @@ fn pass_anonymous<B, R>(
     Verdict::PassAnonymous
 }
 
-/// Admits a request, unless a cookie authenticates it and another site has caused it.
+/// Admits a request, unless it is authenticated by a cookie and another site has caused it.
 fn accept<B, R>(
     manager: &SessionManager,
     settings: &Settings<R>,
@@ -197,7 +199,7 @@ fn accept<B, R>(
     Verdict::Pass
 }
 
-/// Lets a request pass that says something which cannot be made out: whoever needs a session answers 400.
+/// Lets a request with an unreadable credential pass as anonymous. A handler that needs a session responds with 400.
 fn pass_malformed<B, R>(manager: &SessionManager, settings: &Settings<R>, request: &mut Request<B>) -> Verdict {
     manager.tell(&SessionEvent::AmbiguousCredentials);
     settings.tell_would_deny(&Denied::Malformed);

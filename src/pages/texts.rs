@@ -1,10 +1,12 @@
+//! The page's texts.
+
 use std::{borrow::Cow, time::Duration};
 
 use crate::session::EndReason;
 
 /// The texts of the page, to be translated by overriding them. The defaults are English.
 ///
-/// They are put into the page as text: markup in them is shown, not obeyed.
+/// They are put into the page as text: markup in them is escaped.
 ///
 /// # Examples
 ///

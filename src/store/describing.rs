@@ -1,3 +1,5 @@
+//! Describes every record that is read from a store, for applications that name devices themselves.
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
@@ -14,8 +16,8 @@ use crate::{
     },
 };
 
-/// A store whose records are described by the application: every record that is read passes here, so that no use case can
-/// forget it.
+/// A store whose records are described by the application: every record that is read passes here, so that no use case
+/// can forget it.
 #[derive(Debug)]
 pub(crate) struct DescribingStore {
     store: Arc<dyn SessionStore>,

@@ -1,3 +1,5 @@
+//! The arguments and results of a store's operations.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
@@ -20,7 +22,7 @@ pub enum Admitted {
     NotAdopted(NotAdopted),
 }
 
-/// What a store says of itself.
+/// Facts about a store, for `build()` to check settings against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreFacts {
@@ -43,8 +45,8 @@ impl StoreFacts {
         self
     }
 
-    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each other.
-    /// Default: nothing.
+    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each
+    /// other. Default: nothing.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
         self.prefix = prefix.into();
@@ -88,7 +90,7 @@ pub struct ListQuery {
     pub except: Option<SessionId>,
     /// Where the page before this one ended.
     pub after: Option<ListPosition>,
-    /// The most records to answer.
+    /// The most records to return.
     pub limit: u32,
 }
 
@@ -200,7 +202,7 @@ pub struct Rotation {
     pub as_of: AsOf,
     /// Refuse tokens older than the new generation from now on.
     pub refuse_older: bool,
-    /// What the user has proven on the way, if anything.
+    /// What the user has proven with it, if anything.
     pub proof: Option<Proof>,
 }
 
@@ -230,7 +232,7 @@ impl Proof {
     }
 }
 
-/// What became of a rotation. Each answer but the last carries the record as it is now.
+/// What became of a rotation. Each outcome but the last carries the record as it is now.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RotationOutcome {

@@ -3,8 +3,8 @@
 //! 1. The provider is named here and its factories are called directly. The library's process-wide default is not used:
 //!    it panics on the first token when both of its providers are compiled in, and it belongs to the application.
 //! 2. An algorithm comes from our own key, never from a token.
-//! 3. Without a provider no key ring can be built, so that nothing below is reached. A verifier of the application's own and
-//!    the verdict of an upstream need none.
+//! 3. Without a provider no key ring can be built, so that nothing below is reached. A verifier of the application's
+//!    own and the verdict of an upstream need none.
 
 use jsonwebtoken::{DecodingKey, EncodingKey, errors::Error, jwk::EllipticCurve};
 

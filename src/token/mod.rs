@@ -1,13 +1,13 @@
 //! Access tokens: JWTs that name a session.
 //!
 //! 1. [`KeyRing`]: which key signs, which keys verify, and how they change at run time.
-//! 2. A token is verified in this order, and refused at the first step that it fails: the gate (size, shape, alphabet), the
-//!    header, the key, the signature, and only then the claims.
-//! 3. Nothing a token says chooses how it is verified, except which of our keys to use.
+//! 2. A token is verified in this order, and refused at the first step that fails: the gate (size, shape, alphabet),
+//!    the header, the key, the signature, and only then the claims.
+//! 3. A token chooses which of our keys verifies it, and nothing else about its verification.
 //! 4. [`TokenOptions`]: what tokens look like, and which ones are accepted.
 //! 5. [`VerifyToken`]: the way in for applications that verify tokens themselves.
 //! 6. [`DeviceTokens`] prove which device a client is.
-//! 7. Refresh tokens are something else: opaque, under a secret, and read by nobody but the manager (`refresh`).
+//! 7. Refresh tokens are different: opaque, under a secret, and only read by the manager (`refresh`).
 
 mod claims;
 mod crypto;

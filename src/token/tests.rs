@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{UserId, clock::Timestamp, error::ConfigErrorKind};
 
-/// Keys for tests alone; see the README beside them.
+/// Keys only for tests; see the README beside them.
 pub(in crate::token) mod files {
     pub(in crate::token) const ED25519: &str = include_str!("../../tests/keys/ed25519.pem");
     pub(in crate::token) const ED25519_OTHER: &str = include_str!("../../tests/keys/ed25519_other.pem");

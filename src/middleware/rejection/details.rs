@@ -2,7 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is `code` in upper case.
+/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is `code` in upper
+/// case.
 pub(super) fn encode(status: u16, message: &str, code: &str, end_reason: Option<&str>) -> String {
     let mut any = Vec::new();
     put_bytes(&mut any, 1, format!("type.googleapis.com/{ERROR_INFO}").as_bytes());

@@ -1,3 +1,5 @@
+//! Ending the sessions of all users that match some conditions.
+
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},

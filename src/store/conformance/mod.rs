@@ -126,9 +126,9 @@ impl Error for Failure {}
 
 /// Makes one test of each conformance case: `store_conformance!(make)` or `store_conformance!(run = run)`.
 ///
-/// - `make` is called without arguments for each case and answers a future of an empty store with its schema.
-/// - `run` is called with each [`Case`](crate::store::conformance::Case) instead and answers a future of a
-///   `Result<(), Failure>`: for suites that have something to skip or to tear down.
+/// - `make` is called without arguments for each case and returns a future of an empty store with its schema.
+/// - `run` is called with each [`Case`](crate::store::conformance::Case) instead and returns a future of a
+///   `Result<(), Failure>`, for suites that skip cases or tear something down.
 ///
 /// The tests use `#[tokio::test]`, so `tokio` with its `macros` and `rt-multi-thread` features must be a dependency.
 ///

@@ -1,4 +1,4 @@
-//! Records: kept exactly, and found under their own user alone.
+//! Records: kept exactly, and found only under their own user.
 
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! A store in the memory of one process.
+
 mod records;
 
 use std::{
@@ -22,9 +24,9 @@ use crate::{
     },
 };
 
-/// A store in this process's memory: for tests, for trying things out, and for applications that may forget.
+/// A store in the memory of this process, for tests, trials, and applications that may lose their sessions.
 ///
-/// Clones share the same records. All is lost when the process ends.
+/// Clones share the same records. All records are lost when the process ends.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
@@ -37,7 +39,7 @@ impl MemoryStore {
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
-        // No method leaves the records half changed, so those a panicking caller left behind are as good as any.
+        // No method leaves the records half changed, so they are valid even after a caller has panicked.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! A session as the fields of a hash.
 //!
-//! What never changes is one field of JSON, which saves memory; what changes, and what scripts look at, has fields of its
-//! own. Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero, where
-//! there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
+//! What never changes is one field of JSON, which saves memory; what changes, and what scripts look at, has fields of
+//! its own. Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero,
+//! where there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
 
 use std::{
     borrow::Cow, collections::BTreeMap, collections::HashMap, fmt::Display, net::IpAddr, str::FromStr, time::Duration,
@@ -22,14 +22,14 @@ use crate::{
     store::StoreError,
 };
 
-/// The fields of a record, as Redis answers them.
+/// The fields of a record, as Redis returns them.
 pub(super) type Fields = HashMap<String, Vec<u8>>;
 
 /// What never changes.
 #[derive(Serialize, Deserialize)]
 struct Fixed<'a> {
     created_at: i64,
-    /// For the limits alone; a record is described by the raw strings.
+    /// Only for the limits; a record is described by the raw strings.
     #[serde(borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]

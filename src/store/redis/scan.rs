@@ -1,5 +1,5 @@
-//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end forward
-//! and never puts it off, so that a session moves only to where the scan has not been yet.
+//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end
+//! forward and never puts it off, so that a session moves only to where the scan has not been yet.
 
 use redis::{Cmd, from_redis_value};
 
@@ -47,8 +47,8 @@ impl RedisStore {
                     counted += count;
                 }
             }
-            // Each shard is asked for as much as there is room, whatever was counted: sessions come and go between the two
-            // questions, and a shard is only done with when it had less than that, or when the page is full.
+            // Each shard is asked for as much as there is room, whatever was counted: sessions come and go between the
+            // two questions, and a shard is only done with when it had less than that, or when the page is full.
             shard = if counted < room { behind } else { wanted.last().map_or(behind, |last| last + 1) };
             for (here, page) in wanted.into_iter().zip(self.connection.invoke_all(&calls).await?) {
                 entries.extend(read_entries(page)?.into_iter().map(|entry| (here, entry)));

@@ -8,11 +8,11 @@ use super::{
 };
 use crate::error::ConfigError;
 
-/// Puts a [`KeyRing`] together from several keys.
+/// Builds a [`KeyRing`] from several keys.
 ///
 /// # Defaults
 ///
-/// No key at all; a ring has at least one, and a ring without a signing key only verifies.
+/// No key yet. A ring has at least one; a ring without a signing key only verifies.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct KeyRingBuilder {
@@ -68,8 +68,9 @@ impl KeyRingBuilder {
     ///
     /// # Errors
     ///
-    /// No key; several signing keys; a key without a name beside others; two keys of one name; keys of two algorithms; a
-    /// JWK set that is malformed or holds a private, symmetric or weak key, or none of use.
+    /// [`ConfigError`] when there is no key, or several signing keys; a key without a name beside others; two keys of
+    /// one name; keys of two algorithms; a JWK set that is malformed, holds a private, symmetric or weak key, or holds
+    /// no usable one.
     pub fn build(self) -> Result<KeyRing, ConfigError> {
         let Self { mut signing, mut verifying, mut unnamed, sets } = self;
         for Jwks(text) in &sets {

@@ -1,7 +1,8 @@
 //! Whether a public point lies on its curve.
 //!
-//! A provider may find that out at the first token only, where it looks like one bad signature after the other. Points are
-//! public, and are checked once per key, so that the arithmetic below is plain and slow, and need not be constant in time.
+//! A provider may find that out at the first token only, where it looks like one bad signature after the other. Points
+//! are public, and are checked once per key, so that the arithmetic below is plain and slow, and need not be constant
+//! in time.
 
 /// A number below 2²⁵⁶, least significant word first.
 type Number = [u64; 4];

@@ -2,8 +2,8 @@
 //!
 //! 1. The JSON is strict: a repeated member is refused.
 //! 2. A key that holds a private or symmetric part is refused: a set of public keys is no place for it.
-//! 3. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is passed over,
-//!    as RFC 7517 §5 has it; what is meant for us must be sound. A key that is given alone must be meant for us.
+//! 3. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is skipped
+//!    (RFC 7517 §5); a key that is meant for us must be sound. A single key must be meant for us.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// A JWK that is malformed, private or symmetric, too weak, or, by its `use`, `key_ops` or `alg`, meant for something
-    /// else than verifying tokens.
+    /// [`ConfigError`] when the JWK is malformed, private or symmetric, too weak, or not meant for verifying tokens by
+    /// its `use`, `key_ops` or `alg`.
     pub fn jwk(text: impl AsRef<str>) -> Result<Self, ConfigError> {
         read(text.as_ref())?.map_err(|purpose| invalid(format!("the JWK is not for verifying tokens: {purpose}")))
     }

@@ -26,7 +26,8 @@ use crate::{
 /// ```
 /// use tower_device_sessions::token::{KeyRing, SigningKey, VerifyingKey};
 ///
-/// # let (old, new) = ([*b"0123456789abcdef", *b"fedcba9876543210"].concat(), [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat());
+/// # let old = [*b"0123456789abcdef", *b"fedcba9876543210"].concat();
+/// # let new = [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat();
 /// let keys = KeyRing::builder()
 ///     .signing_key(SigningKey::hs256(&new)?.kid("2026-02"))
 ///     .verifying_key(VerifyingKey::hs256(&old)?.kid("2026-01"))
@@ -63,14 +64,14 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// A secret that is shorter, that consists of fewer than eight different bytes, that stands in documentation, or that is a
-    /// key in PEM form.
+    /// [`ConfigError`] when the secret is shorter, has fewer than eight different bytes, stands in documentation, or is
+    /// a key in PEM form.
     ///
     /// # Security
     ///
-    /// A password is not a secret: whoever sees one token can try passwords against it at leisure. `openssl rand -base64 48`
-    /// makes a good one. Whoever can verify tokens with this secret can also make them; services that only verify should be
-    /// given a public key.
+    /// A password is not a secret: anyone who sees one token can try passwords against it offline.
+    /// `openssl rand -base64 48` makes a good secret. Anyone who can verify tokens with this secret can also make them,
+    /// so services that only verify should get a public key.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = secret.as_ref();
         let public = VerifyingKey::hs256(secret)?;
@@ -81,7 +82,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private Ed25519 key.
+    /// [`ConfigError`] for anything but one private Ed25519 key.
     pub fn eddsa_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::Ed25519Private(pkcs8) => {
@@ -97,7 +98,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private key on P-256.
+    /// [`ConfigError`] for anything but one private key on P-256.
     pub fn es256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::P256Private(pkcs8) => {
@@ -112,7 +113,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private RSA key of that size with an odd exponent of at least 3.
+    /// [`ConfigError`] for anything but one private RSA key of that size with an odd exponent of at least 3.
     pub fn rs256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::RsaPrivate { pkcs1, modulus, exponent } => {
@@ -162,7 +163,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Anything but one Ed25519 key.
+    /// [`ConfigError`] for anything but one Ed25519 key.
     pub fn eddsa_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::Ed25519Public(x) => Self::ed25519(&x),
@@ -175,7 +176,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Anything but one key on P-256.
+    /// [`ConfigError`] for anything but one key on P-256.
     pub fn es256_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::P256Public(point) => {
@@ -188,12 +189,12 @@ impl VerifyingKey {
         }
     }
 
-    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public half
-    /// is taken.
+    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public
+    /// half is taken.
     ///
     /// # Errors
     ///
-    /// Anything but one RSA key of that size with an odd exponent of at least 3.
+    /// [`ConfigError`] for anything but one RSA key of that size with an odd exponent of at least 3.
     pub fn rs256_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::RsaPublic { modulus, exponent } => Self::rsa(&modulus, &exponent),
@@ -259,7 +260,7 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether this and `other` are the same key, whatever they are called.
+    /// Whether this and `other` are the same key, even under different names.
     pub(super) fn is_same_key(&self, other: &Self) -> bool {
         self.material == other.material && self.secret() == other.secret()
     }
@@ -328,7 +329,7 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
             "this HMAC secret stands in documentation, where anyone can read it: make one of random bytes",
         ));
     }
-    // Public keys are public: whoever can read this one could sign with it.
+    // Public keys are public: anyone who can read this one could sign with it.
     let start = secret.trim_ascii_start();
     let is_jwk = start.starts_with(b"{") && secret.windows(5).any(|window| window == b"\"kty\"");
     if is_jwk || KEY_FILES.iter().any(|format| start.starts_with(format)) {

@@ -481,7 +481,8 @@ fn random_rings_sign_and_are_all_different() {
     assert!(!other.keys().find(None).unwrap().verifies(b"x", &signature));
 }
 
-/// S91: what keys are made of is wiped when it is dropped. That the memory is, no safe code can see; this is its promise.
+/// S91: what keys are made of is wiped when it is dropped. That the memory is, no safe code can see; this is its
+/// promise.
 #[test]
 fn secrets_are_wiped_on_drop() {
     fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}

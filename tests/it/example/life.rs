@@ -18,8 +18,8 @@ fn form() -> Value {
     json!({ "email": "demo@example.com", "password": PASSWORD })
 }
 
-/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own cookie
-/// is left out.
+/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own
+/// cookie is left out.
 fn set_cookies(head: &str) -> Vec<(String, String)> {
     let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let pairs = lines.filter_map(|line| line.split_once("; ")).filter(|(pair, _)| !pair.contains("device="));
@@ -126,7 +126,7 @@ fn with_both_transports_a_disagreement_is_a_bad_request() {
     assert_eq!((ask(&one), ask(&other)), (200, 400));
 }
 
-/// Issue 2, in the body: the pair moves on, a used token ends everything.
+/// With tokens in the body, the pair moves on, and a used token ends everything.
 #[test]
 fn a_used_refresh_token_ends_the_session() {
     let server = Server::start(&[("REFRESH", "on"), ("REFRESH_GRACE", "0")]);
@@ -238,7 +238,7 @@ fn a_server_of_secrets_publishes_no_key() {
     assert_eq!((status, json_of(&body)), (200, json!({ "keys": [] })));
 }
 
-/// Issue 5: the presets, and the timeouts that win over them.
+/// The presets, and the timeouts that win over them.
 #[test]
 fn presets_set_the_lifetimes() -> TestResult {
     for (variables, seconds) in [
@@ -277,7 +277,7 @@ fn submit(server: &Server, path: &str, body: &str, headers: &str) -> String {
 
 const FORM: &str = "email=demo%40example.com&password=correct+horse+battery+staple";
 
-/// A person sees a page, whoever refuses them; and a proxy's own token is none of ours.
+/// A person sees a page, no matter which layer refuses them; and a proxy's own token is none of ours.
 #[test]
 fn what_is_refused_on_a_page_is_a_page() {
     let server = Server::start(&[]);
@@ -325,7 +325,8 @@ fn a_form_that_is_submitted_twice_leaves_one_session() {
     assert_eq!(shown.iter().sum::<usize>(), 1, "one of the two is left, and it is the only one: {shown:?}");
 }
 
-/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other programs.
+/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other
+/// programs.
 #[test]
 fn a_path_a_cookie_name_and_other_origins_are_settings() {
     let settings = [

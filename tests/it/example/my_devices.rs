@@ -198,7 +198,7 @@ fn a_wrong_password_is_a_401_with_problem_details() {
     assert_eq!(server.call("POST", "/api/auth/login", &[], Some(&json!([]))).0, 400);
 }
 
-/// S86: whoever is not a trusted proxy cannot choose the address that is shown.
+/// S86: a client that is not a trusted proxy cannot choose the address that is shown.
 #[test]
 fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     let forged = [("x-forwarded-for", "198.51.100.7")];

@@ -76,7 +76,7 @@ async fn the_layer_works_around_a_router() -> TestResult {
     Ok(())
 }
 
-/// Issue: on any `tower::Service`, with bodies of any type.
+/// On any `tower::Service`, with bodies of any type.
 #[tokio::test]
 async fn the_layer_works_over_services_that_know_nothing_of_axum() -> TestResult {
     let kit = Kit::new();
@@ -127,7 +127,8 @@ impl Service<Request<String>> for Picky {
     }
 }
 
-/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the other.
+/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the
+/// other.
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_that_is_called() -> TestResult {
     let kit = Kit::new();

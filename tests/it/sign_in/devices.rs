@@ -311,7 +311,7 @@ async fn forgetting_that_fails_halfway_can_be_repeated() -> TestResult {
     Ok(())
 }
 
-/// A session that another node has in its cache has the new name once that is read anew.
+/// A session that another node has in its cache has the new name once that is read again.
 #[tokio::test]
 async fn a_name_reaches_other_nodes() -> TestResult {
     let kit = Kit::new();

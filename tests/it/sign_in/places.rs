@@ -30,7 +30,7 @@ async fn login(State(sessions): State<SessionManager>, client: ClientInfo) -> Re
     sessions.start("ann", client).await
 }
 
-/// Signs in over HTTP from this peer, and answers the place that is on record.
+/// Signs in over HTTP from this peer, and returns the place on record.
 async fn sign_in_from(kit: &Kit, peer: &str, headers: &[(&str, &str)]) -> Result<Option<Location>, Error> {
     let app = Router::new()
         .route("/login", post(login))
@@ -45,7 +45,7 @@ async fn sign_in_from(kit: &Kit, peer: &str, headers: &[(&str, &str)]) -> Result
     Ok(kit.sessions.find(&"ann".try_into()?, id).await?.expect("a record").location)
 }
 
-/// Issue: at sign-in only.
+/// Only at sign-in.
 #[tokio::test]
 async fn places_are_asked_for_at_sign_in_alone() -> TestResult {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -75,7 +75,7 @@ async fn places_are_asked_for_at_sign_in_alone() -> TestResult {
     Ok(())
 }
 
-/// Issue: no database, no place, no error; nor does code that panics cost anybody their sign-in.
+/// No database, no place, no error; and code that panics fails no sign-in.
 #[tokio::test]
 async fn a_sign_in_needs_no_place() -> TestResult {
     let client = || ClientInfo::new().ip(address("81.2.69.142"));

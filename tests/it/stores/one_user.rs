@@ -80,8 +80,8 @@ async fn compare(name: &str, store: &impl SessionStore) {
 
 macro_rules! one_user {
     ($test:ident, $name:literal, $url:expr, $pool:ty, $store:ty, $id:literal, $numbers:literal) => {
-        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture one_user`, with
-        /// `ROWS` for another number of rows than 300,000.
+        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture one_user`,
+        /// with `ROWS` for another number of rows than 300,000.
         #[tokio::test(flavor = "multi_thread")]
         #[ignore = "it takes minutes, and only prints times"]
         async fn $test() {

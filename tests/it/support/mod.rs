@@ -210,8 +210,9 @@ impl<'a> MakeWriter<'a> for Log {
 
 /// Runs the ignored test of this name in a process of its own.
 ///
-/// It is for those that listen to the log of one thread: where a line of code is first reached by another thread meanwhile,
-/// `tracing` asks that thread's subscriber whether anybody wants to hear of it, and goes by the answer ever after.
+/// It is for those that listen to the log of one thread: where a line of code is first reached by another thread
+/// meanwhile, `tracing` asks that thread's subscriber whether anybody wants to hear of it, and goes by the answer ever
+/// after.
 pub fn in_a_process_of_its_own(test: &str) {
     let mut process = Command::new(env::current_exe().expect("this test"));
     let output = process.args([test, "--exact", "--ignored", "--nocapture"]).output().expect("a process");

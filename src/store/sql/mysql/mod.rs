@@ -1,3 +1,5 @@
+//! A store in a MySQL or MariaDB database.
+
 mod connect;
 mod cutoffs;
 mod devices;
@@ -46,10 +48,8 @@ const STRIPES: u64 = 256;
 ///
 /// Reads and most writes are prepared statements that commit on their own. What takes several is a short transaction
 /// under `READ COMMITTED`; a sign-in under a limit holds one of 256 lock rows meanwhile, chosen by its user. What loses
-/// a conflict with another transaction is tried again a few times. The binary log, if there is one, must be in `ROW` or
-/// `MIXED` format, as it is by default.
-///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// a conflict is tried again a few times. The binary log must be in `ROW` or `MIXED` format, which is the default.
+/// Clones share the connections. Dropping a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
@@ -196,7 +196,7 @@ impl MySqlStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change of one statement, and answers how many rows it applied to.
+    /// Executes a change of one statement. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
         Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())

@@ -13,8 +13,8 @@ macro_rules! is_due {
     };
 }
 
-/// Puts the ending on record: the deadline that had passed by then, else the one asked for. Binds now, idle cutoff, now;
-/// now, idle cutoff, reason; now, idle cutoff, actor.
+/// Puts the ending on record: the deadline that had passed by then, else the one asked for. Binds now, idle cutoff,
+/// now; now, idle cutoff, reason; now, idle cutoff, actor.
 macro_rules! set_ending {
     () => {
         "ended_at = CASE WHEN expires_at <= ? THEN expires_at \
@@ -46,8 +46,9 @@ statements! {
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND id = ?"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after activity,
-    /// after id, limit; user, whether to show others, except, after activity, after activity, after id, limit; limit
+    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after
+    /// activity, after id, limit; user, whether to show others, except, after activity, after activity, after id,
+    /// limit; limit
     list: concat!(
         "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NULL \
          AND (expires_at > ? AND last_active_at > ? - idle_timeout) IN (?, NOT ?) \
@@ -118,8 +119,8 @@ statements! {
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
 
-    /// user, the most to look at, how many are kept, ended before; on its own, since a deletion by a query would read all rows
-    /// of the user
+    /// user, the most to look at, how many are kept, ended before; on its own, since a deletion by a query would read
+    /// all rows of the user
     beyond: "SELECT id FROM (SELECT id, ended_at FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
              ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond WHERE ended_at < ?",
 

@@ -1,3 +1,5 @@
+//! A store in a Postgres database.
+
 mod connect;
 mod cutoffs;
 mod devices;
@@ -40,8 +42,8 @@ const TOUCHES: usize = 1_000;
 
 /// A store in a Postgres database.
 ///
-/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user for
-/// the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
+/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user
+/// for the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
 ///
 /// Clones share the connections. Dropping any method's future leaves the old state or the new one.
 ///
@@ -168,7 +170,7 @@ impl PostgresStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change, and answers how many rows it applied to.
+    /// Executes a change. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
         let done = query.execute(&mut *lease).await.map_err(failure)?;
@@ -176,7 +178,7 @@ impl PostgresStore {
         Ok(done.rows_affected())
     }
 
-    /// Executes a change, and answers the rows that it returns.
+    /// Executes a change and returns its rows.
     async fn rows(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
         let mut lease = self.writing().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;

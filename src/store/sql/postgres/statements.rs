@@ -47,7 +47,8 @@ statements! {
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 AND id = $2"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
+    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id,
+    /// limit
     list: concat!(
         "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = $1 AND rested_at IS NULL \
          AND (expires_at > $2 AND last_active_at > $3 - idle_timeout) IN ($4, NOT $5) \

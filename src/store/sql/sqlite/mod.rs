@@ -1,3 +1,5 @@
+//! A store in a SQLite database.
+
 mod connect;
 mod cutoffs;
 mod devices;
@@ -36,16 +38,16 @@ const TOUCHES: usize = 1_000;
 
 /// A store in a SQLite database: for one machine, with nothing to install.
 ///
-/// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when it
-/// is answered (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so the
-/// cost of that is one sync per batch.
+/// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when
+/// the call returns (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so
+/// the cost of that is one sync per batch.
 ///
 /// A file that [`connect`](Self::connect) creates can be read and written by its owner only.
 ///
 /// Several processes on one machine can share the database. Not on a network file system: SQLite's locks do not work
 /// there.
 ///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// Clones share the connections. Dropping a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
@@ -135,7 +137,8 @@ impl SessionStore for SqliteStore {
         "sqlite"
     }
 
-    /// Usually there is one process. Several of them should ask for [polling](crate::manager::SessionManagerBuilder::polling).
+    /// Usually there is one process. Several of them should ask for
+    /// [polling](crate::manager::SessionManagerBuilder::polling).
     fn is_shared(&self) -> bool {
         false
     }

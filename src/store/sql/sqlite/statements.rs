@@ -1,5 +1,5 @@
-//! What is said to SQLite. Without statistics it would read all of a user's rows rather than those the index tells apart, so
-//! the index is named.
+//! What is said to SQLite. Without statistics it would read all of a user's rows rather than those the index tells
+//! apart, so the index is named.
 
 use crate::store::sql::{
     columns::{inserted_columns, session_columns},
@@ -43,7 +43,8 @@ statements! {
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ?1 AND id = ?2"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
+    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id,
+    /// limit
     list: concat!(
         "SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
          WHERE user_id = ?1 AND rested_at IS NULL \

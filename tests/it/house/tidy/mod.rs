@@ -1,6 +1,7 @@
 //! The structure keeps what it promises: which layer may use which, and what files look like.
 
 mod imports;
+mod requirements;
 mod sources;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -10,8 +11,8 @@ use self::{
     sources::{files_below, sources},
 };
 
-/// The layers from the bottom up, with their modules. A module may use those of lower layers; within a layer, only those
-/// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
+/// The layers from the bottom up, with their modules. A module may use those of lower layers. Modules of one layer may
+/// use each other, except mechanisms.
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",

@@ -79,7 +79,8 @@ fn codes_of(source: &str) -> Vec<&str> {
         for rest in code.split(call).skip(1) {
             let text = match call.ends_with('"') {
                 true => rest,
-                // Up to the end of the arguments there is one text that has no space and a `_`, or it is a name of a constant.
+                // Up to the end of the arguments there is one text that has no space and a `_`, or it is a name of a
+                // constant.
                 false => rest.split(')').next().and_then(|arguments| arguments.split('"').nth(1)).unwrap_or_default(),
             };
             let text = text.split('"').next().unwrap_or_default();
