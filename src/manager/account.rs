@@ -1,13 +1,21 @@
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use crate::{
+    clock::Timestamp,
     error::Error,
     event::SessionEvent,
     id::{SessionId, SessionKey, UserId},
-    manager::{CurrentSession, Inner, Revocation, SessionManager, StartedSession, started::Carried},
-    policy::Denied,
+    manager::{
+        Inner, Revocation, SessionManager, StartedSession,
+        records::{
+            advance::{Advanced, Step},
+            change::{Affected, Word},
+        },
+        request::CurrentSession,
+        started::Carried,
+    },
     session::{Actor, EndReason, Session},
-    store::{EndScope, Rotation, RotationOutcome},
+    store::{EndScope, Rotation},
 };
 
 /// What [`SessionManager::credentials_changed`] has done.
@@ -50,16 +58,14 @@ impl SessionManager {
     ) -> Result<CredentialsChanged, Error> {
         let inner = Arc::clone(&self.inner);
         let keep = keep.filter(|current| current.user_id() == user);
-        let kept = keep.map(|current| (current.id(), current.session().tokens.generation));
+        let kept = keep.map(|current| current.session().clone());
         let carried = keep.map(|current| inner.carried_by(current)).unwrap_or_default();
 
         let (changing, user) = (Arc::clone(&inner), user.clone());
         let change = async move {
-            let revoked = changing.end_for_credentials(&user, kept.map(|(id, _)| id)).await?;
-            let session = match kept {
-                Some((id, generation)) if changing.tokens.issuer.is_some() => {
-                    changing.renew(&user, id, generation).await?
-                }
+            let revoked = changing.end_for_credentials(&user, kept.as_ref().map(|session| session.id)).await?;
+            let session = match &kept {
+                Some(known) if changing.tokens.issuer.is_some() => changing.renew(known).await?,
                 _ => None,
             };
             let session_id = session.as_ref().map(|session| session.id);
@@ -67,7 +73,7 @@ impl SessionManager {
             Ok((revoked, session))
         };
         let (revoked, session) = inner.detached(change).await?;
-        let issued = session.map(|session| inner.issue(Arc::new(session), &carried, inner.clock.now())).transpose()?;
+        let issued = session.map(|session| inner.issue(session, &carried, inner.clock.now())).transpose()?;
         let source = keep.map(CurrentSession::credential_source);
         let kept = issued.zip(source).map(|(started, source)| started.answering(source));
         Ok(CredentialsChanged { revoked, kept })
@@ -101,41 +107,37 @@ impl Inner {
     }
 
     /// Moves a session to a generation whose tokens are the only ones that are accepted; `None` when it has ended.
-    async fn renew(&self, user: &UserId, id: SessionId, mut generation: u32) -> Result<Option<Session>, Error> {
-        let mut failures = 0;
-        for _ in 0..MOST_ROUNDS {
-            let now = self.clock.now();
-            let mut rotation = Rotation::new(generation, self.as_of(now));
-            rotation.refuse_older = true;
-            let outcome =
-                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
-            // Also after an error: the store may have committed what it could not answer.
-            self.cache.revoke(user, id);
-            self.publish_changed(user, id).await;
-            match outcome {
-                Ok(RotationOutcome::Rotated(session)) => return Ok(Some(*session)),
-                // Somebody else has moved it meanwhile, or the attempt before this one has.
-                Ok(RotationOutcome::Unchanged(session)) if self.ending_here(&session).is_none() => {
-                    generation = session.tokens.generation;
-                }
-                Ok(RotationOutcome::Unchanged(_) | RotationOutcome::NotFound) => return Ok(None),
-                Err(error) if failures > 0 => return Err(error),
-                Err(_) => failures += 1,
+    async fn renew(&self, known: &Session) -> Result<Option<Arc<Session>>, Error> {
+        let key = SessionKey::new(known.user_id.clone(), known.id);
+        let mut is_news = false;
+        let mut next = |session: Session, now: Timestamp| {
+            // What is known here may be hours old. Whether that has ended, the store says.
+            if mem::replace(&mut is_news, true) && self.ending_here(&session).is_some() {
+                return Step::Stop(());
             }
+            let mut rotation = Rotation::new(session.tokens.generation, self.as_of(now));
+            rotation.refuse_older = true;
+            Step::Rotate(rotation)
+        };
+        let advanced = match self.advance(&key, known.clone(), &Word::Changed, &mut next).await {
+            Ok(advanced) => advanced,
+            // It may have moved. Whichever generation it is at now, it moves on from there.
+            Err(_) => self.advance(&key, known.clone(), &Word::Changed, &mut next).await?,
+        };
+        match advanced {
+            Advanced::Rotated(session) => Ok(Some(session)),
+            Advanced::Stopped(()) | Advanced::Gone => Ok(None),
         }
-        Err(Denied::Unavailable.into())
     }
 
     async fn erase(&self, user: &UserId) -> Result<u64, Error> {
         self.revoke_many(user, EndScope::all(), &Revocation::by_application()).await?;
-        let erased = self.twice_within_deadline("erase", || self.store.erase(user)).await;
-        self.cache.revoke_all(user, None);
-        self.publish_all_ended(user, None).await;
+        let all = Affected::All { user, keep: None };
+        // Live connections know of it already.
+        let erased = self.change("erase", all, || self.store.erase(user), |_| Word::Ended(Vec::new())).await;
         drop(self.activity.take_of(user));
         let sessions = erased?;
         self.listeners.tell(&SessionEvent::Erased { user_id: user.clone(), sessions });
         Ok(sessions)
     }
 }
-
-const MOST_ROUNDS: u32 = 16;

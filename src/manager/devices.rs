@@ -6,7 +6,10 @@ use crate::{
     error::Error,
     id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
-    manager::{Inner, Revocation, SessionManager},
+    manager::{
+        Inner, Revocation, SessionManager,
+        records::change::{Affected, Word},
+    },
     session::{AsOf, Session},
     store::{DevicePosition, EndScope, ListQuery, SessionState},
 };
@@ -64,16 +67,14 @@ impl SessionManager {
 impl Inner {
     async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<&DeviceName>) -> Result<bool, Error> {
         let change = || self.store.rename_device(user, id, name);
-        let renamed = self.twice_within_deadline("rename_device", change).await;
         // Which sessions are on the device is not known here.
-        self.cache.revoke_all(user, None);
-        self.publish_all_changed(user).await;
-        renamed
+        let all = Affected::All { user, keep: None };
+        self.change("rename_device", all, change, |_| Word::Changed).await
     }
 
     async fn rename(&self, user: &UserId, id: SessionId, name: Option<&DeviceName>) -> Result<bool, Error> {
-        let Some(session) = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?
-        else {
+        let key = SessionKey::new(user.clone(), id);
+        let Some(session) = self.within_deadline("find", self.store.find(&key)).await? else {
             return Ok(false);
         };
         if let Some(device) = session.device_id
@@ -81,11 +82,7 @@ impl Inner {
         {
             return Ok(true);
         }
-        let key = SessionKey::new(user.clone(), id);
-        let renamed = self.twice_within_deadline("rename", || self.store.rename(&key, name)).await;
-        self.cache.revoke(user, id);
-        self.publish_changed(user, id).await;
-        renamed
+        self.change("rename", Affected::One(&key), || self.store.rename(&key, name), |_| Word::Changed).await
     }
 
     async fn forget(&self, user: &UserId, id: DeviceId, by: &Revocation) -> Result<bool, Error> {

@@ -8,7 +8,10 @@ use crate::{
     clock::Timestamp,
     error::Error,
     id::{SessionId, SessionKey, UserId},
-    manager::{Inner, SessionManager},
+    manager::{
+        Inner, SessionManager,
+        records::change::{Affected, Word},
+    },
     session::{Ending, Session},
     store::{ListPosition, ListQuery, SessionState},
 };
@@ -185,13 +188,10 @@ impl SessionManager {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time.
     pub async fn set_data(&self, user: &UserId, id: SessionId, data: Map<String, Value>) -> Result<bool, Error> {
-        let (inner, user) = (Arc::clone(&self.inner), user.clone());
+        let (inner, key) = (Arc::clone(&self.inner), SessionKey::new(user.clone(), id));
         let change = async move {
-            let key = SessionKey::new(user.clone(), id);
-            let changed = inner.twice_within_deadline("set_data", || inner.store.set_data(&key, &data)).await;
-            inner.cache.revoke(&user, id);
-            inner.publish_changed(&user, id).await;
-            changed
+            let set_data = || inner.store.set_data(&key, &data);
+            inner.change("set_data", Affected::One(&key), set_data, |_| Word::Changed).await
         };
         self.inner.detached(change).await
     }

@@ -1,25 +1,20 @@
 //! The session manager: the use cases, and the only place that orders store, cache and bus.
 //!
-//! One file per use case, each a straight walk:
+//! Four rooms, and the use cases on top of them, each a straight walk in a file of its own:
 //!
-//! - `start`: a user signs in; `limits` says what makes room.
-//! - `authenticate`: a request arrives with a token.
-//! - `expired`: what is said of a token that has run out.
+//! - `settings`: what the manager was set to.
+//! - `records`: how records are read and changed, here and on other nodes.
+//! - `request`: what happens to a request.
+//! - `upkeep`: what runs beside the requests.
+//! - `start`, `started`: a user signs in, and gets tokens.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
-//! - `several`: a request has several tokens.
 //! - `list`: users look at their sessions, and name them.
 //! - `devices`: the devices that users sign in on are known, named and forgotten.
 //! - `trust`: users trust their devices.
 //! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
 //! - `incident`: sessions of all users are found, and ended, in an emergency.
-//! - `nodes`: other nodes are told what has ended or changed here, and heard.
-//! - `watch`: long-lived connections hear of the end of their session.
-//! - `health`: how all of it is doing.
-//! - `flush`: activity is written, in chunks that the store is done with soon.
-//! - `cleaner`: ended records are deleted in time, and by no wrong clock; `store_time` is what the store says to that.
-//! - `background`: the tasks that do so, and all of it shuts down in order.
 //!
 //! # Cancellation
 //!
@@ -27,70 +22,40 @@
 //! client hangs up, lets the change run to its end.
 
 mod account;
-mod adopt;
-mod authenticate;
-mod background;
-mod builder;
-mod cleaner;
-mod clients;
-mod csrf_token;
-mod current;
 mod devices;
-mod ends;
-mod expired;
 mod export;
-mod flush;
-mod forget;
-mod health;
 mod incident;
-mod limits;
 mod list;
-mod load;
-mod locate;
-mod next_round;
-mod nodes;
-mod notice;
+mod records;
 mod refresh;
-mod refusals;
-mod reload;
+mod request;
 mod revoke;
-mod setup;
-mod several;
+mod settings;
 mod sign_out;
-mod spacing;
 mod start;
 mod started;
 mod step_up;
-mod store_time;
-mod timings;
-mod tokens;
-mod touch;
 mod trust;
-mod watch;
-mod weight;
+mod upkeep;
 
 #[allow(unused_imports, reason = "only the ready-made routes ask for it")]
 pub(crate) use self::refresh::Brought;
 pub use self::{
     account::CredentialsChanged,
-    adopt::Adoption,
-    background::ShutdownReport,
-    builder::SessionManagerBuilder,
-    current::CurrentSession,
-    health::{Health, NodeHealth},
     incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
-    refresh::{OnReuse, RefreshPolicy},
+    request::{Adoption, CurrentSession},
     revoke::{Revocation, Revoked},
+    settings::{OnReuse, RefreshPolicy, SessionManagerBuilder},
     start::StartSession,
     started::{SignedOut, StartedSession},
     step_up::Reauthentication,
     trust::TrustedDevice,
+    upkeep::{Health, NodeHealth, ShutdownReport},
 };
 pub(crate) use self::{
-    authenticate::{Checked, Pending},
-    clients::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
-    several::Unresolved,
+    request::{Checked, Unresolved},
+    settings::{DEVICE_COOKIE_LIFETIME, DeviceCookie},
 };
 
 use std::{fmt, hash::RandomState, sync::Arc};
@@ -110,15 +75,17 @@ use crate::{
     location::Locate,
     logging,
     manager::{
-        background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, store_time::StoreTime,
-        timings::Timings, watch::Watchers,
+        records::{flush::ChunkSize, nodes::Nodes, store_time::StoreTime, watch::Watchers},
+        refresh::Refreshing,
+        request::{current::Authenticated, notice::NoticedBrowsers, refusals::Refusals},
+        settings::{Limits, Timings},
+        upkeep::{background::Background, setup::Setup},
     },
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
     privacy::AddressPrivacy,
     session::AsOf,
-    store::{SessionStore, StoreError, StoreFuture},
+    store::{SessionStore, StoreError},
     token::{TokenIssuer, TokenVerifier, VerifyToken},
 };
 
@@ -337,24 +304,5 @@ impl Inner {
         };
         self.metrics.answered(operation, answered, since, &self.clock);
         result
-    }
-
-    /// Asks for a change that may be repeated, and repeats it once should it fail: a connection may have been lost after
-    /// the store had committed. Both attempts share one deadline.
-    async fn twice_within_deadline<'a, T>(
-        &self,
-        operation: &'static str,
-        mut change: impl FnMut() -> StoreFuture<'a, T>,
-    ) -> Result<T, Error> {
-        let attempts = async {
-            match change().await {
-                Ok(value) => Ok(value),
-                Err(error) => {
-                    logging::store_failed(operation, &error);
-                    change().await
-                }
-            }
-        };
-        self.within_deadline(operation, attempts).await
     }
 }

@@ -3,11 +3,16 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use crate::{
+    bus::Cause,
     error::Error,
     event::SessionEvent,
     id::{SessionId, SessionKey, UserId},
     logging,
-    manager::{CurrentSession, Inner, SessionManager, SignedOut},
+    manager::{
+        Inner, SessionManager, SignedOut,
+        records::change::{Affected, Word},
+        request::CurrentSession,
+    },
     metrics::Stopwatch,
     session::{Actor, EndReason, Ending},
     store::{EndOutcome, EndScope},
@@ -140,20 +145,14 @@ impl Inner {
         let ending = self.ending(by);
         let allowance = self.timings.idle_allowance();
         let key = SessionKey::new(user.clone(), id);
-        let outcome = self.twice_within_deadline("end", || self.store.end(&key, &ending, allowance)).await;
-
-        // Also after an error: the store may have committed what it could not answer.
-        self.cache.revoke(user, id);
-        match &outcome {
-            Ok(EndOutcome::Ended) => self.watchers.tell(user, id, &ending),
-            Ok(EndOutcome::AlreadyEnded(earlier)) => self.watchers.tell(user, id, earlier),
-            Ok(EndOutcome::NotFound) => {}
-            Err(_) => self.watchers.doubt(user, id),
-        }
-        if !matches!(outcome, Ok(EndOutcome::NotFound)) {
-            self.publish_ended(user, [id]).await;
-        }
-        match outcome? {
+        let end = || self.store.end(&key, &ending, allowance);
+        let word = |outcome: &Result<EndOutcome, Error>| match outcome {
+            Ok(EndOutcome::Ended) => Word::Ended(vec![(id, ending.clone())]),
+            Ok(EndOutcome::AlreadyEnded(earlier)) => Word::Ended(vec![(id, earlier.clone())]),
+            Ok(EndOutcome::NotFound) => Word::Nothing,
+            Err(_) => Word::Unclear(Cause::Ended),
+        };
+        match self.change("end", Affected::One(&key), end, word).await? {
             EndOutcome::Ended => {
                 self.report_ended(user, id, &ending);
                 self.metrics.revoked(since, &self.clock);
@@ -170,17 +169,14 @@ impl Inner {
         let allowance = self.timings.idle_allowance();
         // First, so that a token without a session either has one that ends now, or gets none.
         let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
-        let outcome =
-            self.twice_within_deadline("end_all", || self.store.end_all(user, &scope, &ending, allowance)).await;
-
+        let end = || self.store.end_all(user, &scope, &ending, allowance);
+        let word = |outcome: &Result<Vec<SessionId>, Error>| match outcome {
+            Ok(ended) => Word::Ended(ended.iter().map(|&id| (id, ending.clone())).collect()),
+            Err(_) => Word::Unclear(Cause::Ended),
+        };
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
-        self.cache.revoke_all(user, scope.keep);
-        match &outcome {
-            Ok(ended) => ended.iter().for_each(|&id| self.watchers.tell(user, id, &ending)),
-            Err(_) => self.watchers.doubt_all(user),
-        }
-        self.publish_all_ended(user, scope.keep).await;
-        let ended = outcome?;
+        let all = Affected::All { user, keep: scope.keep };
+        let ended = self.change("end_all", all, end, word).await?;
         for &id in &ended {
             self.report_ended(user, id, &ending);
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use tracing::Instrument;
 
 use crate::{
+    bus::Cause,
     device::{ClientDevice, ClientInfo, Standing},
     error::{Error, ErrorKind},
     event::SessionEvent,
@@ -12,6 +13,7 @@ use crate::{
     logging,
     manager::{
         Inner, Revocation, SessionManager, StartedSession,
+        records::change::{Affected, Word},
         started::{Carried, Persistence},
     },
     policy::{Admission, Eviction, SameDevice},
@@ -292,7 +294,8 @@ impl Inner {
         let admitted = self.twice_within_deadline("insert", insert).await;
         if attempts > 1 || admitted.is_err() {
             // The first attempt may have made room, and nobody has said whose.
-            self.doubt_all(&session.user_id).await;
+            let all = Affected::All { user: &session.user_id, keep: None };
+            self.settle(all, &Word::Unclear(Cause::Changed)).await;
         }
         match admitted? {
             Admitted::Inserted(evictions) => self.tell_started(session, &evictions, standing).await,
@@ -312,22 +315,21 @@ impl Inner {
         Ok(())
     }
 
-    /// Has all sessions of a user read anew, here and elsewhere.
-    async fn doubt_all(&self, user: &UserId) {
-        self.cache.revoke_all(user, None);
-        self.watchers.doubt_all(user);
-        self.publish_all_changed(user).await;
+    /// Makes known what a session that has just started has ended.
+    async fn make_room(&self, session: &Session, evictions: &[Eviction]) {
+        let ending = |eviction: &Eviction| Ending::new(eviction.reason, Actor::System, session.created_at);
+        let ended: Vec<_> = evictions.iter().map(|eviction| (eviction.id, ending(eviction))).collect();
+        let ids: Vec<_> = evictions.iter().map(|eviction| eviction.id).collect();
+        let these = Affected::Several { user: &session.user_id, ids: &ids };
+        self.settle(these, &Word::Ended(ended.clone())).await;
+        for (id, ending) in &ended {
+            self.report_ended(&session.user_id, *id, ending);
+        }
     }
 
     async fn tell_started(&self, session: &Arc<Session>, evictions: &[Eviction], standing: Standing) {
-        for eviction in evictions {
-            self.cache.revoke(&session.user_id, eviction.id);
-            let ending = Ending::new(eviction.reason, Actor::System, session.created_at);
-            self.watchers.tell(&session.user_id, eviction.id, &ending);
-            self.report_ended(&session.user_id, eviction.id, &ending);
-        }
         if !evictions.is_empty() {
-            self.publish_ended(&session.user_id, evictions.iter().map(|eviction| eviction.id)).await;
+            self.make_room(session, evictions).await;
         }
         let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();

@@ -8,7 +8,7 @@ use crate::{
     credentials::{CookieLifetime, CredentialSource, Credentials, SessionCookie, SiteData},
     device::DeviceProof,
     error::{Error, ErrorKind},
-    manager::{Inner, SessionManager, clients::DEVICE_COOKIE_LIFETIME},
+    manager::{Inner, SessionManager, settings::DEVICE_COOKIE_LIFETIME},
     session::Session,
     token::{NewToken, RefreshToken},
 };

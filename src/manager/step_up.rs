@@ -1,13 +1,22 @@
 use std::{fmt, pin::Pin, sync::Arc};
 
 use crate::{
+    clock::Timestamp,
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::SessionKey,
-    manager::{CurrentSession, Inner, SessionManager, StartedSession, started::Carried},
+    manager::{
+        Inner, SessionManager, StartedSession,
+        records::{
+            advance::{Advanced, Step},
+            change::Word,
+        },
+        request::CurrentSession,
+        started::Carried,
+    },
     policy::Denied,
-    session::Session,
-    store::{Proof, Rotation, RotationOutcome},
+    session::{AsOf, Session},
+    store::{Proof, Rotation},
 };
 
 impl SessionManager {
@@ -84,6 +93,18 @@ impl Reauthentication {
         Ok(Arc::unwrap_or_clone(session))
     }
 
+    /// What makes of a session one whose user has authenticated again.
+    fn rotation_of(&self, session: &Session, as_of: AsOf) -> Rotation {
+        let mut rotation = Rotation::new(session.tokens.generation, as_of);
+        rotation.refuse_older = true;
+        let mut methods = session.methods.clone();
+        methods.extend(self.methods.iter().map(|name| (name.clone(), as_of.now)));
+        let mut proof = Proof::new(methods, self.assurance_level.max(session.assurance_level));
+        proof.levels = session.levels_with(self.assurance_level, as_of.now);
+        rotation.proof = Some(proof);
+        rotation
+    }
+
     async fn complete(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let source = self.current.credential_source();
@@ -114,45 +135,28 @@ impl fmt::Debug for Reauthentication {
 
 impl Inner {
     async fn step_up(&self, asked: &Reauthentication) -> Result<Arc<Session>, Error> {
-        let (user, id) = (asked.current.user_id(), asked.current.id());
-        let generation = asked.current.entry().value().token_generation();
-        let found = self.within_deadline("find", self.store.find(&SessionKey::new(user.clone(), id))).await?;
-        let mut session = found.ok_or(Denied::Invalid)?;
-
-        // Each round but the first means that a refresh, or another step-up, has moved the session meanwhile.
-        for _ in 0..MOST_ROUNDS {
-            if let Some(ending) = self.ending_here(&session) {
-                return Err(Denied::Ended(ending).into());
+        let key = SessionKey::new(asked.current.user_id().clone(), asked.current.id());
+        let found = self.within_deadline("find", self.store.find(&key)).await?;
+        let session = found.ok_or(Denied::Invalid)?;
+        let next = |session: Session, now: Timestamp| match self.denied_step_up(asked, &session) {
+            Some(denied) => Step::Stop(denied),
+            None => Step::Rotate(asked.rotation_of(&session, self.as_of(now))),
+        };
+        match self.advance(&key, session, &Word::Changed, next).await? {
+            Advanced::Rotated(session) => {
+                self.listeners.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
+                Ok(session)
             }
-            if generation.unwrap_or(0) < self.least_generation(&session) {
-                return Err(Denied::Invalid.into());
-            }
-            let now = self.clock.now();
-            let mut rotation = Rotation::new(session.tokens.generation, self.as_of(now));
-            rotation.refuse_older = true;
-            let mut methods = session.methods.clone();
-            methods.extend(asked.methods.iter().map(|name| (name.clone(), now)));
-            let mut proof = Proof::new(methods, asked.assurance_level.max(session.assurance_level));
-            proof.levels = session.levels_with(asked.assurance_level, now);
-            rotation.proof = Some(proof);
-
-            let outcome =
-                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
-            // Also after an error: the store may have committed what it could not answer.
-            self.cache.revoke(user, id);
-            self.publish_changed(user, id).await;
-            match outcome? {
-                RotationOutcome::Rotated(session) => {
-                    let session: Arc<Session> = Arc::from(session);
-                    self.listeners.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
-                    return Ok(session);
-                }
-                RotationOutcome::Unchanged(now_at) => session = *now_at,
-                RotationOutcome::NotFound => return Err(Denied::Invalid.into()),
-            }
+            Advanced::Stopped(denied) => Err(denied.into()),
+            Advanced::Gone => Err(Denied::Invalid.into()),
         }
-        Err(Denied::Unavailable.into())
+    }
+
+    fn denied_step_up(&self, asked: &Reauthentication, session: &Session) -> Option<Denied> {
+        if let Some(ending) = self.ending_here(session) {
+            return Some(Denied::Ended(ending));
+        }
+        let generation = asked.current.entry().value().token_generation();
+        (generation.unwrap_or(0) < self.least_generation(session)).then_some(Denied::Invalid)
     }
 }
-
-const MOST_ROUNDS: u32 = 16;

@@ -6,7 +6,7 @@ use crate::{
     device::{ClientInfo, DeviceProof, Trust, TrustSecret},
     error::Error,
     id::{DeviceId, SessionId, SessionKey, UserId},
-    manager::{CurrentSession, Inner, SessionManager, clients::DEVICE_LIFETIME},
+    manager::{Inner, SessionManager, request::CurrentSession, settings::DEVICE_LIFETIME},
 };
 
 /// # Trust

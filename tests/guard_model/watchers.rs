@@ -5,7 +5,7 @@
 //! session that has not ended. The model fails when a read that is over overwrites what became due meanwhile.
 
 #[allow(dead_code, unreachable_pub, reason = "the model does not use all of what it is made of")]
-#[path = "../../src/manager/watch/turns.rs"]
+#[path = "../../src/manager/records/watch/turns.rs"]
 mod turns;
 
 use std::sync::Arc;

@@ -1,12 +1,9 @@
 mod brought;
-mod policy;
 mod replays;
 mod turns;
 
 #[allow(unused_imports, reason = "only the ready-made routes ask for it")]
 pub(crate) use self::brought::Brought;
-pub(super) use self::policy::OlderTokens;
-pub use self::policy::{OnReuse, RefreshPolicy};
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +14,19 @@ use crate::{
     event::SessionEvent,
     id::{SessionId, SessionKey},
     logging,
-    manager::{Endings, Inner, Revocation, SessionManager, StartedSession, refusals::Refusal, started::Carried},
+    manager::{
+        Endings, Inner, Revocation, SessionManager, StartedSession,
+        records::{
+            advance::{Advanced, Step},
+            change::{Affected, Word},
+        },
+        request::refusals::Refusal,
+        settings::{OlderTokens, OnReuse, RefreshPolicy},
+        started::Carried,
+    },
     policy::{Denied, ReuseCause},
-    session::{Session, Touch},
-    store::{EndScope, Rotation, RotationOutcome},
+    session::{Ending, Session, Touch},
+    store::{EndScope, Rotation},
     succession::{Retries, Succession},
     token::{RefreshToken, RefreshTokens, VerifiedToken},
 };
@@ -40,6 +46,17 @@ impl Refreshing {
         let reported = moka::sync::Cache::builder().max_capacity(10_000).time_to_live(REPORTED_TTL).build();
         Self { policy, tokens, reported, replays: Replays::new(), turns: Turns::new() }
     }
+}
+
+/// Why a refresh token does not move its session on.
+enum Stop {
+    /// It has done so, this long ago, and is answered again.
+    Again(Arc<Session>, Duration),
+    Reused(ReuseCause),
+    Ended(Ending),
+    Superseded {
+        below: u32,
+    },
 }
 
 impl SessionManager {
@@ -103,48 +120,48 @@ impl Inner {
     async fn succeed(&self, presented: &RefreshToken) -> Result<Arc<Session>, Error> {
         let (user, id) = (&presented.user_id, presented.session_id);
         self.write_activity_of(id).await?;
-        let Some(mut session) = self.within_deadline("find", self.find_in_turn(user, id)).await? else {
+        let Some(session) = self.within_deadline("find", self.find_in_turn(user, id)).await? else {
             return Err(self.refuse(user, id, Refusal::Unknown).into());
         };
         if !presented.is_bound_to(&session.tokens.salt) {
             return Err(self.refuse_refresh(presented, &Refusal::Unknown));
         }
 
-        // Each round but the first means that another caller has moved the session meanwhile.
-        for _ in 0..MOST_ROUNDS {
-            let now = self.clock.now();
-            if let Some(ending) = session.ending(&self.as_of(now)) {
-                return Err(self.refuse(user, id, Refusal::Ended(ending)).into());
+        let key = SessionKey::new(user.clone(), id);
+        // Other nodes need not know: the record that they have cached is as good for the tokens before.
+        let advanced = self.advance(&key, session, &Word::Nothing, |session, now| self.next(presented, session, now));
+        match advanced.await? {
+            Advanced::Rotated(session) => {
+                let (user_id, session_id, generation) = (user.clone(), id, session.tokens.generation);
+                self.listeners.tell(&SessionEvent::Refreshed { user_id, session_id, generation });
+                Ok(session)
             }
-            match session.tokens.succession(presented.generation, now, self.retries()) {
-                Succession::Again(after) => {
-                    self.tell_replayed(presented, after);
-                    return Ok(Arc::new(session));
-                }
-                Succession::Reused(cause) => return Err(self.end_reused(presented, cause).await),
-                Succession::Outdated | Succession::Unknown => {
-                    let below = self.least_generation(&session);
-                    return Err(self.refuse_refresh(presented, &Refusal::Superseded { below }));
-                }
-                Succession::Next => {}
+            Advanced::Stopped(Stop::Again(session, after)) => {
+                self.tell_replayed(presented, after);
+                Ok(session)
             }
-            let rotation = Rotation::new(presented.generation, self.as_of(now));
-            let outcome =
-                self.within_deadline("rotate", self.store.rotate(&SessionKey::new(user.clone(), id), &rotation)).await;
-            // Also after an error: the store may have committed what it could not answer.
-            self.cache.revoke(user, id);
-            match outcome? {
-                RotationOutcome::Rotated(session) => {
-                    let generation = session.tokens.generation;
-                    let (user_id, session_id) = (user.clone(), id);
-                    self.listeners.tell(&SessionEvent::Refreshed { user_id, session_id, generation });
-                    return Ok(Arc::from(session));
-                }
-                RotationOutcome::Unchanged(now_at) => session = *now_at,
-                RotationOutcome::NotFound => return Err(self.refuse(user, id, Refusal::Unknown).into()),
+            Advanced::Stopped(Stop::Reused(cause)) => Err(self.end_reused(presented, cause).await),
+            Advanced::Stopped(Stop::Ended(ending)) => Err(self.refuse(user, id, Refusal::Ended(ending)).into()),
+            Advanced::Stopped(Stop::Superseded { below }) => {
+                Err(self.refuse_refresh(presented, &Refusal::Superseded { below }))
+            }
+            Advanced::Gone => Err(self.refuse(user, id, Refusal::Unknown).into()),
+        }
+    }
+
+    /// What a session makes of the token presented.
+    fn next(&self, presented: &RefreshToken, session: Session, now: Timestamp) -> Step<Stop> {
+        if let Some(ending) = session.ending(&self.as_of(now)) {
+            return Step::Stop(Stop::Ended(ending));
+        }
+        match session.tokens.succession(presented.generation, now, self.retries()) {
+            Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.as_of(now))),
+            Succession::Again(after) => Step::Stop(Stop::Again(Arc::new(session), after)),
+            Succession::Reused(cause) => Step::Stop(Stop::Reused(cause)),
+            Succession::Outdated | Succession::Unknown => {
+                Step::Stop(Stop::Superseded { below: self.least_generation(&session) })
             }
         }
-        Err(Denied::Unavailable.into())
     }
 
     fn tell_replayed(&self, presented: &RefreshToken, after: Duration) {
@@ -225,9 +242,9 @@ impl Inner {
             {
                 refreshing.reported.invalidate(&touch.key.id);
             }
-            // The tokens before are refused from now on. Elsewhere they keep until the record is read again.
+            // The tokens before are refused from now on.
             if inner.refuses_older_tokens() {
-                inner.publish_changed(&touch.key.user_id, touch.key.id).await;
+                inner.settle(Affected::One(&touch.key), &Word::Changed).await;
             }
             written
         });
@@ -256,8 +273,6 @@ impl Inner {
         self.refreshing.as_ref().map(|refreshing| refreshing.policy.on_reuse).unwrap_or_default()
     }
 }
-
-const MOST_ROUNDS: u32 = 16;
 
 /// As long as a cached record may be used without being read anew, at the least.
 const REPORTED_TTL: Duration = Duration::from_secs(120);

@@ -1,0 +1,66 @@
+//! Moving a session to its next generation of tokens: the one loop "read, decide, rotate, void, again if somebody was quicker".
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    error::Error,
+    id::SessionKey,
+    manager::{
+        Inner,
+        records::change::{Affected, Word},
+    },
+    policy::Denied,
+    session::Session,
+    store::{Rotation, RotationOutcome},
+};
+
+/// What is to be done with a session as it is now.
+pub(in crate::manager) enum Step<S> {
+    Rotate(Rotation),
+    /// It stays where it is, for this reason.
+    Stop(S),
+}
+
+/// What has become of it.
+pub(in crate::manager) enum Advanced<S> {
+    Rotated(Arc<Session>),
+    Stopped(S),
+    /// There is no record any more.
+    Gone,
+}
+
+impl Inner {
+    /// Moves a session on by what `next` says of it, which is asked again whenever somebody else has moved it meanwhile.
+    /// `word` is what others are told of each attempt.
+    ///
+    /// # Errors
+    ///
+    /// When the store failed: the session may have moved or not. So many others that it never was this one's turn count as
+    /// that, too.
+    pub(in crate::manager) async fn advance<S>(
+        &self,
+        key: &SessionKey,
+        mut session: Session,
+        word: &Word,
+        mut next: impl FnMut(Session, Timestamp) -> Step<S>,
+    ) -> Result<Advanced<S>, Error> {
+        for _ in 0..MOST_ROUNDS {
+            let rotation = match next(session, self.clock.now()) {
+                Step::Rotate(rotation) => rotation,
+                Step::Stop(why) => return Ok(Advanced::Stopped(why)),
+            };
+            let outcome = self.within_deadline("rotate", self.store.rotate(key, &rotation)).await;
+            self.settle(Affected::One(key), word).await;
+            match outcome? {
+                RotationOutcome::Rotated(moved) => return Ok(Advanced::Rotated(Arc::from(moved))),
+                RotationOutcome::Unchanged(now_at) => session = *now_at,
+                RotationOutcome::NotFound => return Ok(Advanced::Gone),
+            }
+        }
+        Err(Denied::Unavailable.into())
+    }
+}
+
+/// How often somebody else may be quicker. The bound is for the case that somebody does nothing else.
+pub(in crate::manager) const MOST_ROUNDS: u32 = 16;

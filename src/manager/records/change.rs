@@ -1,0 +1,143 @@
+//! Changing records: the one order in which a change is made and becomes known.
+//!
+//! 1. The store makes it, asked twice if need be, within one deadline: a connection may have been lost after the store had
+//!    committed, so each change may be repeated.
+//! 2. The cache drops what it affects, whatever the store answered: it may have committed what it could not answer. From then on
+//!    no read that began before can be published.
+//! 3. Connections of this node that wait for the end of these sessions are told.
+//! 4. Other nodes are told, which takes a second at most and never fails the change.
+//! 5. The caller's event comes last.
+//!
+//! Together with the `cache` this is all there is to review of the guard.
+
+use crate::{
+    bus::{Cause, RevocationMessage},
+    error::Error,
+    id::{SessionId, SessionKey, UserId},
+    logging,
+    manager::Inner,
+    session::Ending,
+    store::StoreFuture,
+};
+
+/// Whose cached records a change makes void.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::manager) enum Affected<'a> {
+    One(&'a SessionKey),
+    Several {
+        user: &'a UserId,
+        ids: &'a [SessionId],
+    },
+    /// All sessions of a user, but for the one to keep.
+    All {
+        user: &'a UserId,
+        keep: Option<SessionId>,
+    },
+}
+
+/// What live connections and other nodes are told of a change.
+#[derive(Debug)]
+pub(in crate::manager) enum Word {
+    /// Nothing: they need not know, or nothing has happened.
+    Nothing,
+    /// These sessions have ended. Other nodes look at all that are affected, since some may have been past their deadline.
+    Ended(Vec<(SessionId, Ending)>),
+    /// Something else has changed, which a connection need not know.
+    Changed,
+    /// Nobody knows whether it has happened, so all look at the record.
+    Unclear(Cause),
+}
+
+impl Inner {
+    /// Makes a change, and makes it known in the order of this module. `word` says what to tell, given the store's answer.
+    pub(in crate::manager) async fn change<'a, T>(
+        &self,
+        operation: &'static str,
+        whom: Affected<'_>,
+        call: impl FnMut() -> StoreFuture<'a, T>,
+        word: impl FnOnce(&Result<T, Error>) -> Word,
+    ) -> Result<T, Error> {
+        let outcome = self.twice_within_deadline(operation, call).await;
+        let word = word(&outcome);
+        self.settle(whom, &word).await;
+        outcome
+    }
+
+    /// Makes a change known that the store has been asked for: steps 2 to 4.
+    pub(in crate::manager) async fn settle(&self, whom: Affected<'_>, word: &Word) {
+        self.void(whom);
+        let cause = match word {
+            Word::Nothing => return,
+            Word::Ended(endings) => {
+                endings.iter().for_each(|(id, ending)| self.watchers.tell(whom.user(), *id, ending));
+                Cause::Ended
+            }
+            Word::Changed => Cause::Changed,
+            Word::Unclear(cause) => {
+                self.doubt(whom);
+                *cause
+            }
+        };
+        self.tell_nodes(|| whom.message(cause)).await;
+    }
+
+    /// Asks for a change that may be repeated, and repeats it once should it fail. Both attempts share one deadline.
+    ///
+    /// By itself it is for what nobody caches or waits for.
+    pub(in crate::manager) async fn twice_within_deadline<'a, T>(
+        &self,
+        operation: &'static str,
+        mut change: impl FnMut() -> StoreFuture<'a, T>,
+    ) -> Result<T, Error> {
+        let attempts = async {
+            match change().await {
+                Ok(value) => Ok(value),
+                Err(error) => {
+                    logging::store_failed(operation, &error);
+                    change().await
+                }
+            }
+        };
+        self.within_deadline(operation, attempts).await
+    }
+
+    fn void(&self, whom: Affected<'_>) {
+        match whom {
+            Affected::One(key) => self.cache.revoke(&key.user_id, key.id),
+            Affected::Several { user, ids } => ids.iter().for_each(|&id| self.cache.revoke(user, id)),
+            Affected::All { user, keep } => self.cache.revoke_all(user, keep),
+        }
+    }
+
+    fn doubt(&self, whom: Affected<'_>) {
+        match whom {
+            Affected::One(key) => self.watchers.doubt(&key.user_id, key.id),
+            Affected::Several { user, ids } => ids.iter().for_each(|&id| self.watchers.doubt(user, id)),
+            Affected::All { user, keep: _ } => self.watchers.doubt_all(user),
+        }
+    }
+}
+
+impl<'a> Affected<'a> {
+    fn user(self) -> &'a UserId {
+        match self {
+            Self::One(key) => &key.user_id,
+            Self::Several { user, .. } | Self::All { user, .. } => user,
+        }
+    }
+
+    /// What other nodes are told.
+    fn message(self, cause: Cause) -> RevocationMessage {
+        let of_these: fn(UserId, Vec<SessionId>) -> RevocationMessage = match cause {
+            Cause::Ended => RevocationMessage::ended,
+            Cause::Changed => RevocationMessage::changed,
+        };
+        let user = self.user().clone();
+        match (self, cause) {
+            (Self::One(key), _) => of_these(user, vec![key.id]),
+            (Self::Several { ids, .. }, _) => of_these(user, ids.to_vec()),
+            (Self::All { keep, .. }, Cause::Ended) => RevocationMessage::all_ended(user, keep),
+            (Self::All { .. }, Cause::Changed) => RevocationMessage::all_changed(user),
+        }
+    }
+}

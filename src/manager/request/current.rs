@@ -1,0 +1,214 @@
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    assurance::Requirement,
+    cache::Entry,
+    clock::Timestamp,
+    credentials::CredentialSource,
+    device::Device,
+    error::{Error, ErrorKind},
+    id::{SessionId, UserId},
+    logging,
+    manager::{Inner, SessionManager},
+    policy::Denied,
+    session::Session,
+    token::{VerifiedToken, claims_of},
+};
+
+/// The session of the current request.
+///
+/// In Axum handlers it is an extractor; elsewhere it is found in the request's extensions, where
+/// [`SessionLayer`](crate::SessionLayer) puts it. It shows the record as it was when it was last read from the store, a
+/// few seconds ago at most. Cloning is cheap.
+#[derive(Clone)]
+pub struct CurrentSession {
+    entry: Entry<Authenticated>,
+    source: CredentialSource,
+    /// When it was accepted, in ticks.
+    accepted_at: u64,
+}
+
+/// What the cache keeps beside a token. Whose session it is, the record says.
+pub(crate) struct Authenticated {
+    session: Arc<Session>,
+    token_issued_at: Timestamp,
+    token_expires_at: Timestamp,
+    token_generation: Option<u32>,
+    claims: Claims,
+    manager: Weak<Inner>,
+}
+
+impl Authenticated {
+    pub(crate) fn new(session: &Arc<Session>, verified: &VerifiedToken, claims: Claims, manager: &Arc<Inner>) -> Self {
+        Self {
+            session: Arc::clone(session),
+            token_issued_at: verified.issued_at,
+            token_expires_at: verified.expires_at,
+            token_generation: verified.generation,
+            claims,
+            manager: Arc::downgrade(manager),
+        }
+    }
+
+    /// What verifying the token has brought.
+    pub(crate) fn verified(&self) -> VerifiedToken {
+        let (user, id) = (self.session.user_id.clone(), self.session.id);
+        let verified = VerifiedToken::new(user, id, self.token_issued_at, self.token_expires_at);
+        VerifiedToken { generation: self.token_generation, ..verified }
+    }
+
+    /// Whether [`verified`](Self::verified) is this.
+    pub(crate) fn is_of(&self, verified: &VerifiedToken) -> bool {
+        self.session.user_id == verified.user_id
+            && self.session.id == verified.session_id
+            && self.token_issued_at == verified.issued_at
+            && self.token_expires_at == verified.expires_at
+            && self.token_generation == verified.generation
+    }
+
+    pub(crate) fn token_generation(&self) -> Option<u32> {
+        self.token_generation
+    }
+
+    pub(crate) fn claims(&self) -> Claims {
+        self.claims
+    }
+
+    pub(crate) fn manager(&self) -> Option<Arc<Inner>> {
+        self.manager.upgrade()
+    }
+}
+
+/// Where the token's claims are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claims {
+    /// In the token itself: it is a JWT.
+    InToken,
+    /// With whoever verified the token.
+    Elsewhere,
+}
+
+impl CurrentSession {
+    pub(crate) fn new(entry: Entry<Authenticated>, source: CredentialSource, accepted_at: u64) -> Self {
+        Self { entry, source, accepted_at }
+    }
+
+    /// The same session, whose token came another way too.
+    pub(in crate::manager) fn coming_by(self, source: CredentialSource) -> Self {
+        Self { source, ..self }
+    }
+
+    /// How new the token is among those of its session.
+    pub(in crate::manager) fn token_age(&self) -> (Option<u32>, Timestamp) {
+        let token = self.entry.value();
+        (token.token_generation, token.token_issued_at)
+    }
+
+    pub(crate) fn entry(&self) -> &Entry<Authenticated> {
+        &self.entry
+    }
+
+    /// When the request was accepted, in ticks of the manager's clock.
+    pub(crate) fn accepted_at(&self) -> u64 {
+        self.accepted_at
+    }
+
+    /// Whose session it is.
+    pub fn user_id(&self) -> &UserId {
+        &self.session().user_id
+    }
+
+    /// The session's public handle.
+    pub fn id(&self) -> SessionId {
+        self.session().id
+    }
+
+    /// The device the user signed in on.
+    pub fn device(&self) -> &Device {
+        &self.session().device
+    }
+
+    /// The whole record.
+    pub fn session(&self) -> &Session {
+        &self.entry.value().session
+    }
+
+    /// Where the token of this request stood; [`Both`](CredentialSource::Both) when the session came in either way.
+    pub fn credential_source(&self) -> CredentialSource {
+        self.source
+    }
+
+    /// The session's name in logs and spans: a keyed hash of its id, the same for all requests of the session within this
+    /// process. Whoever reads the log cannot tell the id from it.
+    pub fn correlation_id(&self) -> String {
+        logging::correlation(self.id())
+    }
+
+    /// When the token of this request expires.
+    pub fn token_expires_at(&self) -> Timestamp {
+        self.entry.value().token_expires_at
+    }
+
+    /// The token's claims, or those among them that `T` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidClaims`] when they do not fit `T`, or when the token was not verified by this crate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{CurrentSession, Error};
+    /// #[derive(serde::Deserialize)]
+    /// struct Tenant {
+    ///     tenant: String,
+    /// }
+    ///
+    /// fn tenant_of(session: &CurrentSession) -> Result<String, Error> {
+    ///     Ok(session.claims::<Tenant>()?.tenant)
+    /// }
+    /// ```
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        match self.entry.value().claims {
+            Claims::InToken => {
+                claims_of(self.entry.token()).map_err(|error| Error::with_source(ErrorKind::InvalidClaims, error))
+            }
+            Claims::Elsewhere => Err(Error::new(ErrorKind::InvalidClaims)),
+        }
+    }
+
+    /// Whether the session has proven what is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied::StepUp`] when it has not, or when the manager has been dropped and nobody knows the time.
+    pub fn meets(&self, requirement: &Requirement) -> Result<(), Denied> {
+        let is_met = self.manager().is_some_and(|manager| requirement.is_met(self.session(), manager.now()));
+        if is_met { Ok(()) } else { Err(Denied::StepUp(requirement.clone())) }
+    }
+
+    /// The manager that accepted the session; `None` once it has been dropped.
+    pub fn manager(&self) -> Option<SessionManager> {
+        self.entry.value().manager().map(SessionManager::from_inner)
+    }
+
+    /// Whether it is `manager` that accepted the session.
+    pub(crate) fn is_of(&self, manager: &SessionManager) -> bool {
+        Weak::as_ptr(&self.entry.value().manager) == Arc::as_ptr(&manager.inner)
+    }
+}
+
+impl fmt::Debug for CurrentSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentSession")
+            .field("user_id", self.user_id())
+            .field("id", &self.id())
+            .field("device", &self.device().name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,82 @@
+//! What is said of a token that has run out: whether its session has ended, too.
+
+use std::sync::Arc;
+
+use crate::{
+    clock::Timestamp,
+    logging,
+    manager::{
+        Endings, Inner, Verifier,
+        request::{adopt, refusals::Refusal},
+    },
+    policy::Denied,
+    token::{TokenRejection, VerifiedToken},
+};
+
+impl Inner {
+    /// Why a request whose token is refused has no session.
+    pub(in crate::manager) async fn denied_by_token(
+        self: &Arc<Self>,
+        why: TokenRejection,
+        token: &[u8],
+        now: Timestamp,
+    ) -> Denied {
+        let run_out = match why {
+            TokenRejection::Expired => self.verified_but_for_expiry(token, now),
+            _ => None,
+        };
+        if let Some(verified) = run_out {
+            return self.denied_for_expiry(&verified).await;
+        }
+        logging::token_refused(why.as_str());
+        match (why, self.endings) {
+            // A verifier of the application's own does not say whose token it is.
+            (TokenRejection::Expired, Endings::Told) => Denied::TokenExpired,
+            (TokenRejection::IssuedInFuture, _) => Denied::IssuedInFuture,
+            _ => Denied::Invalid,
+        }
+    }
+
+    /// Why a request whose token has run out has no session.
+    ///
+    /// A session that has ended says how. Otherwise it goes on, and its client may ask for the next token. When the store
+    /// cannot be asked the client finds out by doing so.
+    pub(in crate::manager) async fn denied_for_expiry(self: &Arc<Self>, verified: &VerifiedToken) -> Denied {
+        logging::token_refused(TokenRejection::Expired.as_str());
+        if self.endings == Endings::Concealed {
+            return Denied::Invalid;
+        }
+        let (user, id) = (&verified.user_id, verified.session_id);
+        match self.refusals.find(user, id, Some(u32::MAX), self.clock.ticks()) {
+            Some(Refusal::Ended(ending)) => return Denied::Ended(ending),
+            Some(_) => return Denied::TokenExpired,
+            None => {}
+        }
+        let refusal = match self.record(verified).await {
+            Ok(Some((_, fresh))) => self.ending_here(&fresh.session).map(Refusal::Ended),
+            Ok(None) => Some(Refusal::Unknown),
+            Err(_) => None,
+        };
+        let Some(refusal) = refusal else {
+            return Denied::TokenExpired;
+        };
+        // Nobody can do anything with such a token, so nobody is told.
+        self.cache.revoke(user, id);
+        self.refusals.remember(user, id, &refusal, self.clock.ticks());
+        match refusal {
+            Refusal::Ended(ending) => Denied::Ended(ending),
+            Refusal::Unknown | Refusal::Superseded { .. } => Denied::TokenExpired,
+        }
+    }
+
+    /// What a token says that is acceptable, or would be had it not run out.
+    pub(in crate::manager) fn verified_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
+        match &self.tokens.verifier {
+            Verifier::Own(verifier) => {
+                let unnamed = self.adoption.as_ref().map(|_| adopt::id_of(token));
+                verifier.verify_but_for_expiry(token, now, unnamed).ok()
+            }
+            Verifier::Application(_) | Verifier::Upstream => None,
+        }
+    }
+}

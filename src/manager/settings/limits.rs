@@ -1,0 +1,126 @@
+use std::{fmt, sync::Arc};
+
+use crate::{
+    error::{ConfigError, ConfigErrorKind},
+    id::UserId,
+    manager::{Inner, settings::SessionManagerBuilder},
+    policy::{Admission, OverLimit, SameDevice, SessionLimit},
+};
+
+/// How many sessions a user may have, and what becomes of those on one device.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    of_everybody: Vec<SessionLimit>,
+    of_each: Option<OfEach>,
+    same_device: SameDevice,
+    /// How many devices of a user are known.
+    pub(in crate::manager) devices: u32,
+    /// How many ended sessions of a user are kept.
+    ended: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { of_everybody: Vec::new(), of_each: None, same_device: SameDevice::default(), devices: 100, ended: 200 }
+    }
+}
+
+/// The application's own answer to how many sessions a user may have.
+#[derive(Clone)]
+struct OfEach(Arc<LimitsOf>);
+
+type LimitsOf = dyn Fn(&UserId) -> Vec<SessionLimit> + Send + Sync;
+
+impl fmt::Debug for OfEach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfEach")
+    }
+}
+
+/// # Limits
+///
+/// A sign-in, its limits and what makes room for it are one atomic step of the store: racing sign-ins never pass a limit
+/// together, on however many nodes. The newcomer never gives way to itself, and a session that the same client replaces is
+/// not counted.
+impl SessionManagerBuilder {
+    /// At most so many active sessions of a user, and who gives way when a sign-in exceeds it. Default: no limit.
+    ///
+    /// The same as [`limit`](Self::limit) with a [`SessionLimit`] on devices of all kinds.
+    pub fn max_sessions(self, sessions: u32, over: OverLimit) -> Self {
+        self.limit(SessionLimit::new(sessions, over))
+    }
+
+    /// Adds a limit on the active sessions of a user. One on the same kind of device takes the place of an earlier one; of
+    /// limits on different kinds each has to be kept. Default: none.
+    pub fn limit(mut self, limit: SessionLimit) -> Self {
+        self.limits.of_everybody.retain(|earlier| earlier.kind != limit.kind);
+        self.limits.of_everybody.push(limit);
+        self
+    }
+
+    /// The limits of each user, instead of those that are the same for all. It is asked at each sign-in, so it must not
+    /// block. A limit of 0 sessions counts as 1. Default: not set.
+    pub fn limits_of(mut self, limits: impl Fn(&UserId) -> Vec<SessionLimit> + Send + Sync + 'static) -> Self {
+        self.limits.of_each = Some(OfEach(Arc::new(limits)));
+        self
+    }
+
+    /// How many of a user's sessions are kept that have ended on record, within their
+    /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 20 of the others, once they had
+    /// ended ten minutes ago. Default: 200.
+    pub fn max_ended(mut self, sessions: u32) -> Self {
+        self.limits.ended = sessions;
+        self
+    }
+
+    /// What becomes of a user's other sessions on the device of a new one. Default: they stay.
+    ///
+    /// It takes a device id in the [`ClientInfo`](crate::ClientInfo). The session that the client itself held ends in either
+    /// case.
+    pub fn same_device(mut self, same_device: SameDevice) -> Self {
+        self.limits.same_device = same_device;
+        self
+    }
+}
+
+impl Limits {
+    pub(in crate::manager) fn check(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (self.of_everybody.iter().any(|limit| limit.sessions == 0), "a limit of 0 sessions lets nobody sign in"),
+            (self.devices == 0, "a limit of 0 devices lets no device be known"),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, message)) => Err(ConfigError::new(ConfigErrorKind::Setting, message)),
+            None => Ok(()),
+        }
+    }
+
+    /// What a sign-in of this user has to keep to.
+    pub(in crate::manager) fn apply_to(&self, admission: &mut Admission, user: &UserId) {
+        admission.same_device = self.same_device;
+        admission.keep_ended = self.ended;
+        admission.limits = match &self.of_each {
+            Some(OfEach(limits)) => limits(user),
+            None => self.of_everybody.clone(),
+        };
+    }
+}
+
+impl Inner {
+    /// Lets the store know which sessions of the user this node has lately seen in use, if that decides who gives way.
+    ///
+    /// It is known to the activity interval: of two sessions that were both in use within one, either may go.
+    pub(in crate::manager) async fn settle_activity(&self, admission: &Admission, user: &UserId) {
+        if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
+            return;
+        }
+        let touches = self.activity.take_of(user);
+        if touches.is_empty() {
+            return;
+        }
+        // A failure is on the log. The sign-in goes on with what is on record.
+        if self.within_deadline("touch", self.store.touch(&touches)).await.is_err() {
+            self.activity.put_back(touches);
+        }
+    }
+}

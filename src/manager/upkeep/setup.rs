@@ -1,0 +1,92 @@
+//! How things are set up, as far as it shows only at run time: what is hardly meant is told once, on the log and by an event.
+
+use std::{
+    sync::{
+        Weak,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time};
+
+use crate::{
+    clock::ticks,
+    event::{Misconfiguration, SessionEvent},
+    logging,
+    manager::{Inner, SessionManager, upkeep::next_round::next_round},
+};
+
+/// What has been seen of the set-up.
+#[derive(Default)]
+pub(crate) struct Setup {
+    /// A bit for each [`Misconfiguration`] that has been told.
+    told: AtomicU32,
+    /// When the first layer in shadow mode was made, in ticks; 0 when there is none.
+    shadow_since: AtomicU64,
+}
+
+impl SessionManager {
+    /// Tells that something is set up in a way that is hardly meant, unless it has been told already.
+    pub(crate) fn warn_once(&self, what: Misconfiguration) {
+        self.inner.warn_once(what);
+    }
+
+    /// Notes that a layer refuses nothing.
+    pub(crate) fn note_shadow(&self) {
+        let (since, now) = (&self.inner.setup.shadow_since, self.inner.clock.ticks().max(1));
+        // Another layer may have been the first.
+        let _ = since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Notes for which host a request is.
+    pub(crate) fn note_host(&self, authority: &str) {
+        let credentials = self.credentials();
+        if credentials.insecure && !crate::host::is_this_machine(crate::host::without_port(authority)) {
+            self.warn_once(Misconfiguration::InsecureCookies);
+        }
+    }
+}
+
+impl Inner {
+    pub(in crate::manager) fn warn_once(&self, what: Misconfiguration) {
+        let bit = 1 << what as u32;
+        if self.setup.told.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+            return;
+        }
+        logging::misconfigured(what);
+        self.listeners.tell(&SessionEvent::Misconfigured { what });
+    }
+
+    /// Asks the store where it is, and whether anybody on the way can read along. One that cannot tell has nothing to tell.
+    async fn look_at_store(&self) {
+        let asked = time::timeout(self.timings.store_deadline, self.store.plain_text_peer());
+        if let Ok(Ok(Some(_))) = asked.await {
+            self.warn_once(Misconfiguration::PlainTextStore);
+        }
+    }
+
+    fn look_at_layers(&self) {
+        let since = self.setup.shadow_since.load(Ordering::Relaxed);
+        if since > 0 && self.clock.ticks().saturating_sub(since) >= ticks(SHADOW_FOR_LONG) {
+            self.warn_once(Misconfiguration::ShadowForLong);
+        }
+    }
+}
+
+/// The task that looks at the set-up, at the beginning and then now and then.
+pub(in crate::manager) async fn look_at_setup(inner: Weak<Inner>, mut stop: watch::Receiver<bool>) {
+    if let Some(inner) = inner.upgrade() {
+        inner.look_at_store().await;
+    }
+    while next_round(BETWEEN_LOOKS, &mut stop).await {
+        let Some(inner) = inner.upgrade() else {
+            return;
+        };
+        inner.look_at_layers();
+    }
+}
+
+const BETWEEN_LOOKS: Duration = Duration::from_secs(3_600);
+
+const SHADOW_FOR_LONG: Duration = Duration::from_secs(7 * 86_400);
