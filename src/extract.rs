@@ -87,8 +87,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
 /// The session of a request whose user has authenticated recently: within the time that the policy says,
 /// [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for). [`RecentAuthWithin`] has a time of its own.
 ///
-/// Otherwise the response is 401 with the challenge of RFC 9470. The application then asks for the password or another proof,
-/// and calls [`SessionManager::reauthenticated`].
+/// Otherwise the response is 401 with the challenge of RFC 9470. The application then asks for the password or another
+/// proof, and calls [`SessionManager::reauthenticated`].
 ///
 /// # Examples
 ///

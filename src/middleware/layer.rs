@@ -124,8 +124,8 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// The response to requests that are not accepted: an [`OnDenied`](crate::middleware::OnDenied), such as a closure from
-    /// `&Denied` and `&HeaderMap`, the request's headers, to a response.
+    /// The response to requests that are not accepted: an [`OnDenied`](crate::middleware::OnDenied), such as a closure
+    /// from `&Denied` and `&HeaderMap`, the request's headers, to a response.
     ///
     /// Anonymous requests are accepted here, and so are those with a leftover credential: for them there is
     /// [`RequireSessionLayer::on_denied`](crate::RequireSessionLayer::on_denied). Default: [`DefaultOnDenied`].
