@@ -114,13 +114,19 @@ impl Inner {
         if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
             return;
         }
+        self.settle(user).await;
+    }
+
+    /// Writes what activity of a user waits on this node. Returns whether there was any.
+    pub(super) async fn settle(&self, user: &UserId) -> bool {
         let touches = self.activity.take_of(user);
         if touches.is_empty() {
-            return;
+            return false;
         }
-        // A failure is on the log. The sign-in goes on with what is on record.
+        // A failure is on the log. Whoever asks goes on with what is on record.
         if self.within_deadline("touch", self.store.touch(&touches)).await.is_err() {
             self.activity.put_back(touches);
         }
+        true
     }
 }

@@ -63,7 +63,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// The record, ended or not; `None` when there is none under this key.
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
-    /// One page of the user's sessions, newest activity first, then by id, newest first.
+    /// One page of the user's sessions, newest activity first, then by id, newest first. With
+    /// [`above`](ListQuery::above) it is the other way round, from that place on.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
 
     /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.

@@ -88,6 +88,8 @@ pub struct ListQuery {
     pub except: Option<SessionId>,
     /// Where the page before this one ended.
     pub after: Option<ListPosition>,
+    /// In place of `after`: only what is above this place, and the lowest first.
+    pub above: Option<ListPosition>,
     /// The most records to answer.
     pub limit: u32,
 }
@@ -95,7 +97,7 @@ pub struct ListQuery {
 impl ListQuery {
     /// The first `limit` sessions in this state.
     pub fn new(state: SessionState, limit: u32, as_of: AsOf) -> Self {
-        Self { as_of, state, except: None, after: None, limit }
+        Self { as_of, state, except: None, after: None, above: None, limit }
     }
 
     /// Whether `session`, a session of the right user, is in the state asked for and past the position.
@@ -106,7 +108,11 @@ impl ListQuery {
             SessionState::Ended => !active,
             SessionState::All => true,
         };
-        let past = self.after.is_none_or(|after| ListPosition::of(session) < after);
+        let at = ListPosition::of(session);
+        let past = match self.above {
+            Some(above) => at > above,
+            None => self.after.is_none_or(|after| at < after),
+        };
         in_state && past && self.except != Some(session.id)
     }
 }
@@ -126,6 +132,10 @@ impl ListPosition {
     pub fn new(last_active_at: Timestamp, id: SessionId) -> Self {
         Self { last_active_at, id }
     }
+
+    /// Above all others.
+    pub const TOP: Self =
+        Self { last_active_at: Timestamp::from_micros(i64::MAX), id: SessionId::from_uuid(uuid::Uuid::max()) };
 
     /// The place of this session.
     pub fn of(session: &Session) -> Self {

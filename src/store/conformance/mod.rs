@@ -193,6 +193,8 @@ macro_rules! __conformance_cases {
             a_list_can_leave_one_session_out: "the session to leave out is on no page",
             a_list_is_of_one_user: "a list shows no other user's sessions, and for a stranger it is empty",
             a_page_may_start_at_a_place_that_is_gone: "a position need not be that of a session that is still there",
+            a_list_goes_up_from_a_place: "above a place, the lowest comes first, and each page goes on where the one before it ended",
+            a_list_that_moves_misses_nobody: "down from where it began, and then up from there, a list shows whoever was there all the time",
         }
         admission {
             a_plain_insert_ends_nothing: "an admission that asks for nothing ends nothing",

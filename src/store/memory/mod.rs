@@ -108,6 +108,9 @@ impl SessionStore for MemoryStore {
             let records = self.records();
             let mut page: Vec<&Session> = records.of(user).filter(|session| query.selects(session)).collect();
             page.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
+            if query.above.is_some() {
+                page.reverse();
+            }
             page.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
             Ok(page.into_iter().cloned().collect())
         })
