@@ -20,7 +20,7 @@
 //! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
 //! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
 //! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
-//! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
+//! | `SAME_DEVICE` | what becomes of earlier sessions on the device of a new one: `keep`, `replace` or `join`; for the API | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
 //! | `TRUSTED_ORIGINS` | other origins of yours whose pages may use the cookies, as browsers write them, comma-separated | none |
 //! | `PATH_PREFIX` | what stands before the paths in public addresses, such as `/devices`; a proxy may strip it | nothing |

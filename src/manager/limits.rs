@@ -95,6 +95,11 @@ impl Limits {
         }
     }
 
+    /// What becomes of a user's other sessions on the device of a new one.
+    pub(super) fn same_device(&self) -> SameDevice {
+        self.same_device
+    }
+
     /// What a sign-in of this user has to keep to.
     pub(super) fn apply_to(&self, admission: &mut Admission, user: &UserId) {
         admission.same_device = self.same_device;

@@ -76,6 +76,7 @@ pub use self::{
     adopt::Adoption,
     background::ShutdownReport,
     builder::SessionManagerBuilder,
+    clients::FormDevice,
     current::CurrentSession,
     health::{Health, NodeHealth},
     incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},

@@ -1,11 +1,12 @@
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
 use crate::{
+    clock::Timestamp,
     error::{Error, ErrorKind},
     event::SessionEvent,
     id::SessionKey,
     manager::{CurrentSession, Inner, SessionManager, StartedSession, started::Carried},
-    policy::Denied,
+    policy::{Admission, Denied},
     session::Session,
     store::{Proof, Rotation, RotationOutcome},
 };
@@ -34,6 +35,7 @@ impl SessionManager {
             current: current.clone(),
             methods: vec![method.into()],
             assurance_level: 1,
+            repeats: Repeats::Refused,
         }
     }
 }
@@ -55,9 +57,25 @@ pub struct Reauthentication {
     current: CurrentSession,
     methods: Vec<Box<str>>,
     assurance_level: u8,
+    repeats: Repeats,
+}
+
+/// What becomes of a step that was just made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    Refused,
+    Joined,
 }
 
 impl Reauthentication {
+    /// Joins the step that the same token has made within the last 30 seconds by the same methods, if it is superseded by that:
+    /// for a form, which may be submitted twice. The answer has new tokens of the session as it is then. Default: it is
+    /// refused.
+    pub fn join(mut self) -> Self {
+        self.repeats = Repeats::Joined;
+        self
+    }
+
     /// Another method by which the user has just been authenticated. May be called for several.
     pub fn method(mut self, name: &str) -> Self {
         self.methods.push(name.into());
@@ -82,6 +100,21 @@ impl Reauthentication {
         let changing = Arc::clone(&inner);
         let session = inner.detached(async move { changing.step_up(&self).await }).await?;
         Ok(Arc::unwrap_or_clone(session))
+    }
+
+    /// Whether the newest step of the session was this very one.
+    fn was_just_done(&self, session: &Session, now: Timestamp) -> bool {
+        let generation = self.current.entry().value().token_generation().unwrap_or(0);
+        let since = now.saturating_sub(Admission::JOINED_WITHIN);
+        let at = session.authenticated_at;
+        let proven_then = session.methods.iter().filter(|(_, proven_at)| **proven_at == at).map(|(name, _)| name);
+        let asked: BTreeSet<&Box<str>> = self.methods.iter().collect();
+        self.repeats == Repeats::Joined
+            && generation.checked_add(1) == Some(session.tokens.generation)
+            && session.tokens.least_generation == session.tokens.generation
+            && at > since
+            && proven_then.eq(asked)
+            && session.newest_level() == self.assurance_level
     }
 
     async fn complete(self) -> Result<StartedSession, Error> {
@@ -124,10 +157,13 @@ impl Inner {
             if let Some(ending) = self.ending_here(&session) {
                 return Err(Denied::Ended(ending).into());
             }
-            if generation.unwrap_or(0) < self.least_generation(&session) {
-                return Err(Denied::Invalid.into());
-            }
             let now = self.clock.now();
+            if generation.unwrap_or(0) < self.least_generation(&session) {
+                return match asked.was_just_done(&session, now) {
+                    true => Ok(Arc::new(session)),
+                    false => Err(Denied::Invalid.into()),
+                };
+            }
             let mut rotation = Rotation::new(session.tokens.generation, self.as_of(now));
             rotation.refuse_older = true;
             let mut methods = session.methods.clone();

@@ -52,7 +52,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert is repeated, is
     /// left as it is, ended or not, and nothing makes room for it.
     ///
-    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked first, with the user's
+    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the answer is
+    /// [`Admitted::Joined`].
+    ///
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the user's
     /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
     /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
     ///

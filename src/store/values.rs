@@ -14,6 +14,8 @@ use crate::{
 pub enum Admitted {
     /// The session is on record; these made room.
     Inserted(Vec<Eviction>),
+    /// It [joins](crate::policy::Admission::joins) this session; nothing changed.
+    Joined(SessionId),
     /// A limit refused it; nothing changed.
     Refused(Full),
     /// The token that asked for it is not adopted; nothing changed.

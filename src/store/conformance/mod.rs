@@ -211,6 +211,8 @@ macro_rules! __conformance_cases {
             sessions_past_a_deadline_take_no_room: "a limit counts only sessions that are active at that moment",
             racing_sign_ins_never_pass_a_limit: "of 50 racing sign-ins under a limit of 5, exactly 5 stay (S85)",
             racing_sign_ins_on_one_device_leave_one: "of racing sign-ins on one device that replace, one stays",
+            a_sign_in_joins_the_one_of_a_moment_ago: "a sign-in that joins is answered with the newest session of the last 30 seconds on its device, and changes nothing",
+            racing_sign_ins_on_one_device_join_one: "of racing sign-ins on one device that join, one is inserted, and the others join it",
         }
         touching {
             a_touch_records_time_and_address: "a touch moves the newest activity and the address",

@@ -81,7 +81,11 @@ impl SessionStore for MemoryStore {
                 .filter(|other| other.is_active(&admission.as_of))
                 .map(ActiveSession::from)
                 .collect();
-            let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+            let newcomer = ActiveSession::from(session);
+            if let Some(joined) = admission.joins(&newcomer, &active) {
+                return Ok(Admitted::Joined(joined));
+            }
+            let evictions = match admission.decide(&newcomer, &active) {
                 Ok(evictions) => evictions,
                 Err(full) => return Ok(Admitted::Refused(full)),
             };

@@ -64,7 +64,7 @@ statements! {
     exists: "SELECT 1 FROM tds_sessions WHERE user_id = ? AND id = ?",
 
     /// user, now, idle cutoff; none of them can end before the transaction does
-    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
+    active: "SELECT id, device_id, kind, created_at, authenticated_at, last_active_at FROM tds_sessions \
              WHERE user_id = ? AND rested_at IS NULL AND expires_at > ? AND last_active_at > ? - idle_timeout \
              ORDER BY id FOR UPDATE",
 

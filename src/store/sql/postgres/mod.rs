@@ -101,7 +101,12 @@ impl PostgresStore {
         let active = self.query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            lease.finish().await?;
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => {
                 lease.finish().await?;

@@ -58,7 +58,7 @@ statements! {
     exists: "SELECT 1 FROM tds_sessions WHERE user_id = ?1 AND id = ?2",
 
     /// user, now, idle cutoff
-    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+    active: "SELECT id, device_id, kind, created_at, authenticated_at, last_active_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
              WHERE user_id = ?1 AND rested_at IS NULL AND expires_at > ?2 AND last_active_at > ?3 - idle_timeout",
 
     /// user, id

@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
         "domain",
         &[
             "adopting",
+            "joining",
             "assurance",
             "clock",
             "denied",
