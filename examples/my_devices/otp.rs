@@ -148,10 +148,17 @@ impl State {
     }
 }
 
-/// Codes are shown as 123 456 or 123-456, and copied with a blank behind them.
+/// Codes are shown as 123 456 or 123-456, copied with a blank behind them, and typed in digits of other scripts.
 fn digits(code: &str) -> String {
-    code.chars().filter(char::is_ascii_digit).collect()
+    let digit = |typed: char| {
+        let values = ZEROS.iter().filter_map(|&zero| u32::from(typed).checked_sub(u32::from(zero)));
+        values.filter(|value| *value < 10).find_map(|value| char::from_digit(value, 10))
+    };
+    code.chars().filter_map(digit).collect()
 }
+
+/// ASCII, Arabic, Persian, Devanagari, and full width.
+const ZEROS: [char; 5] = ['0', '\u{660}', '\u{6f0}', '\u{966}', '\u{ff10}'];
 
 /// How long after the first a second submission of a form counts as the same.
 const TWICE_WITHIN: Duration = Duration::from_secs(30);
