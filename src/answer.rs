@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     extract::json,
     id::SessionId,
-    manager::{SignedOut, StartedSession, TrustedDevice},
+    manager::{FormDevice, SignedOut, StartedSession, TrustedDevice},
     transport::cookie,
 };
 
@@ -66,6 +66,14 @@ impl IntoResponseParts for SignedOut {
 }
 
 impl IntoResponseParts for TrustedDevice {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        Ok(with_lines(parts, self.cookie_line().into_iter().collect()))
+    }
+}
+
+impl IntoResponseParts for FormDevice {
     type Error = std::convert::Infallible;
 
     fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {

@@ -52,6 +52,7 @@ pub mod device;
 pub mod event;
 mod host;
 pub mod id;
+mod joining;
 pub mod location;
 pub mod policy;
 pub mod privacy;

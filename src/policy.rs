@@ -239,7 +239,7 @@ impl Admission {
 
         let is_replaced = |session: &ActiveSession| {
             let same_device = newcomer.device_id.is_some() && session.device_id == newcomer.device_id;
-            self.supersedes == Some(session.id) || (self.same_device == SameDevice::Replace && same_device)
+            self.supersedes == Some(session.id) || (self.same_device != SameDevice::Keep && same_device)
         };
         staying.retain(|session| {
             if is_replaced(session) {
@@ -285,6 +285,8 @@ pub struct ActiveSession {
     pub kind: DeviceKind,
     /// When it started.
     pub created_at: Timestamp,
+    /// When its user has authenticated last.
+    pub authenticated_at: Timestamp,
     /// Its newest recorded activity.
     pub last_active_at: Timestamp,
 }
@@ -296,6 +298,7 @@ impl From<&Session> for ActiveSession {
             device_id: session.device_id,
             kind: session.device.kind(),
             created_at: session.created_at,
+            authenticated_at: session.authenticated_at,
             last_active_at: session.last_active_at,
         }
     }
@@ -328,6 +331,13 @@ pub enum SameDevice {
     Keep,
     /// They end as replaced.
     Replace,
+    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way: the
+    /// sign-in is answered with new tokens of that one, and no session is added.
+    ///
+    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the one
+    /// session. The device must be proven, by the device cookie or a
+    /// [`DeviceTokens`](crate::token::DeviceTokens) token; on any other this is [`Replace`](Self::Replace).
+    Join,
 }
 
 /// A limit on the active sessions of one user.
@@ -452,6 +462,7 @@ mod tests {
             device_id: None,
             kind,
             created_at: now.saturating_sub(Duration::from_secs(age)),
+            authenticated_at: now.saturating_sub(Duration::from_secs(age)),
             last_active_at: now.saturating_sub(Duration::from_secs(rest)),
         }
     }
@@ -525,7 +536,9 @@ mod tests {
 
         let beside = [old.clone(), other, unknown];
         assert_eq!(admission.decide(&newcomer, &beside), Ok(Vec::new()));
-        admission.same_device = SameDevice::Replace;
-        assert_eq!(admission.decide(&newcomer, &beside).as_deref().map(ids), Ok(vec![old.id]));
+        for same_device in [SameDevice::Replace, SameDevice::Join] {
+            admission.same_device = same_device;
+            assert_eq!(admission.decide(&newcomer, &beside).as_deref().map(ids), Ok(vec![old.id]));
+        }
     }
 }

@@ -71,7 +71,7 @@ async fn otp(
     let Ok(Json(Code { otp_token, code })) = form else {
         return Ok(malformed("Send a JSON object with otpToken and code"));
     };
-    let account = match app.otp.check(&otp_token, &code) {
+    let account = match app.otp.check(&otp_token, &code, None) {
         Ok(account) => account,
         Err(Refused::Wrong) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_code", "Wrong or expired code")),
         Err(Refused::Paused(pause)) => return Ok(too_many_attempts(pause)),

@@ -42,4 +42,5 @@ const OVER_LIMITS: &[(&str, OverLimit)] = &[
     ("least_recent", OverLimit::RevokeLeastRecent),
 ];
 
-const SAME_DEVICES: &[(&str, SameDevice)] = &[("keep", SameDevice::Keep), ("replace", SameDevice::Replace)];
+const SAME_DEVICES: &[(&str, SameDevice)] =
+    &[("keep", SameDevice::Keep), ("replace", SameDevice::Replace), ("join", SameDevice::Join)];

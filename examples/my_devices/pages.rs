@@ -16,16 +16,17 @@ use tower_device_sessions::{
     ClientInfo, CurrentSession, DevicesPage, Error, ErrorKind, SessionLayer, SessionManager, SessionRejection,
     StartedSession,
     credentials::CredentialSource,
+    device::DeviceProof,
     pages::{EnglishTexts, SignInHint},
     policy::SameDevice,
 };
 
 use crate::{A_MOMENT, App, accounts::Account, otp::Refused, passwords::Busy, retry_after, settings::SecondFactor};
 
-/// The page of the devices, whose public address begins with this prefix.
 /// The page of the user's devices.
 pub type Page = DevicesPage;
 
+/// The page of the devices, whose public address begins with this prefix.
 pub fn page(sessions: &SessionManager, prefix: &str) -> Page {
     DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
 }
@@ -98,8 +99,17 @@ impl SignInPage<'_> {
     }
 }
 
-/// The form, with the reason for showing it.
-async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri) -> Response {
+/// The form, with the reason why one is there.
+async fn show(
+    State(app): State<App>,
+    session: Option<CurrentSession>,
+    client: Result<ClientInfo, SessionRejection>,
+    uri: Uri,
+) -> Response {
+    let client = match client {
+        Ok(client) => client,
+        Err(rejection) => return app.refused(rejection),
+    };
     let hint = SignInHint::from_query(uri.query());
     let confirming = hint == Some(SignInHint::ConfirmFirst) && session.is_some();
     let email = session.as_ref().and_then(|session| app.accounts.email(session.user_id().as_str()));
@@ -109,7 +119,8 @@ async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri)
     let texts = EnglishTexts::default();
     let notice = hint.map(|hint| hint.text(&texts));
     let email = email.unwrap_or_default();
-    SignInPage { notice: notice.as_deref(), email, confirming, ..app.form() }.answer(StatusCode::OK)
+    let form = SignInPage { notice: notice.as_deref(), email, confirming, ..app.form() };
+    (app.sessions.device_for_form(&client), form.answer(StatusCode::OK)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -146,7 +157,7 @@ async fn sign_in(
     };
     // A user who is already signed in has only confirmed their identity.
     if let Some(session) = session.filter(|session| session.user_id().as_str() == account.id) {
-        return started(&app, app.sessions.reauthenticated(&session, "pwd").await);
+        return started(&app, app.sessions.reauthenticated(&session, "pwd").join().await);
     }
     match needs_code(&app, account, &client).await {
         Ok(true) => match app.otp.send(account) {
@@ -155,7 +166,7 @@ async fn sign_in(
         },
         Ok(false) => {
             let session = app.sessions.start(account.id, client).method("pwd");
-            started(&app, session.same_device(SameDevice::Replace).await)
+            started(&app, session.same_device(SameDevice::Join).await)
         }
         Err(error) => started(&app, Err(error)),
     }
@@ -187,7 +198,8 @@ async fn code(
     let Ok(Form(CodeForm { token, code })) = form else {
         return app.form().answer(StatusCode::BAD_REQUEST);
     };
-    let account = match app.otp.check(&token, &code) {
+    let proven = client.proven_device().map(DeviceProof::id);
+    let account = match app.otp.check(&token, &code, proven) {
         Ok(account) => account,
         Err(Refused::Wrong) => {
             let problem = Some("That is not the code, or no longer. Try again, or sign in again.");
@@ -196,7 +208,7 @@ async fn code(
         Err(Refused::Paused(pause)) => return too_many_attempts(&app, pause),
     };
     let session = app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2);
-    started(&app, session.same_device(SameDevice::Replace).await)
+    started(&app, session.same_device(SameDevice::Join).await)
 }
 
 /// The code has been typed in; somebody has come back to the address.
@@ -204,7 +216,7 @@ async fn to_form(State(app): State<App>) -> Redirect {
     app.to("/sign-in")
 }
 
-/// A browser holds one cookie: a form that was submitted twice at once leaves one session.
+/// A browser holds one cookie: of a form that was submitted twice at once both answers are of one session.
 fn started(app: &App, outcome: Result<StartedSession, Error>) -> Response {
     let (status, problem) = match outcome {
         Ok(session) => return (session.in_cookie(), app.to("/sign-in/done")).into_response(),

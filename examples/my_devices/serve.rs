@@ -29,7 +29,7 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::problem;
+use crate::refused;
 
 #[derive(Clone, Copy)]
 pub struct Limits {
@@ -94,11 +94,13 @@ async fn serve_one(
 
 /// Ends a request whose body does not arrive. Changes that have begun run to their end.
 async fn in_time(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
     match timeout(limits.request, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
-            (close, problem(StatusCode::REQUEST_TIMEOUT, "timed_out", "The request took too long")).into_response()
+            let refused = refused(&headers, StatusCode::REQUEST_TIMEOUT, "timed_out", "The request took too long");
+            (close, refused).into_response()
         }
     }
 }

@@ -156,6 +156,15 @@ impl ClientInfo {
         }
     }
 
+    /// The device that the client has been given, having proven none.
+    #[allow(dead_code, reason = "only managers with a device cookie ask for it")]
+    pub(crate) fn new_device(&self) -> Option<DeviceProof> {
+        match &self.on {
+            ClientDevice::New(id) => Some(DeviceProof::new(*id)),
+            ClientDevice::Unknown | ClientDevice::Named(_) | ClientDevice::Proven(_) => None,
+        }
+    }
+
     /// The device, named by the built-in tables.
     pub fn device(&self) -> Device {
         Device::new(self.user_agent.clone(), self.hints.clone())

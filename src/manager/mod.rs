@@ -46,7 +46,7 @@ pub use self::{
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
     request::{Adoption, CurrentSession},
     revoke::{Revocation, Revoked},
-    settings::{OnReuse, RefreshPolicy, SessionManagerBuilder},
+    settings::{FormDevice, OnReuse, RefreshPolicy, SessionManagerBuilder},
     start::StartSession,
     started::{SignedOut, StartedSession},
     step_up::Reauthentication,

@@ -164,7 +164,12 @@ pub(super) async fn go_home(State(page): State<DevicesPage>) -> Response {
     Redirect::to(page.settings.home()).into_response()
 }
 
-/// Every response of the page is of this moment and of this visitor, redirects included.
+/// Another method than those of the page.
+pub(super) async fn no_such_method(State(page): State<DevicesPage>) -> Response {
+    message(&page, StatusCode::METHOD_NOT_ALLOWED, &page.settings.texts.not_possible())
+}
+
+/// Whatever the page answers is of now and of this visitor, redirects too.
 pub(super) async fn fresh(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -41,6 +41,10 @@
 //! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …)
 //! are there for the sign-in form too, as the example `my_devices` shows.
 //!
+//! # Refusals
+//!
+//! Whatever is refused here is a page, with the status that it has elsewhere: never problem details.
+//!
 //! # Outages
 //!
 //! While the store does not answer, the page is a 503 with `Retry-After` that says so, and nobody is signed out.
@@ -219,6 +223,7 @@ impl DevicesPage {
             // What a page looks like depends on no session, and an error has to look right too.
             .route("/assets/devices.css", routing::get(handlers::style))
             .route("/assets/devices.js", routing::get(handlers::script))
+            .method_not_allowed_fallback(handlers::no_such_method)
             .with_state(self)
     }
 }

@@ -162,6 +162,11 @@ pub trait PageTexts: Send + Sync + 'static {
         "There is no such device.".into()
     }
 
+    /// When the page does not know what a request is to do.
+    fn not_possible(&self) -> Cow<'_, str> {
+        "That is not possible here.".into()
+    }
+
     /// When the store could not be asked.
     fn unavailable(&self) -> Cow<'_, str> {
         "Your devices cannot be shown at the moment. Nothing was changed; please try again.".into()

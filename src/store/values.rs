@@ -16,6 +16,8 @@ use crate::{
 pub enum Admitted {
     /// The session is on record; these made room.
     Inserted(Vec<Eviction>),
+    /// It [joins](crate::policy::Admission::joins) this session; nothing changed.
+    Joined(SessionId),
     /// A limit refused it; nothing changed.
     Refused(Full),
     /// The token that asked for it is not adopted; nothing changed.
@@ -90,14 +92,16 @@ pub struct ListQuery {
     pub except: Option<SessionId>,
     /// Where the page before this one ended.
     pub after: Option<ListPosition>,
-    /// The most records to return.
+    /// In place of `after`: only what is above this place, and the lowest first.
+    pub above: Option<ListPosition>,
+    /// The most records to answer.
     pub limit: u32,
 }
 
 impl ListQuery {
     /// The first `limit` sessions in this state.
     pub fn new(state: SessionState, limit: u32, as_of: AsOf) -> Self {
-        Self { as_of, state, except: None, after: None, limit }
+        Self { as_of, state, except: None, after: None, above: None, limit }
     }
 
     /// Whether `session`, a session of the right user, is in the state asked for and past the position.
@@ -108,7 +112,11 @@ impl ListQuery {
             SessionState::Ended => !active,
             SessionState::All => true,
         };
-        let past = self.after.is_none_or(|after| ListPosition::of(session) < after);
+        let at = ListPosition::of(session);
+        let past = match self.above {
+            Some(above) => at > above,
+            None => self.after.is_none_or(|after| at < after),
+        };
         in_state && past && self.except != Some(session.id)
     }
 }
@@ -128,6 +136,10 @@ impl ListPosition {
     pub fn new(last_active_at: Timestamp, id: SessionId) -> Self {
         Self { last_active_at, id }
     }
+
+    /// Above all others.
+    pub const TOP: Self =
+        Self { last_active_at: Timestamp::from_micros(i64::MAX), id: SessionId::from_uuid(uuid::Uuid::max()) };
 
     /// The place of this session.
     pub fn of(session: &Session) -> Self {

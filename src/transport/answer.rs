@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderValue};
 
 use super::cookie;
 use crate::{
-    credentials::SiteData,
-    manager::{DEVICE_COOKIE_LIFETIME, SignedOut, StartedSession, TrustedDevice},
+    credentials::{CookieLifetime, SiteData},
+    manager::{DEVICE_COOKIE_LIFETIME, FormDevice, SignedOut, StartedSession, TrustedDevice},
 };
 
 impl StartedSession {
@@ -37,6 +37,22 @@ impl TrustedDevice {
 
     pub(crate) fn cookie_line(&self) -> Option<HeaderValue> {
         self.cookie().zip(self.token()).and_then(|(cookie, token)| cookie.set(&token, DEVICE_COOKIE_LIFETIME).ok())
+    }
+}
+
+impl FormDevice {
+    /// Puts the device cookie into the headers of a response, where one is needed.
+    ///
+    /// In Axum the value is the first part of a response itself. This is for those who build theirs by hand.
+    pub fn put_cookie(&self, headers: &mut HeaderMap) {
+        if let Some(line) = self.cookie_line() {
+            cookie::put(headers, line);
+        }
+    }
+
+    pub(crate) fn cookie_line(&self) -> Option<HeaderValue> {
+        let (cookie, value) = self.cookie()?;
+        cookie.set(&value, CookieLifetime::BrowserSession).ok()
     }
 }
 

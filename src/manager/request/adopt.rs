@@ -123,7 +123,7 @@ impl Inner {
             match admitted {
                 Admitted::Inserted(_) => inner.listeners.tell(&SessionEvent::Adopted { session: Arc::clone(&session) }),
                 Admitted::NotAdopted(NotAdopted::NotBegun) => logging::adoption_not_begun(),
-                Admitted::NotAdopted(_) | Admitted::Refused(_) => {}
+                Admitted::NotAdopted(_) | Admitted::Refused(_) | Admitted::Joined(_) => {}
             }
             Ok(matches!(admitted, Admitted::Inserted(_)))
         };

@@ -95,6 +95,11 @@ impl Limits {
         }
     }
 
+    /// What becomes of a user's other sessions on the device of a new one.
+    pub(in crate::manager) fn same_device(&self) -> SameDevice {
+        self.same_device
+    }
+
     /// What a sign-in of this user has to keep to.
     pub(in crate::manager) fn apply_to(&self, admission: &mut Admission, user: &UserId) {
         admission.same_device = self.same_device;
@@ -114,13 +119,19 @@ impl Inner {
         if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
             return;
         }
+        self.write_activity_of_user(user).await;
+    }
+
+    /// Writes what activity of a user waits on this node. Returns whether there was any.
+    pub(in crate::manager) async fn write_activity_of_user(&self, user: &UserId) -> bool {
         let touches = self.activity.take_of(user);
         if touches.is_empty() {
-            return;
+            return false;
         }
-        // A failure is on the log. The sign-in goes on with what is on record.
+        // A failure is on the log. Whoever asks goes on with what is on record.
         if self.within_deadline("touch", self.store.touch(&touches)).await.is_err() {
             self.activity.put_back(touches);
         }
+        true
     }
 }

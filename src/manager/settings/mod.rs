@@ -16,6 +16,7 @@ mod travel;
 pub(crate) use self::clients::{DEVICE_COOKIE_LIFETIME, DeviceCookie};
 pub use self::{
     builder::SessionManagerBuilder,
+    clients::FormDevice,
     refresh::{OnReuse, RefreshPolicy},
 };
 pub(super) use self::{clients::DEVICE_LIFETIME, limits::Limits, refresh::OlderTokens, timings::Timings};

@@ -83,7 +83,11 @@ impl SessionStore for MemoryStore {
                 .filter(|other| other.is_active(&admission.as_of))
                 .map(ActiveSession::from)
                 .collect();
-            let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+            let newcomer = ActiveSession::from(session);
+            if let Some(joined) = admission.joins(&newcomer, &active) {
+                return Ok(Admitted::Joined(joined));
+            }
+            let evictions = match admission.decide(&newcomer, &active) {
                 Ok(evictions) => evictions,
                 Err(full) => return Ok(Admitted::Refused(full)),
             };
@@ -110,6 +114,9 @@ impl SessionStore for MemoryStore {
             let records = self.records();
             let mut page: Vec<&Session> = records.of(user).filter(|session| query.selects(session)).collect();
             page.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
+            if query.above.is_some() {
+                page.reverse();
+            }
             page.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
             Ok(page.into_iter().cloned().collect())
         })

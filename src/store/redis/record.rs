@@ -154,12 +154,12 @@ pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, Store
     })
 }
 
-/// What admission needs to know of a session, of its id and three of its fields.
+/// What admission needs to know of a session, of its id and four of its fields.
 pub(super) fn decode_active(
     id: &str,
     fixed: &[u8],
     device_id: &str,
-    last_active_at: &str,
+    [authenticated_at, last_active_at]: [&str; 2],
 ) -> Result<ActiveSession, StoreError> {
     let fixed = parse_fixed(std::str::from_utf8(fixed).map_err(corrupt)?)?;
     let device_id = (!device_id.is_empty()).then(|| device_id.parse::<DeviceId>()).transpose().map_err(corrupt)?;
@@ -168,6 +168,7 @@ pub(super) fn decode_active(
         device_id,
         kind: DeviceKind::from_name(&fixed.kind),
         created_at: Timestamp::from_micros(fixed.created_at),
+        authenticated_at: Timestamp::from_micros(authenticated_at.parse().map_err(corrupt)?),
         last_active_at: Timestamp::from_micros(last_active_at.parse().map_err(corrupt)?),
     })
 }
@@ -338,7 +339,7 @@ mod tests {
             }
             fixed.truncate(fixed.len().saturating_sub(cut));
             let _ = decode(&session.key(), &fields);
-            let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", "1");
+            let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", ["1", "1"]);
         }
     }
 }

@@ -263,6 +263,7 @@ fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
         ("MAX_SESSIONS", "many", "MAX_SESSIONS"),
         ("OVER_LIMIT", "newest", "OVER_LIMIT"),
         ("SAME_DEVICE", "burn", "SAME_DEVICE"),
+        ("TRANSACTION_POOLER", "yes", "TRANSACTION_POOLER"),
         ("ADMIN_TOKEN", "short", "ADMIN_TOKEN"),
         ("TRANSPORT", "pigeon", "TRANSPORT"),
         ("REFRESH", "yes", "REFRESH"),

@@ -7,5 +7,6 @@ mod browser;
 mod openapi;
 #[cfg(feature = "pages")]
 mod pages;
+mod paging;
 mod routes;
 mod tonic;

@@ -12,4 +12,5 @@ mod naming;
 mod places;
 mod step_up;
 mod trust;
+mod twice;
 mod upkeep;

@@ -103,7 +103,12 @@ impl PostgresStore {
         let active = self.query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            lease.finish().await?;
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => {
                 lease.finish().await?;
@@ -234,19 +239,20 @@ impl SessionStore for PostgresStore {
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         Box::pin(async move {
-            let after = query
-                .after
-                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
+            let (statement, place) = match query.above {
+                Some(above) => (self.sql.list_above, above),
+                None => (self.sql.list, query.after.unwrap_or(ListPosition::TOP)),
+            };
             let rows = self
-                .query(self.sql.list)
+                .query(statement)
                 .bind(user.as_str())
                 .bind(query.as_of.now.as_micros())
                 .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
-                .bind(after.last_active_at.as_micros())
-                .bind(*after.id.as_uuid())
+                .bind(place.last_active_at.as_micros())
+                .bind(*place.id.as_uuid())
                 .bind(i64::from(query.limit));
             let mut lease = self.reading().await?;
             let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;

@@ -98,7 +98,11 @@ impl SqliteStore {
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *transaction).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => return Ok(Admitted::Refused(full)),
         };
@@ -180,18 +184,19 @@ impl SessionStore for SqliteStore {
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         Box::pin(async move {
-            let after = query
-                .after
-                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
-            let rows = sqlx::query(self.sql.list)
+            let (statement, place) = match query.above {
+                Some(above) => (self.sql.list_above, above),
+                None => (self.sql.list, query.after.unwrap_or(ListPosition::TOP)),
+            };
+            let rows = sqlx::query(statement)
                 .bind(user.as_str())
                 .bind(query.as_of.now.as_micros())
                 .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
-                .bind(after.last_active_at.as_micros())
-                .bind(*after.id.as_uuid())
+                .bind(place.last_active_at.as_micros())
+                .bind(*place.id.as_uuid())
                 .bind(i64::from(query.limit));
             // Rows are read while SQLite, in a thread of its own, is looking for more.
             let mut rows = rows.fetch(&self.reader);

@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
         "domain",
         &[
             "adopting",
+            "joining",
             "assurance",
             "clock",
             "denied",
