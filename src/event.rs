@@ -197,6 +197,9 @@ pub enum Misconfiguration {
     ShadowForLong,
     /// The store is on another machine, and the connection to it is not encrypted.
     PlainTextStore,
+    /// Sessions on one device are to [replace each other](crate::policy::SameDevice::Replace), and a client signed in that has
+    /// no device id.
+    ReplaceWithoutDevice,
 }
 
 impl Misconfiguration {
@@ -206,6 +209,7 @@ impl Misconfiguration {
             Self::InsecureCookies => "insecure_cookies",
             Self::ShadowForLong => "shadow_for_long",
             Self::PlainTextStore => "plain_text_store",
+            Self::ReplaceWithoutDevice => "replace_without_device",
         }
     }
 }
@@ -221,6 +225,10 @@ impl fmt::Display for Misconfiguration {
             Self::PlainTextStore => {
                 "the store is on another machine, and the connection is not encrypted: anyone on the way can read and \
                  change sessions"
+            }
+            Self::ReplaceWithoutDevice => {
+                "sessions on one device are to be replaced, and a client has signed in without a device id: nothing is \
+                 replaced then"
             }
         })
     }

@@ -34,6 +34,7 @@
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
+//! | `tonic` | the client's address where Tonic's own server is used | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
 //! One of `aws_lc_rs` and `rust_crypto` is needed.

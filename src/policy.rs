@@ -45,6 +45,8 @@ pub use crate::{
 pub struct SessionPolicy {
     pub(crate) absolute_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// Whether the application has chosen it, and not a preset.
+    pub(crate) idle_is_chosen: bool,
     pub(crate) fresh_for: Duration,
     pub(crate) ending_others: EndingOthers,
 }
@@ -90,7 +92,8 @@ impl SessionPolicy {
     }
 
     fn lasting(absolute_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
+        let (fresh_for, ending_others) = (Duration::from_secs(300), EndingOthers::Free);
+        Self { absolute_timeout, idle_timeout, idle_is_chosen: false, fresh_for, ending_others }
     }
 
     /// The time after which a session ends, however busy it is. Default: 30 days.
@@ -99,9 +102,11 @@ impl SessionPolicy {
         self
     }
 
-    /// The time without activity after which a session ends. Default: 7 days.
+    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7 days,
+    /// or the absolute timeout when that is less.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self.idle_is_chosen = true;
         self
     }
 

@@ -33,6 +33,8 @@ mod background;
 mod builder;
 mod cleaner;
 mod clients;
+mod companions;
+mod contradictions;
 mod csrf_token;
 mod current;
 mod devices;
@@ -110,9 +112,9 @@ use crate::{
     location::Locate,
     logging,
     manager::{
-        background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, store_time::StoreTime,
-        timings::Timings, watch::Watchers,
+        background::Background, companions::Companions, current::Authenticated, flush::ChunkSize, limits::Limits,
+        nodes::Nodes, notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup,
+        store_time::StoreTime, timings::Timings, watch::Watchers,
     },
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
@@ -185,6 +187,7 @@ pub(crate) struct Inner {
     background: Background,
     metrics: Metrics,
     setup: Setup,
+    _companions: Companions,
 }
 
 /// Who verifies tokens, and who issues them.
