@@ -2,7 +2,7 @@ use crate::{
     credentials::Transport,
     error::ConfigError,
     manager::{
-        DeviceCookie, SessionManagerBuilder,
+        Adoption, DeviceCookie, SessionManagerBuilder,
         builder::{Proof, invalid},
     },
     policy::SameDevice,
@@ -13,7 +13,8 @@ impl SessionManagerBuilder {
     /// happen, and nothing else would tell.
     pub(super) fn check_contradictions(&self, device_cookie: Option<&DeviceCookie>) -> Result<(), ConfigError> {
         let has_cookies = !matches!(self.transport, Transport::Bearer);
-        let is_own_verifier = matches!(self.proof, Some(Proof::Keys(_)));
+        let adopts_for = self.adoption.as_ref().and(self.proof.as_ref());
+        let verifies_itself = self.adoption.as_ref().is_some_and(Adoption::verifies_itself);
         let replaces = self.limits.same_device() == SameDevice::Replace;
         let rules = [
             (
@@ -21,8 +22,12 @@ impl SessionManagerBuilder {
                 "tokens are proven in two ways: call only one of `keys`, `verifier` and `verified_upstream`",
             ),
             (
-                self.adoption.is_some() && self.proof.is_some() && !is_own_verifier,
-                "tokens are adopted only by a manager that verifies them itself: call `keys`, or leave `adopt` out",
+                matches!(adopts_for, Some(Proof::Upstream)),
+                "tokens are adopted only by a manager that reads them itself: call `keys` or `verifier`, or leave `adopt` out",
+            ),
+            (
+                matches!(adopts_for, Some(Proof::Application(_))) && !verifies_itself,
+                "the verifier does not say which tokens are old ones: give `Adoption::tokens` their keys, or leave `adopt` out",
             ),
             (
                 self.limits.are_ignored(),

@@ -9,7 +9,7 @@ use tower_device_sessions::{
     manager::{Adoption, SessionManagerBuilder},
     policy::{OverLimit, SameDevice},
     store::MemoryStore,
-    token::{TokenOptions, TokenRejection, VerifiedToken, VerifyToken},
+    token::{ForeignTokens, TokenOptions, TokenRejection, VerifiedToken, VerifyToken},
 };
 
 use crate::support::{SECRET, TestResult};
@@ -182,18 +182,33 @@ fn token_settings_and_keys_that_could_not_work_are_refused() {
     assert_eq!(none.map_err(|error| error.kind()).err(), Some(ConfigErrorKind::InvalidKey));
 }
 
-/// A verifier of the application's own, or an outer layer, knows nothing of adoption.
+/// An outer layer knows nothing of adoption, and a verifier of the application's own only where the old keys are given.
 #[test]
-fn adoption_needs_a_manager_that_verifies_tokens_itself() {
-    for builder in [
-        SessionManager::builder(MemoryStore::new()).verifier(Nobody),
-        SessionManager::builder(MemoryStore::new()).verified_upstream(),
-    ] {
-        let error = builder.adopt(adoption()).build().expect_err("it would have no effect");
-        assert!(
-            error.to_string().starts_with("tokens are adopted only by a manager that verifies them itself"),
-            "{error}"
-        );
+fn adoption_needs_a_manager_that_verifies_old_tokens() {
+    let verifying = || SessionManager::builder(MemoryStore::new()).verifier(Nobody);
+    let tokens = || ForeignTokens::new(KeyRing::hs256(SECRET).expect("a good secret"));
+    let rows = [
+        (verifying().adopt(adoption()), Some("the verifier does not say which tokens are old ones")),
+        (verifying().adopt(adoption().tokens(tokens())), None),
+        (
+            SessionManager::builder(MemoryStore::new()).verified_upstream().adopt(adoption().tokens(tokens())),
+            Some("tokens are adopted only by a manager that reads them itself"),
+        ),
+        (
+            verifying().adopt(adoption().tokens(tokens().user_claim("exp"))),
+            Some("the claim \"exp\" cannot hold the user's id"),
+        ),
+        (
+            verifying().adopt(adoption().tokens(tokens().user_claim("id").read(|_| None))),
+            Some("the user is read by a closure"),
+        ),
+    ];
+    for (builder, expected) in rows {
+        let refused = builder.build().map_err(|error| error.to_string()).err();
+        match expected {
+            Some(start) => assert!(refused.as_ref().is_some_and(|error| error.starts_with(start)), "{refused:?}"),
+            None => assert_eq!(refused, None),
+        }
     }
 }
 
