@@ -22,6 +22,9 @@ pub enum SessionEvent {
         /// Whether it is the user's first sign-in on this device, or nobody can tell any longer. Always `false` for a client
         /// without a device id.
         new_device: bool,
+        /// Whether a new device is also the only one on record: the first of a new user, or of one who was there before this
+        /// crate came. A mail about a new device is for the others.
+        first_device: bool,
         /// Whether no other session of the user that is still kept has come from this country and region. Always `false` when
         /// the place is not known.
         new_location: bool,

@@ -35,7 +35,7 @@
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `tonic` | the client's address where Tonic's own server is used | |
-//! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
+//! | `testing` | [`store::FailingStore`], signed-in users for tests ([`SessionManager::test_token`]), and the conformance suite for stores | |
 //!
 //! One of `aws_lc_rs` and `rust_crypto` is needed.
 
@@ -51,6 +51,7 @@ pub mod device;
 pub mod event;
 mod host;
 pub mod id;
+mod limit;
 pub mod location;
 pub mod policy;
 pub mod privacy;

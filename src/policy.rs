@@ -18,6 +18,7 @@ use crate::{
 pub use crate::{
     adopting::{Adopting, NotAdopted, TokenCutoff},
     denied::{CsrfDenied, Denied},
+    limit::{Counted, OverLimit, SessionLimit},
     succession::ReuseCause,
 };
 
@@ -242,17 +243,22 @@ impl Admission {
                 continue;
             }
             let most_beside = usize::try_from(limit.sessions.saturating_sub(1)).unwrap_or(usize::MAX);
-            let mut candidates: Vec<&ActiveSession> = staying.iter().copied().filter(|&s| counts(s)).collect();
+            let mut candidates = limit.places(staying.iter().copied().filter(|&session| counts(session)), newcomer);
             let excess = candidates.len().saturating_sub(most_beside);
             if excess == 0 {
                 continue;
             }
             match limit.over {
                 OverLimit::RejectNew => return Err(Full { active: candidates.len() }),
-                OverLimit::RevokeOldest => candidates.sort_by_key(|session| (session.created_at, session.id)),
-                OverLimit::RevokeLeastRecent => candidates.sort_by_key(|session| (session.last_active_at, session.id)),
+                OverLimit::RevokeOldest => {
+                    candidates.sort_by_key(|place| place.iter().map(|session| (session.created_at, session.id)).min());
+                }
+                OverLimit::RevokeLeastRecent => {
+                    candidates
+                        .sort_by_key(|place| place.iter().map(|session| (session.last_active_at, session.id)).max());
+                }
             }
-            for session in &candidates[..excess] {
+            for session in candidates[..excess].iter().flatten() {
                 evictions.push(Eviction { id: session.id, reason: EndReason::Evicted });
             }
             staying.retain(|session| !evictions.iter().any(|gone| gone.id == session.id));
@@ -316,44 +322,6 @@ pub enum SameDevice {
     Keep,
     /// They end as replaced.
     Replace,
-}
-
-/// A limit on the active sessions of one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionLimit {
-    /// The most sessions, the newcomer included; at least 1.
-    pub sessions: u32,
-    /// Count only sessions on devices of this kind.
-    pub kind: Option<DeviceKind>,
-    /// Who gives way.
-    pub over: OverLimit,
-}
-
-impl SessionLimit {
-    /// At most `sessions` sessions on devices of all kinds.
-    pub fn new(sessions: u32, over: OverLimit) -> Self {
-        Self { sessions, kind: None, over }
-    }
-
-    /// The same limit, counting devices of this kind alone.
-    #[must_use]
-    pub fn kind(mut self, kind: DeviceKind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-}
-
-/// Who gives way when a sign-in exceeds a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OverLimit {
-    /// The newcomer is refused.
-    RejectNew,
-    /// The session that started first ends.
-    RevokeOldest,
-    /// The session that has rested longest ends.
-    RevokeLeastRecent,
 }
 
 #[cfg(test)]

@@ -50,10 +50,10 @@ impl SessionManagerBuilder {
         self.limit(SessionLimit::new(sessions, over))
     }
 
-    /// Adds a limit on the active sessions of a user. One on the same kind of device takes the place of an earlier one; of
-    /// limits on different kinds each has to be kept. Default: none.
+    /// Adds a limit on the active sessions of a user. One that counts the same takes the place of an earlier one; of others
+    /// each has to be kept. Default: none.
     pub fn limit(mut self, limit: SessionLimit) -> Self {
-        self.limits.of_everybody.retain(|earlier| earlier.kind != limit.kind);
+        self.limits.of_everybody.retain(|earlier| (earlier.kind, earlier.counted) != (limit.kind, limit.counted));
         self.limits.of_everybody.push(limit);
         self
     }

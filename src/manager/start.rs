@@ -351,6 +351,8 @@ impl Inner {
         }
         let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();
-        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
+        let first_device = new_device && self.is_first_device(session).await;
+        let session = Arc::clone(session);
+        self.listeners.tell(&SessionEvent::Started { session, new_device, first_device, new_location });
     }
 }

@@ -173,7 +173,7 @@ fn keys_of_several_algorithms_do_not_mix() {
 #[test]
 fn secrets_are_long_enough_or_said_to_be_insecure() {
     assert!(VerifyingKey::hs384([SECRET, OTHER_SECRET].concat()).is_ok());
-    assert!(VerifyingKey::hs384(SECRET).is_err() && VerifyingKey::hs512(&[SECRET, b"x"].concat()).is_err());
+    assert!(VerifyingKey::hs384(SECRET).is_err() && VerifyingKey::hs512([SECRET, b"x"].concat()).is_err());
     assert!(tokens().insecure_secret(Algorithm::Hs512, "secret").is_ok());
     for (algorithm, secret) in [
         (Algorithm::Hs256, ""),
