@@ -106,8 +106,8 @@ impl From<Full> for Error {
 
 /// A setting that cannot work, found at startup and not on the first request.
 ///
-/// The text is for the developer. It never contains a key or a secret.
-#[derive(Debug)]
+/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes: it is
+/// what a `main` that returns the error prints.
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: Cow<'static, str>,
@@ -151,6 +151,18 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
     }
 }
 

@@ -36,7 +36,8 @@
 //! | `sqlite` | [`store::SqliteStore`] | |
 //! | `tls-rustls` | encrypted connections of the drivers that are on | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
-//! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
+//! | `tonic` | the client's address where Tonic's own server is used | |
+//! | `testing` | [`store::FailingStore`], signed-in users for tests ([`SessionManager::test_token`]), and the conformance suite for stores | |
 //!
 //! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the verdict of an upstream, need neither.
 
@@ -53,6 +54,7 @@ pub mod event;
 mod host;
 pub mod id;
 mod joining;
+mod limit;
 pub mod location;
 pub mod policy;
 pub mod privacy;

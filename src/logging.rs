@@ -68,6 +68,26 @@ pub(crate) fn misconfigured(what: crate::event::Misconfiguration) {
     tracing::warn!(what = what.as_str(), "{what}");
 }
 
+pub(crate) fn start_failed(error: &crate::error::Error) {
+    let cause = Error::source(error).map(tracing::field::display);
+    tracing::error!(error = %error, cause, "a session could not be started");
+}
+
+/// A server that does not say who its peers are is set up so for all of its requests.
+pub(crate) fn no_peer_address() {
+    tracing::warn!(
+        "no request has its peer's address: serve with `into_make_service_with_connect_info::<SocketAddr>()`, or insert \
+         `PeerAddress`; sessions have no address to show"
+    );
+}
+
+pub(crate) fn second_manager_in_memory() {
+    tracing::warn!(
+        "a second session manager over a `MemoryStore`: over another store it has other sessions, so build one manager and \
+         clone it; over the same store, give both one `LocalBus`"
+    );
+}
+
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     tracing::error!(operation, error, "the session store failed");
 }

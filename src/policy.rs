@@ -19,6 +19,7 @@ use crate::{
 pub use crate::{
     adopting::{Adopting, NotAdopted, TokenCutoff},
     denied::{CsrfDenied, Denied},
+    limit::{Counted, OverLimit, SessionLimit},
     succession::ReuseCause,
 };
 
@@ -60,6 +61,8 @@ pub use crate::{
 pub struct SessionPolicy {
     pub(crate) absolute_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// Whether the application has chosen it, and not a preset.
+    pub(crate) idle_is_chosen: bool,
     pub(crate) fresh_for: Duration,
     pub(crate) ending_others: EndingOthers,
 }
@@ -105,7 +108,8 @@ impl SessionPolicy {
     }
 
     fn lasting(absolute_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
+        let (fresh_for, ending_others) = (Duration::from_secs(300), EndingOthers::Free);
+        Self { absolute_timeout, idle_timeout, idle_is_chosen: false, fresh_for, ending_others }
     }
 
     /// The time after which a session ends, even when it is in use. Default: 30 days.
@@ -114,9 +118,11 @@ impl SessionPolicy {
         self
     }
 
-    /// The time without activity after which a session ends. Default: 7 days.
+    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7 days,
+    /// or the absolute timeout when that is less.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self.idle_is_chosen = true;
         self
     }
 
@@ -254,17 +260,22 @@ impl Admission {
                 continue;
             }
             let most_beside = usize::try_from(limit.sessions.saturating_sub(1)).unwrap_or(usize::MAX);
-            let mut candidates: Vec<&ActiveSession> = staying.iter().copied().filter(|&s| counts(s)).collect();
+            let mut candidates = limit.places(staying.iter().copied().filter(|&session| counts(session)), newcomer);
             let excess = candidates.len().saturating_sub(most_beside);
             if excess == 0 {
                 continue;
             }
             match limit.over {
                 OverLimit::RejectNew => return Err(Full { active: candidates.len() }),
-                OverLimit::RevokeOldest => candidates.sort_by_key(|session| (session.created_at, session.id)),
-                OverLimit::RevokeLeastRecent => candidates.sort_by_key(|session| (session.last_active_at, session.id)),
+                OverLimit::RevokeOldest => {
+                    candidates.sort_by_key(|place| place.iter().map(|session| (session.created_at, session.id)).min());
+                }
+                OverLimit::RevokeLeastRecent => {
+                    candidates
+                        .sort_by_key(|place| place.iter().map(|session| (session.last_active_at, session.id)).max());
+                }
             }
-            for session in &candidates[..excess] {
+            for session in candidates[..excess].iter().flatten() {
                 evictions.push(Eviction { id: session.id, reason: EndReason::Evicted });
             }
             staying.retain(|session| !evictions.iter().any(|gone| gone.id == session.id));
@@ -338,44 +349,6 @@ pub enum SameDevice {
     /// session. The device must be proven, by the device cookie or a
     /// [`DeviceTokens`](crate::token::DeviceTokens) token; on any other this is [`Replace`](Self::Replace).
     Join,
-}
-
-/// A limit on the active sessions of one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionLimit {
-    /// The most sessions, the newcomer included; at least 1.
-    pub sessions: u32,
-    /// Count only sessions on devices of this kind.
-    pub kind: Option<DeviceKind>,
-    /// Who gives way.
-    pub over: OverLimit,
-}
-
-impl SessionLimit {
-    /// At most `sessions` sessions on devices of all kinds.
-    pub fn new(sessions: u32, over: OverLimit) -> Self {
-        Self { sessions, kind: None, over }
-    }
-
-    /// The same limit, counting only devices of this kind.
-    #[must_use]
-    pub fn kind(mut self, kind: DeviceKind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-}
-
-/// Who gives way when a sign-in exceeds a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OverLimit {
-    /// The newcomer is refused.
-    RejectNew,
-    /// The session that started first ends.
-    RevokeOldest,
-    /// The session without activity for the longest time ends.
-    RevokeLeastRecent,
 }
 
 #[cfg(test)]

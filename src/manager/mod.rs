@@ -78,7 +78,7 @@ use crate::{
         records::{flush::ChunkSize, nodes::Nodes, store_time::StoreTime, watch::Watchers},
         refresh::Refreshing,
         request::{current::Authenticated, notice::NoticedBrowsers, refusals::Refusals},
-        settings::{Limits, Timings},
+        settings::{Limits, Timings, companions::Companions},
         upkeep::{background::Background, setup::Setup},
     },
     metrics::{Answered, Metrics, Stopwatch},
@@ -152,6 +152,7 @@ pub(crate) struct Inner {
     background: Background,
     metrics: Metrics,
     setup: Setup,
+    _companions: Companions,
 }
 
 /// Who verifies tokens, and who issues them.

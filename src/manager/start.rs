@@ -8,7 +8,7 @@ use crate::{
     bus::Cause,
     device::{ClientDevice, ClientInfo, Standing},
     error::{Error, ErrorKind},
-    event::SessionEvent,
+    event::{Misconfiguration, SessionEvent},
     id::{InvalidUserId, SessionKey, UserId},
     logging,
     manager::{
@@ -29,7 +29,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidUserId`], [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
+    /// They are logged with their cause, except that a limit was reached: [`ErrorKind::InvalidUserId`],
+    /// [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
     /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::Unavailable`] when the store failed: there may then be a record that
     /// nobody has a token for.
     ///
@@ -172,6 +173,10 @@ impl StartSession {
     }
 
     async fn start(self) -> Result<StartedSession, Error> {
+        self.try_start().await.inspect_err(log_failure)
+    }
+
+    async fn try_start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
         inner.background.ensure_running(&inner);
@@ -217,6 +222,10 @@ impl StartSession {
     ///
     /// As [`SessionManager::start`].
     pub async fn without_token(self) -> Result<Session, Error> {
+        self.try_start_without_token().await.inspect_err(log_failure)
+    }
+
+    async fn try_start_without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
         inner.background.ensure_running(&inner);
@@ -233,6 +242,10 @@ impl StartSession {
     fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let carried = Carried { claims: self.claims?, persistence: self.persistence };
         let client = self.client.parts();
+        let same_device = self.same_device.unwrap_or(inner.limits.same_device());
+        if client.on.id().is_none() && same_device == SameDevice::Replace {
+            inner.warn_once(Misconfiguration::ReplaceWithoutDevice);
+        }
         let now = inner.clock.now();
         let mut session = Session::new(self.user?, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
@@ -262,6 +275,13 @@ impl IntoFuture for StartSession {
 impl fmt::Debug for StartSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartSession").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// Applications tend to answer a failed sign-in with a bare 500. That a limit has refused one is no failure.
+fn log_failure(error: &Error) {
+    if error.kind() != ErrorKind::TooManySessions {
+        logging::start_failed(error);
     }
 }
 
@@ -374,6 +394,8 @@ impl Inner {
         }
         let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();
-        self.listeners.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
+        let first_device = new_device && self.is_first_device(session).await;
+        let session = Arc::clone(session);
+        self.listeners.tell(&SessionEvent::Started { session, new_device, first_device, new_location });
     }
 }

@@ -40,6 +40,8 @@ mod rejection;
 mod require;
 mod service;
 mod settings;
+#[cfg(feature = "testing")]
+mod signed_in;
 mod unread;
 
 #[cfg(feature = "axum")]

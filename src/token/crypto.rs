@@ -21,39 +21,97 @@ pub(super) const NO_PROVIDER: &str =
 /// Whether signatures can be made and verified.
 pub(super) const HAS_PROVIDER: bool = cfg!(any(feature = "aws_lc_rs", feature = "rust_crypto"));
 
-/// The four algorithms; a ring has exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
+/// How a token is signed (RFC 7518 §3, RFC 8037); a ring has exactly one.
+///
+/// This crate signs with four of them: HS256, EdDSA, ES256 and RS256. The others are for tokens that somebody else signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
     Hs256,
+    /// HMAC with SHA-384; only verified.
+    Hs384,
+    /// HMAC with SHA-512; only verified.
+    Hs512,
+    /// Ed25519.
     EdDsa,
+    /// ECDSA on P-256 with SHA-256.
     Es256,
+    /// ECDSA on P-384 with SHA-384; only verified.
+    Es384,
+    /// RSA (PKCS#1 v1.5) with SHA-256.
     Rs256,
+    /// RSA (PKCS#1 v1.5) with SHA-384; only verified.
+    Rs384,
+    /// RSA (PKCS#1 v1.5) with SHA-512; only verified.
+    Rs512,
+    /// RSA (PSS) with SHA-256; only verified.
+    Ps256,
 }
 
 impl Algorithm {
     /// The value of the `alg` header, compared byte by byte.
-    pub(super) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
             Self::EdDsa => "EdDSA",
             Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+        }
+    }
+
+    /// Whether this crate signs with it, so that a key without another name is meant for it.
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::Hs256 | Self::EdDsa | Self::Es256 | Self::Rs256)
+    }
+
+    /// How long its hash is, and so an HMAC, and the least secret for one.
+    pub(super) const fn hash_bytes(self) -> usize {
+        match self {
+            Self::Hs256 | Self::Es256 | Self::Rs256 | Self::Ps256 => 32,
+            Self::Hs384 | Self::Es384 | Self::Rs384 => 48,
+            Self::Hs512 | Self::Rs512 | Self::EdDsa => 64,
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Hs256, Self::EdDsa, Self::Es256, Self::Rs256].into_iter().find(|algorithm| algorithm.name() == name)
+        ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     const fn in_library(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Self::Hs384 => jsonwebtoken::Algorithm::HS384,
+            Self::Hs512 => jsonwebtoken::Algorithm::HS512,
             Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::Es384 => jsonwebtoken::Algorithm::ES384,
             Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::Rs384 => jsonwebtoken::Algorithm::RS384,
+            Self::Rs512 => jsonwebtoken::Algorithm::RS512,
+            Self::Ps256 => jsonwebtoken::Algorithm::PS256,
         }
     }
 }
+
+const ALL: [Algorithm; 10] = [
+    Algorithm::Hs256,
+    Algorithm::Hs384,
+    Algorithm::Hs512,
+    Algorithm::EdDsa,
+    Algorithm::Es256,
+    Algorithm::Es384,
+    Algorithm::Rs256,
+    Algorithm::Rs384,
+    Algorithm::Rs512,
+    Algorithm::Ps256,
+];
 
 pub(super) fn sign(algorithm: Algorithm, key: &EncodingKey, message: &[u8]) -> Result<Vec<u8>, Error> {
     let signer = (PROVIDER.signer_factory)(&algorithm.in_library(), key)?;

@@ -146,7 +146,7 @@ impl TokenOptions {
             return Err(token("the longest lifetime is more than zero and at most ten years"));
         }
         let claim = &*self.session_id_claim;
-        if !is_between(claim, 1, NAME_BYTES_MAX) || !claim.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_name_of_claim(claim) || claim.len() > NAME_BYTES_MAX {
             return Err(token(format!(
                 "the claim of the session id has 1 to {NAME_BYTES_MAX} visible ASCII characters"
             )));
@@ -184,6 +184,11 @@ impl Default for TokenOptions {
 
 fn is_between(text: &str, shortest: usize, longest: usize) -> bool {
     (shortest..=longest).contains(&text.len())
+}
+
+/// Whether a claim can have this name: 1 to 512 visible ASCII characters.
+pub(super) fn is_name_of_claim(name: &str) -> bool {
+    is_between(name, 1, TEXT_BYTES_MAX) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// RFC 6838 §4.2, in lower case.

@@ -88,6 +88,10 @@ impl TokenVerifier {
         Ok(Self { keys, options })
     }
 
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     pub(crate) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         self.verify_as(token, now, None)
     }

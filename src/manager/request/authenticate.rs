@@ -9,7 +9,7 @@ use crate::{
     id::{SessionId, UserId},
     logging,
     manager::{
-        Endings, Inner, SessionManager, Verifier,
+        Adoption, Endings, Inner, SessionManager, Verifier,
         records::advance::MOST_ROUNDS,
         request::{
             CurrentSession, adopt,
@@ -21,7 +21,7 @@ use crate::{
     metrics::{LookedUp, Outcome},
     policy::Denied,
     session::{Ending, Session},
-    token::{TokenRejection, VerifiedToken},
+    token::{KeyRing, TokenRejection, VerifiedToken},
 };
 
 /// What the cache says of a request's token.
@@ -98,7 +98,7 @@ impl SessionManager {
     /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
     pub(crate) fn known(&self, token: &[u8], source: CredentialSource) -> Option<CurrentSession> {
         let (inner, now) = (&self.inner, self.inner.clock.coarse_ticks());
-        match inner.cache.get(token, now, inner.tokens.verifier.key_revision()) {
+        match inner.cache.get(token, now, inner.key_revision()) {
             Lookup::Hit(entry) => {
                 inner.metrics.looked_up(LookedUp::Hit);
                 Some(CurrentSession::new(entry, source, now))
@@ -110,7 +110,7 @@ impl SessionManager {
     /// Looks a token up in the cache, and says what is left to be done. Never waits.
     pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
         let (inner, now) = (&self.inner, self.inner.clock.coarse_ticks());
-        let key_revision = inner.tokens.verifier.key_revision();
+        let key_revision = inner.key_revision();
         match inner.cache.get(token, now, key_revision) {
             Lookup::Hit(entry) => {
                 inner.metrics.looked_up(LookedUp::Hit);
@@ -251,6 +251,18 @@ impl Inner {
     }
 
     fn verify_at(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        match self.verify_ours(token, now) {
+            Err(why) if !matches!(why, TokenRejection::Expired | TokenRejection::IssuedInFuture) => {
+                match self.verify_foreign(token, now) {
+                    Some(verified @ (Ok(_) | Err(TokenRejection::Expired))) => verified,
+                    _ => Err(why),
+                }
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_ours(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
             Verifier::Own(verifier) => match verifier.verify(token, now) {
                 Err(TokenRejection::SessionIdClaim) if self.adoption.is_some() => {
@@ -287,9 +299,15 @@ impl Inner {
         seen_here.map_or(session.last_active_at, |at| at.max(session.last_active_at))
     }
 
+    /// What changes when a key is added or retired.
+    pub(super) fn key_revision(&self) -> u64 {
+        let of_old_tokens = self.adoption.as_ref().map_or(0, Adoption::key_revision);
+        self.tokens.verifier.key_revision().wrapping_add(of_old_tokens << 32)
+    }
+
     /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
     pub(in crate::manager) fn is_current(&self, current: &CurrentSession) -> bool {
-        let key_revision = self.tokens.verifier.key_revision();
+        let key_revision = self.key_revision();
         matches!(self.cache.get(current.entry().token(), self.clock.coarse_ticks(), key_revision), Lookup::Hit(_))
     }
 
@@ -329,7 +347,14 @@ impl Inner {
 }
 
 impl Verifier {
-    /// What changes when a key is added or retired.
+    /// The keys that sign the tokens of this crate.
+    pub(in crate::manager) fn own_keys(&self) -> Option<&KeyRing> {
+        match self {
+            Self::Own(verifier) => Some(verifier.keys()),
+            Self::Application(_) | Self::Upstream => None,
+        }
+    }
+
     pub(in crate::manager) fn key_revision(&self) -> u64 {
         match self {
             Self::Own(verifier) => verifier.revision(),

@@ -1,4 +1,4 @@
-use std::{fmt, hash::RandomState, sync::Arc, time::Duration};
+use std::{fmt, hash::RandomState, mem, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -23,6 +23,7 @@ use crate::{
         settings::{
             RefreshPolicy,
             clients::{DEVICE_LIFETIME, DeviceCookie},
+            companions::Companions,
             limits::Limits,
             travel::Origins,
         },
@@ -78,6 +79,8 @@ use crate::{
 pub struct SessionManagerBuilder {
     store: Arc<dyn SessionStore>,
     pub(in crate::manager) proof: Option<Proof>,
+    /// Whether two different ways were chosen.
+    pub(in crate::manager) proven_differently: bool,
     pub(in crate::manager) token_options: TokenOptions,
     pub(in crate::manager) transport: Transport,
     pub(in crate::manager) origins: Origins,
@@ -120,9 +123,10 @@ impl SessionManagerBuilder {
         Self {
             store,
             proof: None,
+            proven_differently: false,
             token_options: TokenOptions::new(),
             transport: Transport::Bearer,
-            origins: Origins::Own { and: Vec::new() },
+            origins: Origins::default(),
             site_data: SiteData::Kept,
             refresh: None,
             adoption: None,
@@ -151,25 +155,29 @@ impl SessionManagerBuilder {
         }
     }
 
-    /// The keys that sign and verify tokens. The last call among this, [`verifier`](Self::verifier) and
-    /// [`verified_upstream`](Self::verified_upstream) counts.
-    pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.proof = Some(Proof::Keys(keys));
-        self
+    /// The keys that sign and verify tokens. It excludes [`verifier`](Self::verifier) and
+    /// [`verified_upstream`](Self::verified_upstream).
+    pub fn keys(self, keys: KeyRing) -> Self {
+        self.proven_by(Proof::Keys(keys))
     }
 
     /// A verifier of the application's own. The manager then issues no tokens; sessions are started with
     /// [`StartSession::without_token`](crate::StartSession::without_token), and the application puts the session's id into
     /// its own token.
-    pub fn verifier(mut self, verifier: impl VerifyToken) -> Self {
-        self.proof = Some(Proof::Application(Arc::new(verifier)));
-        self
+    pub fn verifier(self, verifier: impl VerifyToken) -> Self {
+        self.proven_by(Proof::Application(Arc::new(verifier)))
     }
 
     /// An outer layer verifies the token, and leaves a [`VerifiedToken`](crate::token::VerifiedToken) in the request's
     /// extensions. No header is read then, and the manager issues no tokens.
-    pub fn verified_upstream(mut self) -> Self {
-        self.proof = Some(Proof::Upstream);
+    pub fn verified_upstream(self) -> Self {
+        self.proven_by(Proof::Upstream)
+    }
+
+    fn proven_by(mut self, proof: Proof) -> Self {
+        let differs = |earlier: &Proof| mem::discriminant(earlier) != mem::discriminant(&proof);
+        self.proven_differently |= self.proof.as_ref().is_some_and(differs);
+        self.proof = Some(proof);
         self
     }
 
@@ -294,20 +302,22 @@ impl SessionManagerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, a cookie that
-    /// browsers would refuse, refresh tokens without a secret, times out of bounds, or an idle timeout that could pass
-    /// between two records of activity.
+    /// browsers would refuse, refresh tokens without a secret, times out of bounds, an idle timeout that could pass between two
+    /// records of activity, or a setting that another one takes the effect from.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let timings = self.timings()?;
         self.limits.check()?;
         let credentials = self.checked_credentials()?;
         let refreshing = self.checked_refreshing()?;
         let device_cookie = DeviceCookie::new(&self)?;
+        self.check_contradictions(device_cookie.as_ref())?;
         if let Some(adoption) = &self.adoption {
             adoption.check(self.retention, self.store.facts().retention)?;
         }
         let clock = SteadyClock::new(Arc::clone(&self.clock));
         let store_time = StoreTime::new(clock.ticks());
         let nodes = self.nodes(&self.store, &clock, timings.cache_ttl)?;
+        let companions = Companions::join(self.store.name(), nodes.is_some());
         let tokens = match self.proof {
             None => return Err(invalid("no keys: call `keys`, `verifier` or `verified_upstream`")),
             Some(Proof::Keys(keys)) => {
@@ -356,6 +366,7 @@ impl SessionManagerBuilder {
             background: Background::new(),
             metrics: Metrics::new(),
             setup: Setup::default(),
+            _companions: companions,
         };
         Ok(SessionManager::from_inner(Arc::new(inner)))
     }

@@ -8,6 +8,8 @@
 
 pub(super) mod builder;
 mod clients;
+pub(super) mod companions;
+mod contradictions;
 mod limits;
 mod refresh;
 mod timings;

@@ -13,9 +13,12 @@ use crate::{
 };
 
 /// Where unsafe requests with a cookie may come from.
-pub(in crate::manager) enum Origins {
-    Own { and: Vec<String> },
-    Unchecked,
+#[derive(Default)]
+pub(in crate::manager) struct Origins {
+    /// Besides the application's own.
+    pub(in crate::manager) trusted: Vec<String>,
+    /// Whether the application checks them itself.
+    pub(in crate::manager) are_unchecked: bool,
 }
 
 /// # How tokens travel, and how they are renewed
@@ -29,7 +32,7 @@ impl SessionManagerBuilder {
     /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
     /// it: `https://app.example.com`. Default: none.
     pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
+        self.origins.trusted = origins.into_iter().map(Into::into).collect();
         self
     }
 
@@ -48,7 +51,7 @@ impl SessionManagerBuilder {
     /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
     /// does not prevent it.
     pub fn insecure_without_csrf_check(mut self) -> Self {
-        self.origins = Origins::Unchecked;
+        self.origins.are_unchecked = true;
         self
     }
 
@@ -67,10 +70,8 @@ impl SessionManagerBuilder {
 
     pub(in crate::manager) fn checked_credentials(&self) -> Result<Credentials, ConfigError> {
         let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
-        let csrf = match &self.origins {
-            Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
-            Origins::Unchecked => None,
-        };
+        let csrf = CsrfPolicy::new(&self.origins.trusted).map_err(|error| refused(&error.to_string()))?;
+        let csrf = (!self.origins.are_unchecked).then_some(csrf);
         let refresh_path = self.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
         let credentials = Credentials::new(&self.transport, refresh_path, csrf);
         let credentials = credentials.map_err(|error| refused(&error.to_string()))?;

@@ -48,7 +48,7 @@ pub(super) fn code() -> ObjectBuilder {
 }
 
 /// Every code that a problem of this crate has. `tests/it/http/openapi.rs` looks for others in the source.
-const CODES: [(&str, &str); 25] = [
+const CODES: [(&str, &str); 26] = [
     ("invalid_request", "several credentials, or a malformed one"),
     ("invalid_query", "a parameter cannot be read"),
     ("invalid_body", "the body cannot be read"),
@@ -70,6 +70,7 @@ const CODES: [(&str, &str); 25] = [
     ("session_not_found", "the user has no such session"),
     ("device_not_found", "the user has no such device"),
     ("too_many_sessions", "a sign-in was refused because of a limit"),
+    ("clocks_disagree", "the token was issued in the future, as this node's clock has it; try again"),
     ("store_unavailable", "the store does not answer; try again after a moment"),
     ("internal", "something went wrong in the server"),
     ("session_layer_missing", "a mistake of the application's developers"),

@@ -74,7 +74,7 @@ pub(in crate::token) fn read(
 }
 
 /// The times of a token are whole seconds, and what is compared with them must be too.
-fn whole_seconds(duration: Duration) -> Duration {
+pub(in crate::token) fn whole_seconds(duration: Duration) -> Duration {
     let started = u64::from(duration.subsec_nanos() > 0);
     Duration::from_secs(duration.as_secs().saturating_add(started))
 }
@@ -92,7 +92,7 @@ struct Claims<'a> {
 }
 
 #[derive(Default)]
-enum Audience<'a> {
+pub(in crate::token) enum Audience<'a> {
     #[default]
     Absent,
     One(Cow<'a, str>),
@@ -127,7 +127,7 @@ impl<'a> Claims<'a> {
 }
 
 impl<'a> Audience<'a> {
-    fn decode(item: Item<'a>) -> Result<Self, Invalid> {
+    pub(in crate::token) fn decode(item: Item<'a>) -> Result<Self, Invalid> {
         match item {
             Item::String(one) => Ok(Self::One(one)),
             item => strings(&item).map(Self::Several),
@@ -135,7 +135,7 @@ impl<'a> Audience<'a> {
     }
 
     /// A token with an audience is refused where none is configured (RFC 7519 §4.1.3).
-    fn fits(&self, us: Option<&str>) -> bool {
+    pub(in crate::token) fn fits(&self, us: Option<&str>) -> bool {
         let Some(us) = us else { return matches!(self, Self::Absent) };
         match self {
             Self::Absent => false,
@@ -174,7 +174,7 @@ fn generation(item: &Item<'_>) -> Result<u32, Invalid> {
 }
 
 /// A NumericDate (RFC 7519 §2): a number of seconds since the epoch, perhaps with a fraction, which is rounded down.
-fn numeric_date(item: &Item<'_>) -> Result<Timestamp, Invalid> {
+pub(in crate::token) fn numeric_date(item: &Item<'_>) -> Result<Timestamp, Invalid> {
     let Item::Number(number) = item else { return Err(Invalid) };
     if number.starts_with('-') {
         return Err(Invalid);

@@ -46,6 +46,7 @@ pub struct SigningKey {
 #[must_use]
 pub struct VerifyingKey {
     pub(super) kid: Option<String>,
+    pub(super) algorithm: Algorithm,
     pub(super) material: Material,
     pub(super) verifier: DecodingKey,
 }
@@ -56,6 +57,7 @@ pub(super) enum Material {
     Secret,
     Ed25519 { x: [u8; 32] },
     P256 { x: [u8; 32], y: [u8; 32] },
+    P384 { x: [u8; 48], y: [u8; 48] },
     Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
@@ -154,9 +156,7 @@ impl VerifyingKey {
     ///
     /// Like [`SigningKey::hs256`].
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let secret = secret.as_ref();
-        check_secret(secret)?;
-        Ok(Self { kid: None, material: Material::Secret, verifier: DecodingKey::from_secret(secret) })
+        Self::secret_of(Algorithm::Hs256, secret.as_ref())
     }
 
     /// Ed25519, with a public key in PEM form; of a private one, the public half is taken.
@@ -209,12 +209,28 @@ impl VerifyingKey {
         self
     }
 
+    pub(super) fn secret_of(algorithm: Algorithm, secret: &[u8]) -> Result<Self, ConfigError> {
+        check_secret(algorithm, secret)?;
+        Ok(Self::of_secret(algorithm, secret))
+    }
+
+    pub(super) fn of_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
+        Self { kid: None, algorithm, material: Material::Secret, verifier: DecodingKey::from_secret(secret) }
+    }
+
+    /// The same key for another algorithm of its kind.
+    pub(super) fn for_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
     pub(super) fn ed25519(x: &[u8]) -> Result<Self, ConfigError> {
         let x: [u8; 32] = x.try_into().map_err(|_| invalid("a public Ed25519 key has 32 bytes"))?;
         if !curve::is_on_ed25519(&x) {
             return Err(invalid("the public key is not a usable point of Ed25519"));
         }
-        Self { kid: None, material: Material::Ed25519 { x }, verifier: DecodingKey::from_ed_der(&x) }.tested()
+        let verifier = DecodingKey::from_ed_der(&x);
+        Self { kid: None, algorithm: Algorithm::EdDsa, material: Material::Ed25519 { x }, verifier }.tested()
     }
 
     pub(super) fn p256(x: &[u8], y: &[u8]) -> Result<Self, ConfigError> {
@@ -225,7 +241,8 @@ impl VerifyingKey {
             return Err(invalid("the public key is not a point of P-256"));
         }
         let point = [&[4][..], &x, &y].concat();
-        Self { kid: None, material: Material::P256 { x, y }, verifier: DecodingKey::from_ec_der(&point) }.tested()
+        let verifier = DecodingKey::from_ec_der(&point);
+        Self { kid: None, algorithm: Algorithm::Es256, material: Material::P256 { x, y }, verifier }.tested()
     }
 
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, ConfigError> {
@@ -248,21 +265,17 @@ impl VerifyingKey {
             return Err(invalid(format!("the exponent of an RSA key has at most {RSA_EXPONENT_BITS_MAX} bits")));
         }
         let verifier = DecodingKey::from_rsa_raw_components(n, e);
-        Self { kid: None, material: Material::Rsa { n: n.to_vec(), e: e.to_vec() }, verifier }.tested()
+        let material = Material::Rsa { n: n.to_vec(), e: e.to_vec() };
+        Self { kid: None, algorithm: Algorithm::Rs256, material, verifier }.tested()
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
-        match self.material {
-            Material::Secret => Algorithm::Hs256,
-            Material::Ed25519 { .. } => Algorithm::EdDsa,
-            Material::P256 { .. } => Algorithm::Es256,
-            Material::Rsa { .. } => Algorithm::Rs256,
-        }
+        self.algorithm
     }
 
-    /// Whether this and `other` are the same key, even under different names.
-    pub(super) fn is_same_key(&self, other: &Self) -> bool {
-        self.material == other.material && self.secret() == other.secret()
+    /// Whether this and `other` are the same key, whatever they are called.
+    pub(in crate::token) fn is_same_key(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.material == other.material && self.secret() == other.secret()
     }
 
     fn secret(&self) -> Option<&[u8]> {
@@ -274,24 +287,25 @@ impl VerifyingKey {
 
     /// Every algorithm has signatures of one length; a signature of another is not worth the arithmetic.
     pub(super) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
-        let length = match &self.material {
-            Material::Secret => 32,
-            Material::Ed25519 { .. } | Material::P256 { .. } => 64,
-            Material::Rsa { n, .. } => n.len(),
-        };
-        signature.len() == length && crypto::verifies(self.algorithm(), &self.verifier, message, signature)
+        signature.len() == self.signature_bytes()
+            && crypto::verifies(self.algorithm(), &self.verifier, message, signature)
     }
 
     /// S25: a public key cannot sign, but it can be made to look at a signature that is not its own.
-    fn tested(self) -> Result<Self, ConfigError> {
-        let length = match &self.material {
-            Material::Rsa { n, .. } => n.len(),
-            _ => 64,
-        };
-        if self.verifies(SELF_TEST, &vec![1; length]) {
+    pub(super) fn tested(self) -> Result<Self, ConfigError> {
+        if self.verifies(SELF_TEST, &vec![1; self.signature_bytes()]) {
             return Err(invalid("the key verifies a signature that nobody made"));
         }
         Ok(self)
+    }
+
+    fn signature_bytes(&self) -> usize {
+        match &self.material {
+            Material::Secret => self.algorithm.hash_bytes(),
+            Material::Ed25519 { .. } | Material::P256 { .. } => 64,
+            Material::P384 { .. } => 96,
+            Material::Rsa { n, .. } => n.len(),
+        }
     }
 }
 
@@ -314,11 +328,11 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// S21, S02.
-fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
-    if secret.len() < SECRET_BYTES_MIN {
-        let length = secret.len();
-        return Err(weak(format!("an HMAC secret has at least {SECRET_BYTES_MIN} bytes, this one has {length}")));
+/// S21, S02: RFC 7518 §3.2.
+fn check_secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), ConfigError> {
+    let (least, length) = (algorithm.hash_bytes(), secret.len());
+    if length < least {
+        return Err(weak(format!("an HMAC secret has at least {least} bytes, this one has {length}")));
     }
     let distinct = secret.iter().collect::<BTreeSet<_>>().len();
     if distinct < SECRET_DISTINCT_MIN {
@@ -329,7 +343,12 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
             "this HMAC secret stands in documentation, where anyone can read it: make one of random bytes",
         ));
     }
-    // Public keys are public: anyone who can read this one could sign with it.
+    check_is_no_key_file(secret)
+}
+
+/// S02.
+pub(super) fn check_is_no_key_file(secret: &[u8]) -> Result<(), ConfigError> {
+    // Public keys are public: whoever can read this one could sign with it.
     let start = secret.trim_ascii_start();
     let is_jwk = start.starts_with(b"{") && secret.windows(5).any(|window| window == b"\"kty\"");
     if is_jwk || KEY_FILES.iter().any(|format| start.starts_with(format)) {
@@ -338,11 +357,11 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn read_pem(pem: &[u8]) -> Result<KeyFile, ConfigError> {
+pub(super) fn read_pem(pem: &[u8]) -> Result<KeyFile, ConfigError> {
     pem::read(pem).map_err(invalid)
 }
 
-fn mismatch(found: &KeyFile, wanted: &str) -> ConfigError {
+pub(super) fn mismatch(found: &KeyFile, wanted: &str) -> ConfigError {
     invalid(format!("the file holds {}, where {wanted} belongs", found.name()))
 }
 
@@ -350,7 +369,7 @@ pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::InvalidKey, message)
 }
 
-fn weak(message: impl Into<Cow<'static, str>>) -> ConfigError {
+pub(super) fn weak(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::WeakKey, message)
 }
 
@@ -365,8 +384,6 @@ fn bit_length(number: &[u8]) -> usize {
     number.len() * 8 - leading
 }
 
-/// RFC 7518 §3.2.
-const SECRET_BYTES_MIN: usize = 32;
 /// 32 random hexadecimal digits hold fewer different ones than this once in thirty million times.
 const SECRET_DISTINCT_MIN: usize = 8;
 const KEY_FILES: [&[u8]; 4] = [b"-----BEGIN ", b"---- BEGIN ", b"ssh-", b"ecdsa-sha2-"];

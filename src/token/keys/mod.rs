@@ -11,6 +11,7 @@ mod builder;
 mod curve;
 mod der;
 mod documented;
+mod foreign;
 mod jwk;
 mod key;
 mod pem;

@@ -74,6 +74,24 @@ async fn a_layer_in_shadow_mode_for_a_week_is_told_once() -> TestResult {
     Ok(())
 }
 
+/// Without an id nothing can be replaced, and nobody would notice.
+#[tokio::test]
+async fn replacing_sessions_of_clients_without_device_ids_is_told_once() -> TestResult {
+    use tower_device_sessions::{ClientInfo, DeviceId, policy::SameDevice};
+
+    let kit = Kit::with(|builder| builder.same_device(SameDevice::Replace));
+    drop(kit.sessions.start("ann", ClientInfo::new().device_id(Some(DeviceId::new()))).await?);
+    assert_eq!(warnings(&kit), []);
+    for _ in 0..2 {
+        drop(kit.sign_in("ann").await);
+    }
+    assert_eq!(warnings(&kit), [Misconfiguration::ReplaceWithoutDevice]);
+    let keeping = Kit::new();
+    drop(keeping.sign_in("ann").await);
+    assert_eq!(warnings(&keeping), []);
+    Ok(())
+}
+
 /// This machine by a name that nobody takes for it, and that systems resolve to a loopback address.
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
 const A_STRANGERS_NAME: &str = "127.1";

@@ -3,6 +3,7 @@
 mod admin;
 #[cfg(feature = "pages")]
 mod browser;
+mod cors;
 #[cfg(feature = "openapi")]
 mod openapi;
 #[cfg(feature = "pages")]

@@ -255,3 +255,19 @@ async fn a_tonic_client_sees_an_outage_as_unavailable() -> TestResult {
     assert_eq!(outage.map_err(|status| status.code()), Err(Code::Unavailable));
     Ok(())
 }
+
+/// Tonic's server says who its peer is in a way of its own.
+#[cfg(feature = "tonic")]
+#[tokio::test]
+async fn the_address_of_a_tonic_client_is_known() -> TestResult {
+    let kit = Kit::new();
+    let channel = serve(&kit.sessions, false).await?;
+    let started = kit.sign_in("ann").await;
+    assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
+    kit.clock.advance(std::time::Duration::from_secs(120));
+    assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
+    assert!(kit.sessions.flush_activity().await);
+    let record = kit.sessions.find(&started.session().user_id, started.session().id).await?.ok_or("gone")?;
+    assert_eq!(record.last_ip, Some(std::net::Ipv4Addr::LOCALHOST.into()));
+    Ok(())
+}

@@ -230,7 +230,7 @@ impl VerifyToken for Plain {
 
 #[tokio::test]
 async fn an_application_may_bring_its_own_verifier() -> TestResult {
-    let kit = Kit::with(|builder| builder.verifier(Plain));
+    let kit = Kit::without_keys(|builder| builder.verifier(Plain));
     let session = kit.sessions.start("ann", Default::default()).without_token().await?;
     let app = kit.app();
     let token = format!("ann~{}", session.id);
@@ -246,7 +246,7 @@ async fn an_application_may_bring_its_own_verifier() -> TestResult {
 /// An outer layer has verified the token; no header is read.
 #[tokio::test]
 async fn an_outer_layer_may_have_verified_the_token() -> TestResult {
-    let kit = Kit::with(|builder| builder.verified_upstream());
+    let kit = Kit::without_keys(|builder| builder.verified_upstream());
     let session = kit.sessions.start("ann", Default::default()).without_token().await?;
     let asked = |sessions: &SessionManager, user: &str| {
         let now = session.created_at;

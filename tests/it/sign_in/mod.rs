@@ -9,6 +9,7 @@ pub mod limits;
 mod mmdb;
 mod name_figures;
 mod naming;
+mod old_tokens;
 mod places;
 mod step_up;
 mod trust;

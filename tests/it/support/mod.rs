@@ -95,10 +95,24 @@ impl Kit {
         clock: ManualClock,
         settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
     ) -> Self {
+        Self::proven(store, clock, |builder| settings(builder.keys(KeyRing::hs256(SECRET).expect("a good secret"))))
+    }
+
+    /// A kit whose manager is given no keys, for settings that prove tokens in another way.
+    pub fn without_keys(settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder) -> Self {
+        Self::proven(FailingStore::new(MemoryStore::new()), ManualClock::new(), |builder| {
+            settings(builder.store_deadline(Duration::from_secs(60)))
+        })
+    }
+
+    fn proven(
+        store: FailingStore,
+        clock: ManualClock,
+        settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
+    ) -> Self {
         let events = Events::default();
         let told = events.clone();
         let builder = SessionManager::builder(store.clone())
-            .keys(KeyRing::hs256(SECRET).expect("a good secret"))
             .clock(clock.clone())
             .on_event(move |event: &SessionEvent| told.0.lock().expect("no listener panics").push(event.clone()));
         let sessions = settings(builder).build().expect("good settings");

@@ -26,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "event",
             "host",
             "id",
+            "limit",
             "location",
             "policy",
             "privacy",

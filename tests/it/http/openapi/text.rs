@@ -73,7 +73,8 @@ fn every_operation_is_described_and_belongs_to_a_tag_that_is() {
 /// The codes that a source file gives to problems: the texts that stand where a code does.
 fn codes_of(source: &str) -> Vec<&str> {
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let calls = ["Problem::new(StatusCode::", "Self::new(StatusCode::", "unauthorized(", "bad_request(", "=> (\""];
+    let calls =
+        ["Problem::new(StatusCode::", "Self::new(StatusCode::", "unauthorized(", "bad_request(", "=> (\"", "code: \""];
     let mut codes = Vec::new();
     for call in calls {
         for rest in code.split(call).skip(1) {
@@ -114,4 +115,22 @@ fn every_code_of_a_problem_is_in_the_list() {
         }
     }
     assert!(found >= 20, "only {found} codes were found");
+}
+
+/// The page has each code once, with what it is answered with, its cause and its cure.
+#[test]
+fn every_code_has_its_cause_and_its_cure_in_the_guide() {
+    let document = document();
+    let list = document.pointer("/components/schemas/DeviceSessionProblemCode/enum").and_then(Value::as_array);
+    let mut codes: Vec<&str> = list.expect("a list of codes").iter().filter_map(Value::as_str).collect();
+    let rows = include_str!("../../../../src/guide/errors.md").lines().filter(|line| line.starts_with("| `"));
+    let mut explained = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert!(cells.len() >= 3 && cells.iter().all(|cell| !cell.is_empty()), "{row}");
+        explained.push(cells[0].trim_matches('`'));
+    }
+    codes.sort_unstable();
+    explained.sort_unstable();
+    assert_eq!(explained, codes);
 }
