@@ -4,9 +4,9 @@
 //! cargo bench --bench http
 //! ```
 //!
-//! The client is `oha` (`cargo install oha`) or `wrk` (`apt-get install wrk`), whichever is found. Client and server share
-//! the machine, so that the absolute numbers say little; that both servers meet the same client makes them comparable.
-//! They take turns in short rounds, and the medians are compared.
+//! The client is `oha` (`cargo install oha`) or `wrk` (`apt-get install wrk`), whichever is found. Client and server
+//! share the machine, so that the absolute numbers say little; that both servers meet the same client makes them
+//! comparable. They take turns in short rounds, and the medians are compared.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends by panicking")]
 #![allow(clippy::wildcard_imports, missing_docs, unreachable_pub, dead_code, reason = "nothing here is for others")]

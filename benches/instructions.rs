@@ -38,8 +38,8 @@ use support::NoopLayer;
 
 type App = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
 
-/// What is counted, and what with: the layer inside `Router::layer` and around the router beside a layer that does nothing,
-/// and the token in a cookie, behind ten others, beside the same in `Authorization`.
+/// What is counted, and what with: the layer inside `Router::layer` and around the router beside a layer that does
+/// nothing, and the token in a cookie, behind ten others, beside the same in `Authorization`.
 const CASES: [(&str, &str, &str); 3] = [
     ("inside Router::layer", "inner-noop", "inner-cached"),
     ("around the router", "outer-noop", "outer-cached"),

@@ -4,9 +4,9 @@
 //! cargo bench --bench request
 //! ```
 //!
-//! `stages` goes through a cached request from the inside to the outside, so that what a stage adds is the difference to
-//! those it contains. `comparison` puts the layer into an Axum router, beside the bare handler, a layer that does nothing,
-//! and one that verifies the token with `jsonwebtoken` and knows no sessions.
+//! `stages` goes through a cached request from the inside to the outside, so that what a stage adds is the difference
+//! to those it contains. `comparison` puts the layer into an Axum router, beside the bare handler, a layer that does
+//! nothing, and one that verifies the token with `jsonwebtoken` and knows no sessions.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a benchmark that cannot go on ends by panicking")]
 #![allow(clippy::wildcard_imports, missing_docs, unreachable_pub, dead_code, reason = "nothing here is for others")]

@@ -1,4 +1,4 @@
-//! Server-sent events that end with the session, and say why.
+//! Server-sent events that end with the session and say why.
 //!
 //! ```text
 //! cargo run --example event_stream
@@ -52,7 +52,7 @@ struct Login {
     user: String,
 }
 
-/// Signs anybody in who says who they are. An application asks for more.
+/// Signs in anyone who gives a name. An application checks more.
 async fn login(
     State(sessions): State<SessionManager>,
     client: ClientInfo,
@@ -61,7 +61,7 @@ async fn login(
     sessions.start(user, client).await
 }
 
-/// Proxies cut what is silent for a minute, and nginx keeps events back unless it is asked not to.
+/// Proxies cut connections that are silent for a minute, and nginx buffers events unless told not to.
 async fn events(_session: CurrentSession) -> impl IntoResponse {
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(20));
     ([("x-accel-buffering", "no")], Sse::new(ticks()).keep_alive(keep_alive))

@@ -100,7 +100,7 @@ fn sign_in() -> Operation {
         .build()
 }
 
-/// Lets through anyone who knows the token of administrators.
+/// Accepts anyone who has the administrators' token.
 async fn guard(mut request: Request, next: Next) -> Result<Response, StatusCode> {
     let expected = env::var("ADMIN_TOKEN").map(|token| format!("Bearer {token}")).map_err(|_| StatusCode::FORBIDDEN)?;
     let sent = request.headers().get(header::AUTHORIZATION);
@@ -116,7 +116,7 @@ struct Login {
     user: String,
 }
 
-/// Signs anybody in who says who they are. An application asks for more.
+/// Signs in anyone who gives a name. An application checks more.
 async fn login(
     State(sessions): State<SessionManager>,
     client: ClientInfo,

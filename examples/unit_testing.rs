@@ -5,8 +5,8 @@
 //! ```
 //!
 //! [`ManualClock`](tower_device_sessions::clock::ManualClock) moves time, [`MemoryStore`] keeps the records, and
-//! `tower::ServiceExt::oneshot` sends a request. The application is a function of its session manager, which is all that
-//! a test has to bring along.
+//! `tower::ServiceExt::oneshot` sends a request. The application is a function of its session manager, which is all
+//! that a test needs to provide.
 
 use std::{error::Error, net::SocketAddr};
 
@@ -30,7 +30,7 @@ fn app(sessions: &SessionManager) -> Router {
         .with_state(sessions.clone())
 }
 
-/// Signs the only user in. An application asks for more.
+/// Signs the only user in. An application checks more.
 async fn login(
     State(sessions): State<SessionManager>,
     client: ClientInfo,
@@ -81,7 +81,7 @@ mod tests {
         Ok((app(&sessions), sessions, clock))
     }
 
-    /// What the application answers to a request for `/`.
+    /// The application's response to a request for `/`.
     async fn home_with(app: &Router, token: &str) -> Result<(StatusCode, String), Box<dyn Error>> {
         get_with(app, "/", token).await
     }
@@ -119,7 +119,7 @@ mod tests {
         let started = sessions.start("ann", ClientInfo::new()).await?;
         assert_eq!(home_with(&app, started.token()).await?.0, StatusCode::OK);
         sessions.revoke_all(&"ann".try_into()?, Revocation::by_application()).await?;
-        // A page for everybody stays one for everybody. What needs a session is refused.
+        // A public page stays public. A route that needs a session rejects the request.
         assert_eq!(home_with(&app, started.token()).await?, (StatusCode::OK, "Hello stranger".to_owned()));
         assert_eq!(get_with(&app, "/api/sessions", started.token()).await?.0, StatusCode::UNAUTHORIZED);
         Ok(())

@@ -4,8 +4,8 @@
 //! cargo run --release --example waiting_connections
 //! ```
 //!
-//! It signs in, lets 10,000 streams wait, and prints by how much the process has grown for each of them. It measures the
-//! resident set, so it runs on Linux alone.
+//! It signs in, lets 10,000 streams wait, and prints by how much the process has grown for each of them. It measures
+//! the resident set, so it only runs on Linux.
 
 use std::{
     error::Error,
@@ -39,7 +39,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     }
     let one_for_all = vec![sign_in(&sessions, CONNECTIONS).await?; CONNECTIONS];
 
-    // Those who wait go on waiting, so that nothing they take is taken twice.
+    // The streams keep waiting, so that no memory is counted twice.
     let (all, bytes_for_one) = wait(&one_for_all)?;
     let (each, bytes_for_each) = wait(&one_each)?;
     println!("{CONNECTIONS} connections wait, all for one session: {bytes_for_one} bytes each");
@@ -55,7 +55,7 @@ async fn sign_in(sessions: &SessionManager, user: usize) -> Result<CurrentSessio
 
 type Waiting = Vec<Pin<Box<dyn Future<Output = Ending>>>>;
 
-/// Lets all of them wait, as an `EndStreamsLayer` does, and says what each of them takes.
+/// Lets all of them wait, as an `EndStreamsLayer` does, and returns what each of them takes.
 fn wait(sessions: &[CurrentSession]) -> Result<(Waiting, usize), Box<dyn Error>> {
     let before = resident()?;
     let mut waiting: Waiting = Vec::with_capacity(sessions.len());

@@ -1,8 +1,8 @@
 //! Last activity: a bounded queue that coalesces by session, never blocks and never waits.
 //!
 //! 1. One session has at most one place in the queue; newer activity replaces older.
-//! 2. A full queue drops what is new to it, and counts what it drops.
-//! 3. What could not be written comes back, unless newer activity has taken its place.
+//! 2. A full queue drops sessions that are not in it yet, and counts them.
+//! 3. What could not be written is put back, unless newer activity has taken its place.
 
 use std::{
     collections::HashMap,

@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     device::DeviceKind,
     id::{DeviceId, SessionId},
+    limit::{Counted, OverLimit, SessionLimit},
     session::{AsOf, EndReason, Session},
 };
 
@@ -28,7 +29,8 @@ pub struct Admission {
     /// Set when the newcomer is a token from before this crate came.
     pub adopts: Option<Adopting>,
     /// How many of the user's sessions whose ending is on record are kept, the newest activity first. Of the next
-    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE) those go that had ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago.
+    /// [`TRIMMED_AT_ONCE`](Self::TRIMMED_AT_ONCE), those that ended [`TRIMMED_AFTER`](Self::TRIMMED_AFTER) ago are
+    /// deleted.
     pub keep_ended: u32,
 }
 
@@ -39,13 +41,14 @@ impl Admission {
         Self { as_of, supersedes: None, same_device, limits, adopts: None, keep_ended: u32::MAX }
     }
 
-    /// How many records of ended sessions go at most with one sign-in.
+    /// The most records of ended sessions that one sign-in deletes.
     pub const TRIMMED_AT_ONCE: u32 = 20;
 
-    /// How long ago a session must have ended for its record to go: by then every node has heard of it.
+    /// How long ago a session must have ended for its record to be deleted: by then every node has heard of it.
     pub const TRIMMED_AFTER: Duration = Duration::from_secs(600);
 
-    /// The moment before which a session must have ended for its record to go, if records of ended sessions are bounded.
+    /// The moment before which a session must have ended for its record to be deleted, if records of ended sessions are
+    /// bounded.
     pub fn trims_before(&self) -> Option<Timestamp> {
         (self.keep_ended < u32::MAX).then(|| self.as_of.now.saturating_sub(Self::TRIMMED_AFTER))
     }
@@ -71,7 +74,7 @@ impl Admission {
 
         let is_replaced = |session: &ActiveSession| {
             let same_device = newcomer.device_id.is_some() && session.device_id == newcomer.device_id;
-            self.supersedes == Some(session.id) || (self.same_device == SameDevice::Replace && same_device)
+            self.supersedes == Some(session.id) || (self.same_device != SameDevice::Keep && same_device)
         };
         staying.retain(|session| {
             if is_replaced(session) {
@@ -86,17 +89,22 @@ impl Admission {
                 continue;
             }
             let most_beside = usize::try_from(limit.sessions.saturating_sub(1)).unwrap_or(usize::MAX);
-            let mut candidates: Vec<&ActiveSession> = staying.iter().copied().filter(|&s| counts(s)).collect();
+            let mut candidates = limit.places(staying.iter().copied().filter(|&session| counts(session)), newcomer);
             let excess = candidates.len().saturating_sub(most_beside);
             if excess == 0 {
                 continue;
             }
             match limit.over {
                 OverLimit::RejectNew => return Err(Full { active: candidates.len() }),
-                OverLimit::RevokeOldest => candidates.sort_by_key(|session| (session.created_at, session.id)),
-                OverLimit::RevokeLeastRecent => candidates.sort_by_key(|session| (session.last_active_at, session.id)),
+                OverLimit::RevokeOldest => {
+                    candidates.sort_by_key(|place| place.iter().map(|session| (session.created_at, session.id)).min());
+                }
+                OverLimit::RevokeLeastRecent => {
+                    candidates
+                        .sort_by_key(|place| place.iter().map(|session| (session.last_active_at, session.id)).max());
+                }
             }
-            for session in &candidates[..excess] {
+            for session in candidates[..excess].iter().flatten() {
                 evictions.push(Eviction { id: session.id, reason: EndReason::Evicted });
             }
             staying.retain(|session| !evictions.iter().any(|gone| gone.id == session.id));
@@ -117,6 +125,8 @@ pub struct ActiveSession {
     pub kind: DeviceKind,
     /// When it started.
     pub created_at: Timestamp,
+    /// When its user has authenticated last.
+    pub authenticated_at: Timestamp,
     /// Its newest recorded activity.
     pub last_active_at: Timestamp,
 }
@@ -128,8 +138,36 @@ impl From<&Session> for ActiveSession {
             device_id: session.device_id,
             kind: session.device.kind(),
             created_at: session.created_at,
+            authenticated_at: session.authenticated_at,
             last_active_at: session.last_active_at,
         }
+    }
+}
+
+impl SessionLimit {
+    /// The places that sessions beside the newcomer take. Those that share the newcomer's take none.
+    fn places<'a>(
+        &self,
+        sessions: impl Iterator<Item = &'a ActiveSession>,
+        newcomer: &ActiveSession,
+    ) -> Vec<Vec<&'a ActiveSession>> {
+        let mut places: Vec<Vec<&ActiveSession>> = Vec::new();
+        for session in sessions {
+            let Some(device) = session.device_id.filter(|_| self.counted == Counted::Devices) else {
+                places.push(vec![session]);
+                continue;
+            };
+            if newcomer.device_id == Some(device) {
+                continue;
+            }
+            let on_device =
+                |place: &&mut Vec<&ActiveSession>| place.iter().any(|other| other.device_id == Some(device));
+            match places.iter_mut().find(on_device) {
+                Some(place) => place.push(session),
+                None => places.push(vec![session]),
+            }
+        }
+        places
     }
 }
 
@@ -147,7 +185,7 @@ pub struct Eviction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Full {
-    /// How many sessions the limit counted beside the newcomer.
+    /// How many sessions the limit counted, not including the newcomer.
     pub active: usize,
 }
 
@@ -160,44 +198,13 @@ pub enum SameDevice {
     Keep,
     /// They end as replaced.
     Replace,
-}
-
-/// A limit on the active sessions of one user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionLimit {
-    /// The most sessions, the newcomer included; at least 1.
-    pub sessions: u32,
-    /// Count only sessions on devices of this kind.
-    pub kind: Option<DeviceKind>,
-    /// Who gives way.
-    pub over: OverLimit,
-}
-
-impl SessionLimit {
-    /// At most `sessions` sessions on devices of all kinds.
-    pub fn new(sessions: u32, over: OverLimit) -> Self {
-        Self { sessions, kind: None, over }
-    }
-
-    /// The same limit, counting devices of this kind alone.
-    #[must_use]
-    pub fn kind(mut self, kind: DeviceKind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-}
-
-/// Who gives way when a sign-in exceeds a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OverLimit {
-    /// The newcomer is refused.
-    RejectNew,
-    /// The session that started first ends.
-    RevokeOldest,
-    /// The session that has rested longest ends.
-    RevokeLeastRecent,
+    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way: the
+    /// sign-in is answered with new tokens of that one, and no session is added.
+    ///
+    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the one
+    /// session. The device must be proven, by the device cookie or a
+    /// [`DeviceTokens`](crate::token::DeviceTokens) token; on any other this is [`Replace`](Self::Replace).
+    Join,
 }
 
 #[cfg(test)]
@@ -215,6 +222,7 @@ mod tests {
             device_id: None,
             kind,
             created_at: now.saturating_sub(Duration::from_secs(age)),
+            authenticated_at: now.saturating_sub(Duration::from_secs(age)),
             last_active_at: now.saturating_sub(Duration::from_secs(rest)),
         }
     }
@@ -288,7 +296,9 @@ mod tests {
 
         let beside = [old.clone(), other, unknown];
         assert_eq!(admission.decide(&newcomer, &beside), Ok(Vec::new()));
-        admission.same_device = SameDevice::Replace;
-        assert_eq!(admission.decide(&newcomer, &beside).as_deref().map(ids), Ok(vec![old.id]));
+        for same_device in [SameDevice::Replace, SameDevice::Join] {
+            admission.same_device = same_device;
+            assert_eq!(admission.decide(&newcomer, &beside).as_deref().map(ids), Ok(vec![old.id]));
+        }
     }
 }

@@ -1,9 +1,11 @@
+//! Adopting tokens from before this crate came: which of them are put on record, and when that ends.
+
 use crate::clock::Timestamp;
 
 /// What must hold for a token from before this crate came to be put on record.
 ///
-/// A store notes that adoption has begun in it. One that does not know of it later on has lost its records, and with them
-/// which tokens were revoked: nothing is adopted there.
+/// A store records that adoption has begun. One that has no such note later has lost its records, and with them which
+/// tokens were revoked, so nothing is adopted there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adopting {
@@ -43,19 +45,20 @@ impl Adopting {
 pub enum NotAdopted {
     /// It was issued at or before the user's [`TokenCutoff`].
     CutOff,
-    /// The store knows of no adoption, and it is too late to begin one: it has lost its records, or is not the right one.
+    /// The store knows of no adoption, and it is too late to begin one: it has lost its records, or is not the right
+    /// one.
     NotBegun,
 }
 
 /// The moment up to which a user's tokens are refused if they name no session.
 ///
-/// It is set when all sessions of the user end, and reaches the tokens that have no session yet which could end.
+/// It is set when all sessions of the user end, for the tokens that have no session yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenCutoff {
     /// Tokens issued at this moment or earlier are refused.
     pub issued_until: Timestamp,
-    /// The end of the adoption; nobody asks for the cutoff afterwards.
+    /// The end of the adoption; the cutoff is not needed afterwards.
     pub kept_until: Timestamp,
 }
 

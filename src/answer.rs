@@ -8,11 +8,11 @@ use crate::{
     clock::Timestamp,
     extract::json,
     id::SessionId,
-    manager::{SignedOut, StartedSession, TrustedDevice},
+    manager::{FormDevice, SignedOut, StartedSession, TrustedDevice},
     transport::cookie,
 };
 
-/// What a sign-in answers. Without the bearer transport the tokens are left out.
+/// The response to a sign-in. Without the bearer transport the tokens are left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StartedView<'a> {
@@ -66,6 +66,14 @@ impl IntoResponseParts for SignedOut {
 }
 
 impl IntoResponseParts for TrustedDevice {
+    type Error = std::convert::Infallible;
+
+    fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {
+        Ok(with_lines(parts, self.cookie_line().into_iter().collect()))
+    }
+}
+
+impl IntoResponseParts for FormDevice {
     type Error = std::convert::Infallible;
 
     fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error> {

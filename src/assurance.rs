@@ -1,10 +1,10 @@
 //! Assurance: how sure the application can be that the user is still the one who signed in.
 //!
 //! 1. A session knows when its user last authenticated, by which methods, and when each level was reached last.
-//! 2. A [`Requirement`] says what a route asks for. A session that does not meet it is answered by a challenge (RFC 9470),
-//!    upon which the application lets the user authenticate again and reports that to
+//! 2. A [`Requirement`] states what a route requires. The response to a session that does not meet it is a challenge
+//!    (RFC 9470). The application then lets the user authenticate again and reports that to
 //!    [`SessionManager::reauthenticated`](crate::SessionManager::reauthenticated).
-//! 3. Nothing but that raises what a session has proven: neither a refresh nor time does.
+//! 3. Only that raises what a session has proven; a refresh does not.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -40,15 +40,15 @@ impl Requirement {
         Self { max_age: None, level, methods: Vec::new() }
     }
 
-    /// An authentication has reached this assurance level as well, and as recently as is asked for. Default: 1, which every
+    /// An authentication has also reached this assurance level, as recently as is required. Default: 1, which every
     /// authentication reaches.
     pub fn level(mut self, level: u8) -> Self {
         self.level = level;
         self
     }
 
-    /// The user has proven this method as well, by its RFC 8176 name, and as recently as is asked for. May be called for
-    /// several; each is required.
+    /// The user has also proven this method, by its RFC 8176 name, as recently as is required. May be called several
+    /// times; each method is required.
     pub fn method(mut self, name: &str) -> Self {
         self.methods.push(name.into());
         self
@@ -68,19 +68,19 @@ impl Requirement {
         self.max_age
     }
 
-    /// The assurance level that is asked for, by the name that tokens and challenges have for it; `None` for the lowest.
+    /// The required assurance level, by its name in tokens and challenges; `None` for the lowest.
     pub fn level_name(&self) -> Option<&'static str> {
         level_name(self.level)
     }
 
-    /// The methods that are asked for.
+    /// The required methods.
     pub fn methods(&self) -> impl Iterator<Item = &str> {
         self.methods.iter().map(|name| &**name)
     }
 }
 
 impl Session {
-    /// When an authentication last reached this assurance level, or a higher one; `None` when none has.
+    /// Returns when an authentication last reached this assurance level or a higher one, or `None` if none has.
     pub fn level_reached_at(&self, level: u8) -> Option<Timestamp> {
         if level <= 1 {
             return Some(self.authenticated_at);

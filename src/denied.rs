@@ -15,20 +15,21 @@ pub enum Denied {
     Missing,
     /// It carried several credentials, or one that does not follow the syntax.
     Malformed,
-    /// Its token is not one of ours, or names no session of its user. Which of these is never told.
+    /// Its token is not one of ours, or names no session of its user. Clients never learn which.
     Invalid,
-    /// Its access token is one of ours and has run out. As far as is known its session goes on: the client may refresh.
+    /// Its access token is one of ours and has expired. Its session is active as far as is known, so the client may
+    /// refresh.
     TokenExpired,
-    /// Its token is one of ours, and was issued in the future, as this node's clock has it: the clocks of two nodes disagree, or this
-    /// one's was set back. The credential may be as good as ever.
+    /// Its token is one of ours, and was issued in the future by this node's clock: the clocks of two nodes disagree,
+    /// or this one's was set back. The credential may still be valid.
     IssuedInFuture,
     /// Its token is one of ours, and the session has ended.
     Ended(Ending),
-    /// A cookie authenticates it, and another site has caused it, or may have.
+    /// It is authenticated by a cookie, and another site caused it, or may have.
     Forged(CsrfDenied),
-    /// It has a session, whose user has to authenticate again first.
+    /// It has a session, but the user has to authenticate again first.
     StepUp(Requirement),
-    /// The store could not be asked. The credential may be as good as ever.
+    /// The store could not be asked. The credential may still be valid.
     Unavailable,
 }
 
@@ -220,7 +221,7 @@ fn ended(reason: EndReason) -> &'static Profile {
     }
 }
 
-/// Why a request that a cookie authenticates was taken for a forged one, and answered with 403.
+/// Why a request that is authenticated by a cookie was rejected with 403 as possibly forged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CsrfDenied {

@@ -10,9 +10,9 @@ use crate::{
     store::StoreError,
 };
 
-/// Something that was asked of the manager could not be done.
+/// Why an operation of the manager failed.
 ///
-/// Clients are told its [`kind`](Self::kind); the source is for logs.
+/// Clients learn its [`kind`](Self::kind); the source is for logs.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -31,7 +31,7 @@ pub enum ErrorKind {
     TooManySessions,
     /// The session, or the token, does not allow it: [`Error::denied`] says why.
     Denied,
-    /// The store did not answer in time, or failed. Nothing is known to have changed; the call may be repeated.
+    /// The store did not answer in time, or failed. Whether a change was made is unknown; it is safe to retry.
     Unavailable,
     /// The manager issues no tokens: it was built with a verifier of the application's own.
     NoSigningKey,
@@ -46,12 +46,12 @@ impl Error {
         Self { kind, source: Some(source.into()) }
     }
 
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// Why it was denied, for an error of the kind [`ErrorKind::Denied`].
+    /// Returns why it was denied, for an error of the kind [`ErrorKind::Denied`].
     pub fn denied(&self) -> Option<&Denied> {
         self.source.as_deref()?.downcast_ref()
     }
@@ -104,17 +104,17 @@ impl From<Full> for Error {
     }
 }
 
-/// A setting that could not work, found when it was built and not on the first request.
+/// A setting that cannot work, found at startup and not on the first request.
 ///
-/// The text is for the developer. It never contains a key or a secret.
-#[derive(Debug)]
+/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes: it is
+/// what a `main` that returns the error prints.
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: Cow<'static, str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What sort of setting a [`ConfigError`] is about.
+/// The kinds of [`ConfigError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
@@ -122,13 +122,13 @@ pub enum ConfigErrorKind {
     InvalidKey,
     /// A key could be read, but is too weak to sign with.
     WeakKey,
-    /// The keys are sound, but do not go together: two of one name, two algorithms, none at all.
+    /// The keys are sound, but do not fit together: two with one name, two algorithms, or none at all.
     KeyRing,
     /// A token setting is out of bounds.
     Token,
-    /// A cookie or an origin is written in a way that no browser would accept.
+    /// A cookie or an origin that no browser would accept.
     Transport,
-    /// A time or a size is out of bounds, or two do not go together.
+    /// A time or a size is out of bounds, or two of them contradict each other.
     Setting,
 }
 
@@ -142,7 +142,7 @@ impl ConfigError {
         self
     }
 
-    /// What sort of setting is wrong.
+    /// The kind of setting that is wrong.
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind
     }
@@ -151,6 +151,18 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
     }
 }
 

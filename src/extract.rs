@@ -1,14 +1,15 @@
 //! Axum: extractors, and what the crate's values look like as responses.
 //!
-//! - [`CurrentSession`] is the session of the request; without one the answer is 401. `Option<CurrentSession>` takes
-//!   anonymous requests too, and so does `Result<CurrentSession, SessionRejection>`, which says why there is none.
-//! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the answer is the
+//! - [`CurrentSession`] is the session of the request; without one the response is 401. `Option<CurrentSession>`
+//!   accepts anonymous requests too, and so does `Result<CurrentSession, SessionRejection>`, which says why there is
+//!   none.
+//! - [`RecentAuth`] is the session of a request whose user has authenticated recently; without one the response is the
 //!   challenge of RFC 9470.
-//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that another
-//!   site has caused is answered with 403: nobody is to be signed in to a stranger's account.
-//! - [`Error`] is the answer to what failed, and [`Denied`] to a request without a session.
+//! - [`ClientInfo`] is what is known of the client, for a sign-in. Where tokens travel in cookies, a sign-in that
+//!   another site has caused is rejected with 403, so that nobody is signed in to a stranger's account.
+//! - [`Error`] is the response to a failure, and [`Denied`] to a request without a session.
 //!
-//! Where [`SessionLayer`](crate::SessionLayer) was forgotten, every extractor answers 500 and says so.
+//! If [`SessionLayer`](crate::SessionLayer) is missing, every extractor responds with 500 and says so.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::{
     policy::Denied,
 };
 
-/// Why an extractor of this crate did not find what it was asked for.
+/// Why an extractor of this crate failed.
 #[derive(Debug)]
 pub struct SessionRejection(Reason);
 
@@ -40,8 +41,8 @@ enum Reason {
 }
 
 impl SessionRejection {
-    /// Why the request was denied, for those who answer in a form of their own, as by a page. `None` where the layer was
-    /// forgotten: the answer of the rejection itself tells that to the developer.
+    /// Returns why the request was denied, for responses of your own, such as a page. `None` if the layer is missing:
+    /// the response of the rejection itself tells that to the developer.
     pub fn denied(&self) -> Option<&Denied> {
         match &self.0 {
             Reason::Denied(denied) => Some(denied),
@@ -83,11 +84,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
     }
 }
 
-/// The session of a request whose user has authenticated within the last `SECONDS`.
+/// The session of a request whose user has authenticated recently: within the time that the policy says,
+/// [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for). [`RecentAuthWithin`] has a time of its own.
 ///
-/// Without a number it is the time that the policy says: [`SessionPolicy::fresh_for`](crate::SessionPolicy::fresh_for).
-/// Otherwise the answer is 401 with the challenge of RFC 9470, upon which the application asks for the password, or whatever
-/// else it has, and calls [`SessionManager::reauthenticated`].
+/// Otherwise the response is 401 with the challenge of RFC 9470. The application then asks for the password or another
+/// proof, and calls [`SessionManager::reauthenticated`].
 ///
 /// # Examples
 ///
@@ -97,29 +98,66 @@ impl<S: Sync> OptionalFromRequestParts<S> for CurrentSession {
 /// async fn change_password(RecentAuth(session): RecentAuth) -> String {
 ///     format!("{} may", session.user_id())
 /// }
-///
-/// async fn transfer(RecentAuth(session): RecentAuth<60>) -> String {
-///     format!("{} has been here within the minute", session.user_id())
-/// }
 /// ```
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
-pub struct RecentAuth<const SECONDS: u64 = 0>(pub CurrentSession);
+pub struct RecentAuth(pub CurrentSession);
 
-impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuth<SECONDS> {
+impl<S: Sync> FromRequestParts<S> for RecentAuth {
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
-        let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
-        let requirement = match SECONDS {
-            0 => manager.policy().recent(),
-            seconds => Requirement::recent(Duration::from_secs(seconds)),
-        };
-        match current.meets(&requirement) {
-            Ok(()) => Ok(Self(current)),
-            Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
-        }
+        meeting(parts, state, |manager| manager.policy().recent()).await.map(Self)
+    }
+}
+
+/// The session of a request whose user has authenticated within the last `SECONDS`, which is not 0.
+///
+/// Otherwise the answer is that of [`RecentAuth`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::RecentAuthWithin;
+///
+/// async fn transfer(RecentAuthWithin(session): RecentAuthWithin<60>) -> String {
+///     format!("{} authenticated within the minute", session.user_id())
+/// }
+/// ```
+///
+/// No session is as recent as none at all:
+///
+/// ```compile_fail
+/// use axum::{Router, routing::get};
+/// use tower_device_sessions::RecentAuthWithin;
+///
+/// async fn transfer(_: RecentAuthWithin<0>) {}
+/// let app: Router = Router::new().route("/", get(transfer));
+/// ```
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an extractor, to be taken apart in a handler's arguments")]
+pub struct RecentAuthWithin<const SECONDS: u64>(pub CurrentSession);
+
+impl<S: Sync, const SECONDS: u64> FromRequestParts<S> for RecentAuthWithin<SECONDS> {
+    type Rejection = SessionRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, SessionRejection> {
+        const { assert!(SECONDS > 0, "a session cannot have authenticated within no time") };
+        meeting(parts, state, |_| Requirement::recent(Duration::from_secs(SECONDS))).await.map(Self)
+    }
+}
+
+/// The request's session, if it meets the requirement.
+async fn meeting<S: Sync>(
+    parts: &mut Parts,
+    state: &S,
+    requirement: impl FnOnce(&SessionManager) -> Requirement,
+) -> Result<CurrentSession, SessionRejection> {
+    let current = <CurrentSession as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+    let manager = current.manager().ok_or(SessionRejection(Reason::NoLayer))?;
+    match current.meets(&requirement(&manager)) {
+        Ok(()) => Ok(current),
+        Err(denied) => Err(SessionRejection(Reason::Denied(denied))),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Whether a host without a port is this machine: a loopback address, or a name that always stands for one (RFC 6761 §6.3).
+/// Whether a host without a port is this machine: a loopback address, or a name that always stands for one (RFC 6761
+/// §6.3).
 pub(crate) fn is_this_machine(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -1,6 +1,6 @@
 //! Identifiers: whose session, which session, which device.
 //!
-//! All three are public handles. None proves anything without a signature beside it, and none is a secret.
+//! All three are public handles. None is a secret, and none proves anything without a signature.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -132,17 +132,17 @@ impl From<std::convert::Infallible> for InvalidUserId {
 
 /// The id of one sign-in: a UUID of version 7 (RFC 9562), so that newer sessions sort after older ones.
 ///
-/// It is printed in the canonical form: 36 characters, lower case, hyphenated. It parses from any form in which platforms print
-/// a UUID: in either case, with hyphens or without, in braces or parentheses, and as a URN. A token names its session in the
-/// canonical form only.
+/// It is printed in the canonical form: 36 characters, lower case, hyphenated. It parses from any form in which
+/// platforms print a UUID: in upper or lower case, with hyphens or without, in braces or parentheses, and as a URN. A
+/// token names its session in the canonical form only.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(Uuid);
 
 /// The primary key of a session record: whose session, and which.
 ///
-/// A record is only ever looked up by both, so that all of a user's sessions can live together, on one shard, and a session
-/// id that is presented with another user's id finds nothing. Cloning is cheap.
+/// A record is only ever looked up by both. So all of a user's sessions can live together on one shard, and a session
+/// id with another user's id finds nothing. Cloning is cheap.
 ///
 /// # Examples
 ///
@@ -170,7 +170,7 @@ impl SessionKey {
 
 /// The id of a device: a UUID that outlives the sessions on it.
 ///
-/// It is printed and parsed like a [`SessionId`]: what an app's platform prints of its own UUID will do.
+/// It is printed and parsed like a [`SessionId`]: the UUID of an app's platform is accepted as it is printed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceId(Uuid);
@@ -277,8 +277,8 @@ impl fmt::Display for InvalidId {
 
 impl std::error::Error for InvalidId {}
 
-/// Reads a UUID as RFC 9562 §4 and platforms write it: 32 digits in either case, with hyphens only between groups of four or
-/// without any, bare, as `urn:uuid:`, in braces or in parentheses.
+/// Reads a UUID as RFC 9562 §4 and platforms write it: 32 digits in either case, with hyphens only between groups of
+/// four or without any, bare, as `urn:uuid:`, in braces or in parentheses.
 fn parse_uuid(text: &str) -> Result<Uuid, InvalidId> {
     let digits = unwrapped(text.as_bytes());
     let (mut value, mut count, mut after_hyphen) = (0_u128, 0, true);

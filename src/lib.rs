@@ -1,22 +1,23 @@
-//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and sign any device out, at once.
+//! Multi-device sessions for Tower, Axum and Tonic: users see where they are signed in, and can sign out any device at
+//! once.
 //!
-//! JWTs stay, with a session id in them. Every sign-in is a record in a [store]; a [`SessionLayer`] checks the
-//! record on each request, through a short cache and a guard against revocations that race with it; [`CurrentSession`]
-//! brings the session into handlers; [`SessionRoutes`] let users list, name and end their sessions.
+//! JWTs stay, with a session id in them. Every sign-in is a record in a [store]. A [`SessionLayer`] checks the record
+//! on each request, through a short-lived cache that drops a session when it is revoked. [`CurrentSession`] gives
+//! handlers the session; [`SessionRoutes`] let users list, name and end their sessions.
 //!
 //! # Reading order
 //!
-//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] say what their
-//!    tokens look like, [`SessionPolicy`] how long they live.
+//! 1. [`SessionManager`]: starts, checks, lists and ends sessions. [`KeyRing`] and [`token::TokenOptions`] define their
+//!    tokens, [`SessionPolicy`] their lifetimes.
 //! 2. [`SessionLayer`] and [`RequireSessionLayer`]: the middleware.
 //! 3. [`CurrentSession`], [`ClientInfo`], [`StartedSession`]: what handlers meet.
 //! 4. [`SessionRoutes`]: the ready-made endpoints.
-//! 5. [`store::SessionStore`]: where records live, and the contract of those who write their own.
+//! 5. [`store::SessionStore`]: where records live, and the contract for a store of your own.
 //! 6. [`event::SessionEvent`]: what happened, for the application's own mail and audit log.
 //!
 //! Coming from stateless JWTs, begin with [`guide::migration`]. The other guides are about [browsers](guide::browsers),
-//! [apps](guide::mobile), [proxies](guide::proxy), [tests](guide::testing), what is promised ([`guide::security`]), and how
-//! it works inside ([`guide::architecture`]).
+//! [apps](guide::mobile), [proxies](guide::proxy), [tests](guide::testing), what is promised ([`guide::security`]), and
+//! how it works inside ([`guide::architecture`]).
 //!
 //! # Cargo features
 //!
@@ -33,10 +34,12 @@
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
+//! | `tls-rustls` | encrypted connections of the drivers that are on | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
-//! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
+//! | `tonic` | the client's address where Tonic's own server is used | |
+//! | `testing` | [`store::FailingStore`], signed-in users for tests ([`SessionManager::test_token`]), and the conformance suite for stores | |
 //!
-//! One of `aws_lc_rs` and `rust_crypto` is needed.
+//! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the verdict of an upstream, need neither.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::redundant_explicit_links, reason = "a link that names its target stays right when an import goes")]
@@ -51,6 +54,8 @@ pub mod device;
 pub mod event;
 mod host;
 pub mod id;
+mod joining;
+mod limit;
 pub mod location;
 pub mod policy;
 pub mod privacy;
@@ -115,7 +120,7 @@ pub use self::{
 };
 #[cfg(feature = "axum")]
 pub use self::{
-    extract::{RecentAuth, SessionRejection},
+    extract::{RecentAuth, RecentAuthWithin, SessionRejection},
     routes::{AdminRoutes, SessionRoutes},
 };
 

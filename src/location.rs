@@ -2,12 +2,12 @@
 //!
 //! A place is found once, at sign-in, and kept with the session. Of these the first that knows one is taken:
 //!
-//! 1. what the application has said of the client ([`ClientInfo::location`](crate::ClientInfo::location)),
-//! 2. the [`Locate`] of the manager, asked for the client's address: the feature `geoip` has one that reads databases in
-//!    MaxMind's format,
+//! 1. what the application says about the client ([`ClientInfo::location`](crate::ClientInfo::location)),
+//! 2. the [`Locate`] of the manager, asked for the client's address: the feature `geoip` has one that reads databases
+//!    in MaxMind's format,
 //! 3. the headers of a trusted proxy ([`LocationHeaders`](crate::client_ip::LocationHeaders)).
 //!
-//! Where nothing is known there is no place, which is no error.
+//! An unknown place is no error.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -47,7 +47,7 @@ impl Location {
 
 /// Finds the place of an address.
 ///
-/// Closures from an [`IpAddr`] to an `Option<Location>` will do.
+/// Closures from an [`IpAddr`] to an `Option<Location>` implement it.
 ///
 /// # Examples
 ///
@@ -66,12 +66,12 @@ impl Location {
 /// # }
 /// ```
 pub trait Locate: Send + Sync + 'static {
-    /// Where `ip` is, approximately; `None` when that is not known, for whatever reason.
+    /// Returns where `ip` is, approximately, or `None` if that is not known.
     ///
-    /// It is called once per sign-in, on the task of the request and never for any other one: it must not block. Whoever
-    /// has to ask over the network does so before the sign-in, and passes the answer to
-    /// [`ClientInfo::location`](crate::ClientInfo::location). An IPv4 address that is mapped into IPv6 comes as the former;
-    /// private addresses come too. Should it panic, there is no place.
+    /// It is called only at sign-in, once, on the task of the request, so it must not block. To ask over the network,
+    /// do so before the sign-in and pass the result to [`ClientInfo::location`](crate::ClientInfo::location). An IPv4
+    /// address that is mapped into IPv6 is passed as IPv4; private addresses are passed too. If it panics, there is no
+    /// place.
     fn locate(&self, ip: IpAddr) -> Option<Location>;
 
     /// What has to be shown beside a place, by the licence of the data.

@@ -1,8 +1,8 @@
-//! What the crate logs, in one place, so that what must never be logged can be seen not to be.
+//! Everything the crate logs, in one place, so that a reader can check what is never logged.
 //!
-//! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed hash
-//! of its id, which is the same within one process and means nothing outside it. Applications put the same name into
-//! their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
+//! No token, key, cookie value, raw session id or text from a request is ever logged. A session is named by a keyed
+//! hash of its id, which is the same within one process and means nothing outside it. Applications put the same name
+//! into their own spans: [`CurrentSession::correlation_id`](crate::CurrentSession::correlation_id).
 
 use std::{
     error::Error,
@@ -67,6 +67,26 @@ pub(crate) fn refresh_reused(id: SessionId, cause: &'static str) {
 
 pub(crate) fn misconfigured(what: &'static str, why: impl fmt::Display) {
     tracing::warn!(what, "{why}");
+}
+
+pub(crate) fn start_failed(error: &crate::error::Error) {
+    let cause = Error::source(error).map(tracing::field::display);
+    tracing::error!(error = %error, cause, "a session could not be started");
+}
+
+/// A server that does not say who its peers are is set up so for all of its requests.
+pub(crate) fn no_peer_address() {
+    tracing::warn!(
+        "no request has its peer's address: serve with `into_make_service_with_connect_info::<SocketAddr>()`, or insert \
+         `PeerAddress`; sessions have no address to show"
+    );
+}
+
+pub(crate) fn second_manager_in_memory() {
+    tracing::warn!(
+        "a second session manager over a `MemoryStore`: over another store it has other sessions, so build one manager and \
+         clone it; over the same store, give both one `LocalBus`"
+    );
 }
 
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {

@@ -1,9 +1,10 @@
 //! Lifetimes: how long a session may live and rest. Who makes room for whom, and why a request has no session, is here, too.
 //!
 //! 1. The absolute timeout counts from the sign-in and is never extended.
-//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session is only called
-//!    idle once an *allowance* for that lag has passed too: nobody is signed out here for having worked elsewhere.
-//! 3. A session that has an ending on record stays ended, whatever the clock says.
+//! 2. The idle timeout counts from the newest activity. Recorded activity lags the real one, so a session only counts
+//!    as idle once an *allowance* for that lag has passed too. Nobody is signed out on one node for having worked on
+//!    another.
+//! 3. A session that has an ending on record stays ended, even if the clock changes.
 
 use std::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::{
 };
 
 pub use crate::{
-    admission::{ActiveSession, Admission, Eviction, Full, OverLimit, SameDevice, SessionLimit},
+    admission::{ActiveSession, Admission, Eviction, Full, SameDevice},
     adopting::{Adopting, NotAdopted, TokenCutoff},
     denied::{CsrfDenied, Denied},
+    limit::{Counted, OverLimit, SessionLimit},
     succession::ReuseCause,
 };
 
@@ -39,11 +41,27 @@ pub use crate::{
 /// | [`aal2`](Self::aal2) | 24 hours | 1 hour | free |
 /// | [`aal3`](Self::aal3) | 12 hours | 15 minutes | free |
 /// | [`hardened`](Self::hardened) | 24 hours | 1 hour | after a recent authentication |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_device_sessions::{SessionPolicy, policy::EndingOthers};
+///
+/// // A working day, half an hour without activity at most, and the password again before other sessions end.
+/// let policy = SessionPolicy::aal2()
+///     .absolute_timeout(Duration::from_secs(10 * 3_600))
+///     .idle_timeout(Duration::from_secs(30 * 60))
+///     .ending_others(EndingOthers::AfterRecentAuthentication);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct SessionPolicy {
     pub(crate) absolute_timeout: Duration,
     pub(crate) idle_timeout: Duration,
+    /// Whether the application has chosen it, and not a preset.
+    pub(crate) idle_is_chosen: bool,
     pub(crate) fresh_for: Duration,
     pub(crate) ending_others: EndingOthers,
 }
@@ -89,29 +107,32 @@ impl SessionPolicy {
     }
 
     fn lasting(absolute_timeout: Duration, idle_timeout: Duration) -> Self {
-        Self { absolute_timeout, idle_timeout, fresh_for: Duration::from_secs(300), ending_others: EndingOthers::Free }
+        let (fresh_for, ending_others) = (Duration::from_secs(300), EndingOthers::Free);
+        Self { absolute_timeout, idle_timeout, idle_is_chosen: false, fresh_for, ending_others }
     }
 
-    /// The time after which a session ends, however busy it is. Default: 30 days.
+    /// The time after which a session ends, even when it is in use. Default: 30 days.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self
     }
 
-    /// The time without activity after which a session ends. Default: 7 days.
+    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7 days,
+    /// or the absolute timeout when that is less.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self.idle_is_chosen = true;
         self
     }
 
-    /// How long an authentication counts as recent, where no other age is asked for. Default: 5 minutes.
+    /// How long an authentication counts as recent, where no other age is required. Default: 5 minutes.
     pub fn fresh_for(mut self, age: Duration) -> Self {
         self.fresh_for = age;
         self
     }
 
-    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is always
-    /// free. Default: nothing.
+    /// What a user has to have done to end sessions other than the current one. Signing out of the current one is
+    /// always free. Default: nothing.
     pub fn ending_others(mut self, ending_others: EndingOthers) -> Self {
         self.ending_others = ending_others;
         self
@@ -141,7 +162,7 @@ impl Session {
         self.ending_after(self.last_active_at, as_of)
     }
 
-    /// The same for a session that is known to have been active at `last_active_at`, whatever the record says.
+    /// The same for a session that is known to have been active at `last_active_at`, even if the record says otherwise.
     pub(crate) fn ending_after(&self, last_active_at: Timestamp, as_of: &AsOf) -> Option<Ending> {
         if let Some(ending) = &self.ended {
             return Some(ending.clone());

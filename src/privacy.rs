@@ -9,7 +9,7 @@ pub enum AddressPrivacy {
     /// The whole address.
     #[default]
     Full,
-    /// The network alone: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address; the rest is zero.
+    /// Only the network: the first 24 bits of an IPv4 address, the first 48 of an IPv6 address; the rest is zero.
     Cut,
     /// Nothing.
     None,

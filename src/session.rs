@@ -20,13 +20,13 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Session {
-    /// Whose session it is. With [`id`](Self::id) the record's primary key.
+    /// The user whose session it is. Together with [`id`](Self::id), the record's primary key.
     pub user_id: UserId,
     /// The public handle of the session; it proves nothing without a signature.
     pub id: SessionId,
     /// The device the session is on, when it is known.
     pub device_id: Option<DeviceId>,
-    /// What the client said of itself at sign-in.
+    /// The device as the client described it at sign-in.
     pub device: Device,
     /// The client's address at sign-in. Shown, never enforced.
     pub created_ip: Option<IpAddr>,
@@ -42,7 +42,7 @@ pub struct Session {
     pub authenticated_at: Timestamp,
     /// The absolute deadline; nothing extends it.
     pub expires_at: Timestamp,
-    /// How long the session may rest.
+    /// How long the session may stay without activity.
     pub idle_timeout: Duration,
     /// The methods the user has proven themselves with, by their RFC 8176 names (`pwd`, `otp`, …), and when.
     pub methods: BTreeMap<Box<str>, Timestamp>,
@@ -95,8 +95,8 @@ impl Session {
 
 /// One moment, and how far recorded activity may lag the real one at it: what decides whether a session has ended.
 ///
-/// Activity is written with a delay, and other nodes' activity may not be on record yet. So a session only counts as idle
-/// once its idle timeout *and* the allowance have passed.
+/// Activity is written with a delay, and other nodes' activity may not be on record yet. So a session only counts as
+/// idle once its idle timeout *and* the allowance have passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AsOf {
@@ -112,8 +112,8 @@ impl AsOf {
         Self { now, idle_allowance }
     }
 
-    /// The last moment of activity for a session whose idle timeout is zero to count as idle; a session with a longer one
-    /// is idle when its activity lies that much further back.
+    /// The last moment of activity for a session whose idle timeout is zero to count as idle; a session with a longer
+    /// one is idle when its activity lies that much further back.
     ///
     /// Never before the epoch, so that subtracting any timeout from it stays within 64 bits of microseconds.
     pub fn idle_cutoff(&self) -> Timestamp {
@@ -154,7 +154,7 @@ pub struct TokenState {
     pub salt: Salt,
 }
 
-/// A session's random salt: worth nothing without the server's key, and still never printed.
+/// A session's random salt. It is worth nothing without the server's key, and is still never printed.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Salt([u8; 16]);
 
@@ -213,17 +213,17 @@ pub enum EndReason {
     RevokedByUser,
     /// An administrator, or the application, ended it.
     RevokedByAdmin,
-    /// A newer session took its place under the limit.
+    /// A limit made it give way to a newer session.
     Evicted,
-    /// A newer sign-in on the same device took its place.
+    /// A newer sign-in on the same device replaced it.
     Replaced,
-    /// It rested longer than its idle timeout.
+    /// It was without activity for longer than its idle timeout.
     Idle,
     /// It reached its absolute timeout.
     Expired,
     /// The user's credentials changed.
     CredentialsChanged,
-    /// A refresh token that had been used up was presented.
+    /// A used refresh token was presented.
     RefreshReused,
     /// A policy of the application ended it.
     Policy,
@@ -231,7 +231,7 @@ pub enum EndReason {
 
 impl EndReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::SignedOut,
         Self::RevokedByUser,
         Self::RevokedByAdmin,
@@ -244,7 +244,7 @@ impl EndReason {
         Self::Policy,
     ];
 
-    /// The name under which stores and answers know the reason.
+    /// The name of the reason in stores and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -260,9 +260,10 @@ impl EndReason {
         }
     }
 
-    /// The reason of this name; a name that a newer version may have written reads as [`Policy`](Self::Policy).
+    /// Returns the reason with this name. An unknown name, as a newer version may have written it, is
+    /// [`Policy`](Self::Policy).
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Self::Policy)
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == name).unwrap_or(Self::Policy)
     }
 }
 
@@ -282,8 +283,8 @@ pub enum Actor {
     Session(SessionId),
     /// The application on its own behalf.
     Application,
-    /// An administrator, by whatever name the application knows them. Stores keep it without control and invisible
-    /// characters, and at most 128 bytes of it.
+    /// An administrator, by the application's name for them. Stores keep at most 128 bytes of it, without control and
+    /// invisible characters.
     Administrator(Box<str>),
 }
 
@@ -305,7 +306,7 @@ impl Actor {
         }
     }
 
-    /// Reads what [`Actor::to_stored`] wrote; anything else is the system.
+    /// Reads what [`Actor::to_stored`] wrote. Anything else is the system.
     pub fn from_stored(text: &str) -> Self {
         match text.split_once(':') {
             Some(("session", id)) => id.parse().map_or(Self::System, Self::Session),
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_reason_reads_back_from_its_name() {
-        for reason in EndReason::ALL {
+        for &reason in EndReason::ALL {
             assert_eq!(EndReason::from_name(reason.as_str()), reason);
         }
     }

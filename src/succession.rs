@@ -7,12 +7,12 @@ use crate::{clock::Timestamp, session::TokenState};
 impl TokenState {
     /// What becomes of a refresh token of generation `presented` at `now`.
     ///
-    /// 1. The newest is used up, and has a successor then.
-    /// 2. The one before it is answered with that successor again for a while: an answer was lost, or several tabs have
-    ///    asked at once. The while is a shorter one once the successor has been seen in use.
-    ///    Where the user has authenticated again in between, it is refused and nothing else: what they have proven is not
-    ///    for anyone who holds a token from before, and a tab that asked a moment too late is no thief.
-    /// 3. After that, and for anything older, two have the token, and one of them has stolen it.
+    /// 1. The newest is used, and then has a successor.
+    /// 2. The one before it returns that successor again for a while: a response was lost, or several tabs refreshed at
+    ///    once. The time is shorter once the successor has been seen in use. If the user has authenticated again in
+    ///    between, the token is only refused: what they have proven is not for the holder of an older token, and a tab
+    ///    that was a moment too late is no thief.
+    /// 3. After that, and for anything older, two parties have the token, and one of them has stolen it.
     pub(crate) fn succession(&self, presented: u32, now: Timestamp, retries: Retries) -> Succession {
         if presented == self.generation {
             return Succession::Next;
@@ -36,13 +36,13 @@ impl TokenState {
 
     /// The oldest generation whose access tokens are accepted where only the latest are.
     ///
-    /// Until the newest pair has been seen in use, its answer may have been lost.
+    /// Until the newest pair has been seen in use, the response with it may have been lost.
     pub(crate) fn latest_in_use(&self) -> u32 {
         if self.newest_seen { self.generation } else { self.generation.saturating_sub(1) }
     }
 }
 
-/// For how long after a refresh the token before the newest is answered again.
+/// How long after a refresh the token before the newest still returns its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retries {
     /// Once its successor has been seen in use.
@@ -56,17 +56,17 @@ pub(crate) struct Retries {
 pub(crate) enum Succession {
     /// It is the newest: the session moves to the next generation.
     Next,
-    /// Its successor is answered again, so long after it was first.
+    /// Its successor is returned again, this long after the first time.
     Again(Duration),
-    /// Its successor is not for its bearer.
+    /// Its successor is not for the holder of this token.
     Outdated,
-    /// It had been used up.
+    /// It had been used before.
     Reused(ReuseCause),
     /// It is newer than the record, which must have been restored from a copy.
     Unknown,
 }
 
-/// Why a refresh token that was presented counts as used up.
+/// Why a refresh token that was presented counts as reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReuseCause {
@@ -74,7 +74,7 @@ pub enum ReuseCause {
     Superseded,
     /// Its successor has not been seen in use, but the time for asking again has passed.
     Late,
-    /// Even its successor has been used up.
+    /// Even its successor has been used.
     Ancient,
 }
 

@@ -1,14 +1,14 @@
-//! An application that issues and verifies its own JWTs, and goes on doing so. What it gains is that sessions can be
-//! listed and ended.
+//! An application that issues and verifies its own JWTs, and continues to do so. It gains sessions that can be listed
+//! and ended.
 //!
 //! ```text
 //! cargo run --example bring_your_own_jwt              # this crate asks the application's verifier
 //! cargo run --example bring_your_own_jwt -- upstream  # the application's own middleware verifies, this crate goes on
 //! ```
 //!
-//! Either way the application changes in two places: at sign-in it starts a session and puts its id into the token, and
-//! it says what a verified token names. Take the first way, unless the token is checked by something that cannot be
-//! called: with it a token is verified once, and not on every request.
+//! Either way the application changes in two places: at sign-in it starts a session and puts the id into the token, and
+//! it reports what a verified token names. Prefer the first way, unless the token is checked by something that cannot
+//! be called: with it a token is verified once, not on every request.
 
 #![allow(unreachable_pub, reason = "an example is nobody's library")]
 
@@ -72,7 +72,7 @@ struct Login {
     user: String,
 }
 
-/// Signs anybody in who says who they are. An application asks for more.
+/// Signs in anyone who gives a name. An application checks more.
 async fn login(State(app): State<App>, client: ClientInfo, Query(Login { user }): Query<Login>) -> Response {
     let session = match app.sessions.start(user.as_str(), client).without_token().await {
         Ok(session) => session,
@@ -91,7 +91,7 @@ async fn me(session: CurrentSession) -> Json<Value> {
     Json(json!({ "user": session.user_id(), "sessionId": session.id(), "device": session.device().name() }))
 }
 
-/// The middleware that the application had before. New are the lines that leave a `VerifiedToken` behind.
+/// The middleware that the application had before. The lines that insert a `VerifiedToken` are new.
 async fn verify(State(tokens): State<Tokens>, headers: HeaderMap, mut request: Request, next: Next) -> Response {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     if let Some(token) = bearer {

@@ -1,4 +1,4 @@
-//! The application's tokens: what it had before, and at the end of the file what this crate is told of them.
+//! The application's tokens: what it had before, and at the end of the file what this crate learns of them.
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use tower_device_sessions::{
 };
 use uuid::Uuid;
 
-/// What the application's tokens say. New is the session's id.
+/// The claims of the application's tokens. The session's id is new.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Claims {
     pub sub: String,
@@ -45,7 +45,7 @@ impl Tokens {
     }
 }
 
-/// The JWT library wants to know who computes its signatures.
+/// The JWT library needs a provider of cryptography.
 fn install_provider() {
     #[cfg(feature = "aws_lc_rs")]
     use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
@@ -65,7 +65,8 @@ impl TryFrom<Claims> for VerifiedToken {
     }
 }
 
-/// What this crate asks of a verifier. It asks once per token, and remembers the answer until the token expires.
+/// What this crate requires of a verifier. It calls it once per token, and remembers the result until the token
+/// expires.
 impl VerifyToken for Tokens {
     fn verify(&self, token: &str, _now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         let claims = Self::verify(self, token).map_err(|error| match error.kind() {

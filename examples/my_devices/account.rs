@@ -1,10 +1,10 @@
-//! Closing one's account.
+//! Closing an account.
 
 use axum::extract::State;
 use tower_device_sessions::{Error, RecentAuth, SessionManager, SignedOut};
 
-/// Everything that is on record about the user goes: sessions, ended or not, and devices. The demo's two accounts are part of
-/// the program, so one can sign in again.
+/// Deletes everything that is on record about the user: sessions, ended or not, and devices. The demo's two accounts
+/// are part of the program, so the user can sign in again.
 pub async fn erase(
     State(sessions): State<SessionManager>,
     RecentAuth(session): RecentAuth,

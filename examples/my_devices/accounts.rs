@@ -7,7 +7,7 @@ use crate::passwords::{Busy, Memory, Passwords, hash};
 /// The accounts, with their passwords hashed by Argon2id, in memory: a restart brings the first passwords back.
 pub struct Accounts {
     accounts: RwLock<Vec<(Account, String)>>,
-    /// Hashed when there is no such account, so that the answer takes as long.
+    /// Hashed when there is no such account, so that the response takes as long.
     nobody: String,
     passwords: Passwords,
 }

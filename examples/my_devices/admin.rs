@@ -26,7 +26,7 @@ impl AdminToken {
         }
     }
 
-    /// To be mounted beside the layer that reads sessions, not behind it: this token is none of a session.
+    /// Mount them beside the layer that reads sessions, not inside it: this token is none of a session.
     pub fn routes(&self, sessions: &SessionManager) -> Router {
         let expected = Arc::clone(&self.0);
         let guard = from_fn(move |request, next| guard(Arc::clone(&expected), request, next));

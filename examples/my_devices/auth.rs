@@ -1,4 +1,4 @@
-//! Signing in and out, confirming who one is, and changing the password.
+//! Signing in and out, authenticating again, and changing the password.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn login(
         Ok(None) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_credentials", "Wrong email or password")),
         Err(Busy) => return Ok(busy()),
     };
-    // On a device that the user trusts one factor will do.
+    // On a device that the user trusts, one factor is enough.
     let trusted = app.sessions.is_trusted(&account.id.try_into()?, &client).await?;
     if app.second_factor == SecondFactor::Otp && !trusted {
         let token = match app.otp.send(account) {
@@ -71,7 +71,7 @@ async fn otp(
     let Ok(Json(Code { otp_token, code })) = form else {
         return Ok(malformed("Send a JSON object with otpToken and code"));
     };
-    let account = match app.otp.check(&otp_token, &code) {
+    let account = match app.otp.check(&otp_token, &code, None) {
         Ok(account) => account,
         Err(Refused::Wrong) => return Ok(problem(StatusCode::UNAUTHORIZED, "wrong_code", "Wrong or expired code")),
         Err(Refused::Paused(pause)) => return Ok(too_many_attempts(pause)),
@@ -80,7 +80,7 @@ async fn otp(
     Ok(started.await?.into_response())
 }
 
-/// Also with an access token that has run out, or with the refresh token only.
+/// Also with an expired access token, or with only the refresh token.
 async fn logout(client: SigningOut) -> Result<SignedOut, Error> {
     client.sign_out().await
 }
@@ -90,7 +90,7 @@ struct Confirmation {
     password: String,
 }
 
-/// Answers new tokens; those from before are refused from now on.
+/// Returns new tokens; older ones are refused from now on.
 async fn reauthenticate(
     State(app): State<App>,
     session: CurrentSession,
@@ -113,7 +113,7 @@ struct NewPassword {
     new: String,
 }
 
-/// Everybody who knew the old password is signed out, but for the one who has just changed it: they get new tokens.
+/// Everybody who knew the old password is signed out, except the one who has just changed it: they get new tokens.
 async fn password(
     State(app): State<App>,
     RecentAuth(session): RecentAuth,

@@ -10,7 +10,7 @@ use crate::settings::{one_of, text};
 pub struct Limits {
     /// 0: as many as they like.
     max_sessions: u32,
-    /// Not the newcomer by default: whoever knew the password could keep the owner out by signing in often enough.
+    /// Not the newcomer by default: anyone who knows the password could keep the owner out by signing in often enough.
     over: OverLimit,
     same_device: SameDevice,
 }
@@ -42,4 +42,5 @@ const OVER_LIMITS: &[(&str, OverLimit)] = &[
     ("least_recent", OverLimit::RevokeLeastRecent),
 ];
 
-const SAME_DEVICES: &[(&str, SameDevice)] = &[("keep", SameDevice::Keep), ("replace", SameDevice::Replace)];
+const SAME_DEVICES: &[(&str, SameDevice)] =
+    &[("keep", SameDevice::Keep), ("replace", SameDevice::Replace), ("join", SameDevice::Join)];

@@ -1,4 +1,4 @@
-//! "My devices": a small server on which one signs in from several devices, sees them all, and signs any of them out: in a
+//! "My devices": a small server. Users sign in from several devices, see all of them, and sign out any of them: in a
 //! browser at `/`, and over HTTP below `/api`.
 //!
 //! ```text
@@ -29,8 +29,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRef, State},
-    http::{HeaderName, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{Html, IntoResponse, Response},
     routing::{delete, get},
 };
 use serde_json::json;
@@ -108,6 +108,7 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
         Some(admin) => router.nest("/admin", admin.routes(&sessions)),
         None => router,
     };
+    let router = router.fallback(nothing_here).method_not_allowed_fallback(not_possible);
     // Some proxies strip the prefix, others pass it on.
     let router = match settings.prefix.as_str() {
         "" => router,
@@ -124,7 +125,7 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for the word of a process manager.
+/// Waits for Ctrl-C, or for the signal of a process manager.
 async fn told_to_stop() {
     #[cfg(unix)]
     {
@@ -153,6 +154,24 @@ fn problem(status: StatusCode, code: &str, error: &str) -> Response {
         json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "error": error });
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
+}
+
+async fn nothing_here(headers: HeaderMap) -> Response {
+    refused(&headers, StatusCode::NOT_FOUND, "not_found", "There is nothing here")
+}
+
+async fn not_possible(headers: HeaderMap) -> Response {
+    refused(&headers, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "That is not possible here")
+}
+
+/// A page for a browser that goes somewhere, and a problem for a program.
+fn refused(headers: &HeaderMap, status: StatusCode, code: &str, error: &str) -> Response {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if !accepted.into_iter().any(|accepted| accepted.contains("text/html")) {
+        return problem(status, code, error);
+    }
+    let text = format!("<!DOCTYPE html>\n<html lang=\"en\">\n<title>{error}</title>\n<p>{error}.</p>\n</html>\n");
+    ([(header::CACHE_CONTROL, "no-store")], (status, Html(text))).into_response()
 }
 
 /// For what cannot be done at the moment.

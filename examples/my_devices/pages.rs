@@ -1,4 +1,4 @@
-//! What a browser sees: the "My devices" page at `/`, and the forms by which one comes there.
+//! What a browser sees: the "My devices" page at `/`, and the forms that lead there.
 
 use std::time::Duration;
 
@@ -16,22 +16,23 @@ use tower_device_sessions::{
     ClientInfo, CurrentSession, DevicesPage, Error, ErrorKind, SessionLayer, SessionManager, SessionRejection,
     StartedSession,
     credentials::CredentialSource,
+    device::DeviceProof,
     pages::{EnglishTexts, SignInHint},
     policy::SameDevice,
 };
 
 use crate::{A_MOMENT, App, accounts::Account, otp::Refused, passwords::Busy, retry_after, settings::SecondFactor};
 
-/// The page of the devices, whose public address begins with this prefix.
 /// The page of the user's devices.
 pub type Page = DevicesPage;
 
+/// The page of the devices, whose public address begins with this prefix.
 pub fn page(sessions: &SessionManager, prefix: &str) -> Page {
     DevicesPage::new(sessions, prefix).sign_in_path(&format!("{prefix}/sign-in"))
 }
 
-/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs people in
-/// may put a token of its own into the `Authorization` field.
+/// The page brings its own `SessionLayer`; the forms need one. It reads cookies only: a proxy in front that signs
+/// people in may put a token of its own into the `Authorization` field.
 pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
     let layer = SessionLayer::new(sessions).only(CredentialSource::Cookie).on_denied(page.on_denied());
     Router::new()
@@ -43,7 +44,7 @@ pub fn routes(sessions: &SessionManager, page: Page) -> Router<App> {
         .merge(page.into_router())
 }
 
-/// Also what leads to the next page is this visitor's, and no cache may show it to another.
+/// Redirects are this visitor's too, and no cache may show them to another.
 async fn unstored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -62,7 +63,7 @@ impl App {
         self.to(if self.prefix.0.is_empty() { "/" } else { "" })
     }
 
-    /// What is refused on a page is a page.
+    /// A rejection in a browser is a page.
     fn refused(&self, rejection: SessionRejection) -> Response {
         match rejection.denied() {
             Some(denied) => self.page.on_denied()(denied, &HeaderMap::new()),
@@ -80,7 +81,7 @@ struct SignInPage<'a> {
     email: &'a str,
     /// While the second factor is waited for.
     otp_token: Option<&'a str>,
-    /// While somebody who is signed in confirms that it is them.
+    /// While a user who is signed in confirms their identity.
     confirming: bool,
 }
 
@@ -99,7 +100,16 @@ impl SignInPage<'_> {
 }
 
 /// The form, with the reason why one is there.
-async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri) -> Response {
+async fn show(
+    State(app): State<App>,
+    session: Option<CurrentSession>,
+    client: Result<ClientInfo, SessionRejection>,
+    uri: Uri,
+) -> Response {
+    let client = match client {
+        Ok(client) => client,
+        Err(rejection) => return app.refused(rejection),
+    };
     let hint = SignInHint::from_query(uri.query());
     let confirming = hint == Some(SignInHint::ConfirmFirst) && session.is_some();
     let email = session.as_ref().and_then(|session| app.accounts.email(session.user_id().as_str()));
@@ -109,7 +119,8 @@ async fn show(State(app): State<App>, session: Option<CurrentSession>, uri: Uri)
     let texts = EnglishTexts::default();
     let notice = hint.map(|hint| hint.text(&texts));
     let email = email.unwrap_or_default();
-    SignInPage { notice: notice.as_deref(), email, confirming, ..app.form() }.answer(StatusCode::OK)
+    let form = SignInPage { notice: notice.as_deref(), email, confirming, ..app.form() };
+    (app.sessions.device_for_form(&client), form.answer(StatusCode::OK)).into_response()
 }
 
 #[derive(Deserialize)]
@@ -118,7 +129,7 @@ struct SignInForm {
     password: String,
 }
 
-/// Where another site has sent the form, `ClientInfo` refuses it.
+/// If another site has sent the form, `ClientInfo` rejects it.
 async fn sign_in(
     State(app): State<App>,
     session: Option<CurrentSession>,
@@ -144,9 +155,9 @@ async fn sign_in(
             return (retry_after(A_MOMENT), page.answer(StatusCode::SERVICE_UNAVAILABLE)).into_response();
         }
     };
-    // Whoever is signed in already has only confirmed that it is them.
+    // A user who is already signed in has only confirmed their identity.
     if let Some(session) = session.filter(|session| session.user_id().as_str() == account.id) {
-        return started(&app, app.sessions.reauthenticated(&session, "pwd").await);
+        return started(&app, app.sessions.reauthenticated(&session, "pwd").join().await);
     }
     match needs_code(&app, account, &client).await {
         Ok(true) => match app.otp.send(account) {
@@ -155,13 +166,13 @@ async fn sign_in(
         },
         Ok(false) => {
             let session = app.sessions.start(account.id, client).method("pwd");
-            started(&app, session.same_device(SameDevice::Replace).await)
+            started(&app, session.same_device(SameDevice::Join).await)
         }
         Err(error) => started(&app, Err(error)),
     }
 }
 
-/// On a device that the user trusts one factor will do.
+/// On a device that the user trusts, one factor is enough.
 async fn needs_code(app: &App, account: Account, client: &ClientInfo) -> Result<bool, Error> {
     match app.second_factor {
         SecondFactor::None => Ok(false),
@@ -187,7 +198,8 @@ async fn code(
     let Ok(Form(CodeForm { token, code })) = form else {
         return app.form().answer(StatusCode::BAD_REQUEST);
     };
-    let account = match app.otp.check(&token, &code) {
+    let proven = client.proven_device().map(DeviceProof::id);
+    let account = match app.otp.check(&token, &code, proven) {
         Ok(account) => account,
         Err(Refused::Wrong) => {
             let problem = Some("That is not the code, or no longer. Try again, or sign in again.");
@@ -196,7 +208,7 @@ async fn code(
         Err(Refused::Paused(pause)) => return too_many_attempts(&app, pause),
     };
     let session = app.sessions.start(account.id, client).method("pwd").method("otp").assurance_level(2);
-    started(&app, session.same_device(SameDevice::Replace).await)
+    started(&app, session.same_device(SameDevice::Join).await)
 }
 
 /// The code has been typed in; somebody has come back to the address.
@@ -204,7 +216,7 @@ async fn to_form(State(app): State<App>) -> Redirect {
     app.to("/sign-in")
 }
 
-/// A browser holds one cookie: a form that was submitted twice at once leaves one session.
+/// A browser holds one cookie: of a form that was submitted twice at once both answers are of one session.
 fn started(app: &App, outcome: Result<StartedSession, Error>) -> Response {
     let (status, problem) = match outcome {
         Ok(session) => return (session.in_cookie(), app.to("/sign-in/done")).into_response(),

@@ -1,4 +1,4 @@
-//! Work with passwords, which takes time and memory on purpose: a few pieces at a time, and only so many in a queue.
+//! Work with passwords, which takes time and memory on purpose: a few jobs at a time, and a bounded queue.
 
 use std::{
     num::NonZero,
@@ -18,13 +18,13 @@ use tokio::sync::oneshot;
 
 /// Threads that hash passwords.
 ///
-/// One Argon2 takes 19 MiB. Anybody can ask for one, so a server that begins each at once runs out of memory. Each thread
-/// keeps its piece: what is given back to the allocator after each password leaves gaps that the next one does not fit into.
+/// One Argon2 takes 19 MiB. Anyone can trigger one, so a server that begins each at once runs out of memory. Each
+/// thread keeps its block: memory that is freed after each password leaves gaps that the next block does not fit into.
 pub struct Passwords {
     queue: SyncSender<Job>,
 }
 
-/// There is no place in the queue. A client should try again in a moment.
+/// The queue is full. A client should try again in a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Busy;
 
@@ -56,7 +56,7 @@ impl Passwords {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T, Busy> {
         let (answer, answered) = oneshot::channel();
         let job = move |memory: &mut Memory| {
-            // Nobody waits for the answer to a client that has hung up.
+            // The client has hung up, so nobody waits for the result.
             if !answer.is_closed() {
                 let _ = answer.send(work(memory));
             }

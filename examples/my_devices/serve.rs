@@ -1,10 +1,11 @@
-//! The server: what `axum::serve` does, and an end to whatever a client may draw out.
+//! The server: what `axum::serve` does, with a time limit on everything a client can delay.
 //!
-//! 1. The first byte, and then the head of each request, have to arrive within [`Limits::request`], or the connection is
-//!    closed.
-//! 2. So has the body, with the answer: else it is a 408.
-//! 3. When the server is told to stop, requests go on for [`Limits::farewell`], and connections that are left then are cut. So
-//!    what comes after the server, such as writing the last activity, comes in time: container runtimes wait for 10 s.
+//! 1. The first byte, and then the head of each request, have to arrive within [`Limits::request`], or the connection
+//!    is closed.
+//! 2. So has the body, including the response, or it is a 408.
+//! 3. When the server is told to stop, requests go on for [`Limits::farewell`], and connections that are left then are
+//!    cut. So work after the server, such as writing the last activity, is done in time: container runtimes wait for 10
+//!    s.
 
 use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
 
@@ -28,7 +29,7 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::problem;
+use crate::refused;
 
 #[derive(Clone, Copy)]
 pub struct Limits {
@@ -50,7 +51,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: 
             () = &mut stop => break,
         };
         let Ok((stream, peer)) = accepted else {
-            // Most likely there are too many open files, and some are about to be closed.
+            // Most likely there are too many open files, and some will be closed soon.
             sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -91,13 +92,15 @@ async fn serve_one(
     let _ = connection.await;
 }
 
-/// Gives up on a request whose body does not arrive. Changes that have begun run to their end.
+/// Ends a request whose body does not arrive. Changes that have begun run to their end.
 async fn in_time(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
     match timeout(limits.request, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
-            (close, problem(StatusCode::REQUEST_TIMEOUT, "timed_out", "The request took too long")).into_response()
+            let refused = refused(&headers, StatusCode::REQUEST_TIMEOUT, "timed_out", "The request took too long");
+            (close, refused).into_response()
         }
     }
 }

@@ -1,29 +1,30 @@
-//! What the server is set up with, from environment variables.
+//! The settings of the server, from environment variables.
 //!
 //! | variable | meaning | default |
 //! | --- | --- | --- |
 //! | `ADDR` | where to listen | `127.0.0.1:3000` |
-//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `redis://` or `memory:` | `sqlite://my_devices.db` |
+//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | `sqlite://my_devices.db` |
+//! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
 //! | `BUS` | how several processes hear of each other: `postgres`, `redis`, `poll`, `none` | what fits the store |
 //! | `REDIS_URL` | the server of `BUS=redis` beside another store | `DATABASE_URL`, if that is one |
 //! | `REQUEST_TIMEOUT` | how long the head of a request may take to arrive, and then its body and the answer | 10 s |
 //! | `SESSION_SECRET` | the key that signs tokens, at least 32 bytes | a development key, with a warning |
 //! | `ABSOLUTE_TIMEOUT` | how long a session lives | 30 days |
-//! | `IDLE_TIMEOUT` | how long it may rest | 7 days |
-//! | `CACHE_TTL` | how long a record may be used without being read anew | 10 s |
+//! | `IDLE_TIMEOUT` | how long it may be without activity | 7 days |
+//! | `CACHE_TTL` | how long a record may be used without being read again | 10 s |
 //! | `ACTIVITY_INTERVAL` | how often activity is recorded at most | 60 s |
 //! | `PRESET` | the lifetimes of `aal1`, `aal2`, `aal3` or `hardened`; the timeouts above win | `aal1` |
-//! | `TRANSPORT` | how tokens travel to and from the API: `bearer`, `cookie` or `both`; the pages use cookies | `bearer` |
-//! | `INSECURE_COOKIES` | `on`: cookies without `Secure` and prefix, for browsers that want HTTPS even on localhost | `off` |
+//! | `TRANSPORT` | how tokens travel over the API: `bearer`, `cookie` or `both`; the pages use cookies | `bearer` |
+//! | `INSECURE_COOKIES` | `on`: no `Secure` and no prefix, for browsers that want HTTPS even on localhost | `off` |
 //! | `REFRESH` | `on`: access tokens live for 10 minutes, and are refreshed | `off` |
-//! | `REFRESH_GRACE` | how long a used refresh token is answered with the same successor | 30 s |
+//! | `REFRESH_GRACE` | how long a used refresh token still returns the same successor | 30 s |
 //! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
 //! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
 //! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
-//! | `SAME_DEVICE` | whether earlier sessions on the device of a new one stay: `keep`, or `replace` | `keep` |
+//! | `SAME_DEVICE` | what becomes of earlier sessions on the device of a new one: `keep`, `replace` or `join`; for the API | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
-//! | `TRUSTED_ORIGINS` | other origins of yours whose pages may use the cookies, as browsers write them, comma-separated | none |
-//! | `PATH_PREFIX` | what stands before the paths in public addresses, such as `/devices`; a proxy may strip it | nothing |
+//! | `TRUSTED_ORIGINS` | other origins whose pages may use the cookies, comma-separated | none |
+//! | `PATH_PREFIX` | what public paths begin with, such as `/devices`; a proxy may strip it | nothing |
 //! | `COOKIE_NAME` | the whole name of the session's cookie, such as `__Host-devices` | `__Host-session` |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!

@@ -2,8 +2,9 @@
 //!
 //! | variable | meaning | default |
 //! | --- | --- | --- |
-//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `redis://` or `memory:` | the application's |
-//! | `BUS` | `postgres`, `redis`, `poll` or `none` | that of the store: `poll` for MySQL, `none` for SQLite |
+//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | the application's |
+//! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
+//! | `BUS` | `postgres`, `redis`, `poll` or `none` | that of the store: `poll` for MySQL and behind a pooler, `none` for SQLite |
 //! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
 
 use std::{error::Error, time::Duration};
@@ -28,11 +29,18 @@ enum Location {
     #[cfg(feature = "sqlite")]
     Sqlite(String),
     #[cfg(feature = "postgres")]
-    Postgres(String),
+    Postgres(String, Pooler),
     #[cfg(feature = "mysql")]
     MySql(String),
     #[cfg(feature = "redis")]
     Redis(String),
+}
+
+/// What stands between the application and a Postgres server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pooler {
+    None,
+    Transactions,
 }
 
 enum Bus {
@@ -48,9 +56,17 @@ enum Bus {
 impl Shared {
     pub fn from_env(default: &str) -> Result<Self, String> {
         let url = text("DATABASE_URL")?.unwrap_or_else(|| default.to_owned());
-        let (store, own) = location(&url)?;
+        let pooler = match text("TRANSACTION_POOLER")?.as_deref() {
+            None | Some("off") => Pooler::None,
+            Some("on") => Pooler::Transactions,
+            Some(other) => return Err(format!("TRANSACTION_POOLER: {other:?} is none of on, off")),
+        };
+        let (store, own) = location(&url, pooler)?;
         let bus = match text("BUS")?.as_deref() {
             None => own,
+            Some("postgres") if pooler == Pooler::Transactions => {
+                return Err("BUS: no notification comes through a transaction pooler; use poll or redis".to_owned());
+            }
             Some("none") => Bus::None,
             Some("poll") => Bus::Poll,
             Some("postgres") => postgres_bus(&url)?,
@@ -69,8 +85,9 @@ impl Shared {
                 begin(tower_device_sessions::store::SqliteStore::connect(url).await.map_err(database)?).await?
             }
             #[cfg(feature = "postgres")]
-            Location::Postgres(url) => {
-                begin(tower_device_sessions::store::PostgresStore::connect(url).await.map_err(database)?).await?
+            Location::Postgres(url, pooler) => {
+                let store = tower_device_sessions::store::PostgresStore::connect(url).await.map_err(database)?;
+                begin(if *pooler == Pooler::Transactions { store.transaction_pooler() } else { store }).await?
             }
             #[cfg(feature = "mysql")]
             Location::MySql(url) => {
@@ -96,23 +113,44 @@ impl Shared {
 }
 
 /// The store at a URL, and the bus that fits it.
-fn location(url: &str) -> Result<(Location, Bus), String> {
-    match url.split_once(':').unwrap_or_default() {
+fn location(url: &str, pooler: Pooler) -> Result<(Location, Bus), String> {
+    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+    if pooler == Pooler::Transactions && !scheme.starts_with("postgres") {
+        return Err("TRANSACTION_POOLER: takes a DATABASE_URL that is postgres://".to_owned());
+    }
+    match (scheme, rest) {
         ("memory", "" | "//") => Ok((Location::Memory(MemoryStore::new()), Bus::Local(LocalBus::new()))),
         #[cfg(feature = "sqlite")]
         ("sqlite", _) => Ok((Location::Sqlite(url.to_owned()), Bus::None)),
         #[cfg(feature = "postgres")]
-        ("postgres" | "postgresql", _) => Ok((Location::Postgres(url.to_owned()), Bus::Postgres(url.to_owned()))),
-        #[cfg(feature = "mysql")]
-        ("mysql", _) => Ok((Location::MySql(url.to_owned()), Bus::Poll)),
-        #[cfg(feature = "redis")]
-        ("redis", _) => Ok((Location::Redis(url.to_owned()), Bus::Redis(url.to_owned()))),
-        (name, _) if ["sqlite", "postgres", "mysql", "redis"].contains(&name) => {
-            Err(format!("DATABASE_URL: build with `--features {name}`, or use memory:"))
+        ("postgres" | "postgresql", _) => {
+            let bus = if pooler == Pooler::Transactions { Bus::Poll } else { Bus::Postgres(url.to_owned()) };
+            Ok((Location::Postgres(url.to_owned(), pooler), bus))
         }
-        _ => Err("DATABASE_URL: use sqlite://FILE, postgres://, mysql://, redis:// or memory:".to_owned()),
+        #[cfg(feature = "mysql")]
+        ("mysql" | "mariadb", _) => Ok((Location::MySql(url.to_owned()), Bus::Poll)),
+        #[cfg(feature = "redis")]
+        ("redis" | "rediss", _) => Ok((Location::Redis(url.to_owned()), Bus::Redis(url.to_owned()))),
+        _ => Err(match SCHEMES.iter().find(|(name, _)| *name == scheme) {
+            Some((_, feature)) => format!("DATABASE_URL: build with `--features {feature}`, or use memory:"),
+            None => {
+                "DATABASE_URL: use sqlite://FILE, postgres://, mysql://, mariadb://, redis://, rediss:// or memory:"
+                    .to_owned()
+            }
+        }),
     }
 }
+
+/// What a URL may begin with, and the feature that it takes.
+const SCHEMES: &[(&str, &str)] = &[
+    ("sqlite", "sqlite"),
+    ("postgres", "postgres"),
+    ("postgresql", "postgres"),
+    ("mysql", "mysql"),
+    ("mariadb", "mysql"),
+    ("redis", "redis"),
+    ("rediss", "redis,tls-rustls"),
+];
 
 #[cfg(feature = "postgres")]
 fn postgres_bus(url: &str) -> Result<Bus, String> {
@@ -131,7 +169,7 @@ fn postgres_bus(_: &str) -> Result<Bus, String> {
 fn redis_bus(url: String) -> Result<Bus, String> {
     match url.starts_with("redis") {
         true => Ok(Bus::Redis(url)),
-        false => Err("BUS: redis takes a REDIS_URL that is redis://".to_owned()),
+        false => Err("BUS: redis takes a REDIS_URL that is redis:// or rediss://".to_owned()),
     }
 }
 

@@ -1,6 +1,7 @@
-//! What a browser sees when the example was built without the feature `pages`: how to get them.
+//! What a browser sees when the example was built without the feature `pages`: how to get the pages.
 //!
-//! In the repository the pages are always there. The published package cannot switch on a feature of its own for its example.
+//! In the repository the pages are always there. The published package cannot switch on a feature of its own for its
+//! example.
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use tower_device_sessions::SessionManager;

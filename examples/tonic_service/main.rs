@@ -1,5 +1,5 @@
-//! A gRPC service whose users can be signed out: a unary call, a stream, and the routes of the session over HTTP, all on
-//! one port.
+//! A gRPC service whose users can be signed out: a unary call, a stream, and the routes of the session over HTTP, all
+//! on one port.
 //!
 //! ```text
 //! cargo run --example tonic_service
@@ -7,7 +7,7 @@
 //!     localhost:3000 example.v1.Account/SignIn
 //! ```
 //!
-//! What clients are answered, and where it comes from:
+//! The codes that clients get, and where they come from:
 //!
 //! | code | when | by |
 //! | --- | --- | --- |
@@ -115,8 +115,8 @@ impl Account for Service {
     }
 }
 
-/// The session of a call. The layer has put it there, or says why there is none: a client that signs in again may still
-/// send its last token, so that only the methods that need a session refuse it.
+/// The session of a call. The layer has put it there, or says why there is none. A client that signs in again may still
+/// send its last token, so only the methods that need a session reject it.
 fn session<T>(request: &Request<T>) -> Result<&CurrentSession, Status> {
     request.extensions().get().ok_or_else(|| {
         let denied = request.extensions().get().map_or(Denied::Missing, Anonymous::denied);

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as it takes: one connection, one request at a time.
+//! A minimal HTTP client: one connection, one request at a time.
 
 use std::{io, net::SocketAddr, time::Duration};
 

@@ -5,9 +5,10 @@
 //! DATABASE_URL=postgres://postgres@127.0.0.1/test cargo run --release --example two_nodes --features postgres
 //! ```
 //!
-//! It revokes one session, then many (`REVOCATIONS`, 1,000 by default), and prints how long after the call of the revocation
-//! on one node the other has answered 401. `DATABASE_URL`, `BUS` and `REDIS_URL` are those of `my_devices`; in memory the bus
-//! is a local one. `CACHE_TTL` says, in milliseconds, how long records may be used without being read anew.
+//! It revokes one session, then many (`REVOCATIONS`, 1,000 by default), and prints how long after the call of the
+//! revocation on one node the other responds with 401. `DATABASE_URL`, `BUS` and `REDIS_URL` are those of `my_devices`;
+//! in memory the bus is a local one. `CACHE_TTL` is, in milliseconds, how long records may be used without being read
+//! again.
 
 #![allow(missing_debug_implementations, unreachable_pub, reason = "nobody depends on an application")]
 
@@ -141,7 +142,7 @@ struct Login {
     user: String,
 }
 
-/// Whoever says a name is let in: this example is about what comes afterwards.
+/// Signs in anyone who gives a name: this example is about what comes afterwards.
 async fn login(
     State(sessions): State<SessionManager>,
     client: ClientInfo,
@@ -150,7 +151,7 @@ async fn login(
     sessions.start(login.user.as_str(), client).await
 }
 
-/// Waits until a node hears the other, and answers by what.
+/// Waits until a node hears the other, and returns by which bus.
 async fn await_bus(sessions: &SessionManager) -> &'static str {
     loop {
         match sessions.health().bus {
@@ -199,7 +200,7 @@ impl Clients {
         Ok(token.to_owned())
     }
 
-    /// Asks the second node until it refuses the token, and answers what it says.
+    /// Asks the second node until it refuses the token, and returns its response.
     async fn refused(&mut self, token: &str) -> Result<Value, Failure> {
         loop {
             let answer = self.there.call("GET", "/me", token).await?;

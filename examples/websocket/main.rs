@@ -52,7 +52,7 @@ struct Login {
     user: String,
 }
 
-/// Signs anybody in who says who they are. An application asks for more.
+/// Signs in anyone who gives a name. An application checks more.
 async fn login(
     State(sessions): State<SessionManager>,
     client: ClientInfo,

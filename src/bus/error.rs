@@ -1,6 +1,8 @@
+//! The error of a bus.
+
 use std::{error::Error as StdError, fmt};
 
-/// Why a bus could not do what it was asked.
+/// Why an operation of a bus failed.
 #[derive(Debug)]
 pub struct BusError {
     kind: BusErrorKind,
@@ -28,7 +30,7 @@ impl BusError {
         Self::new(BusErrorKind::Unavailable, source)
     }
 
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> BusErrorKind {
         self.kind
     }

@@ -1,3 +1,5 @@
+//! A bus within one process.
+
 use std::sync::Arc;
 
 use futures_util::stream::unfold;
@@ -10,7 +12,7 @@ use super::{
 
 /// A bus within one process: for several managers over one store, and for tests.
 ///
-/// Clones are one bus.
+/// Clones share one bus.
 ///
 /// # Examples
 ///
@@ -36,13 +38,13 @@ pub struct LocalBus {
 }
 
 impl LocalBus {
-    /// A bus that keeps 1,024 messages for subscribers that are slow.
+    /// A bus that keeps 1,024 messages for slow subscribers.
     pub fn new() -> Self {
         Self::with_capacity(1_024)
     }
 
-    /// A bus that keeps this many messages, rounded up to a power of two and at least one, for subscribers that are slow.
-    /// One that is slower hears of a gap.
+    /// A bus that keeps this many messages for slow subscribers, rounded up to a power of two and at least one. A
+    /// slower subscriber receives a gap.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { sender: Sender::new(capacity.clamp(1, LARGEST_CAPACITY)), tally: Arc::default() }
     }

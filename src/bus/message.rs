@@ -1,3 +1,5 @@
+//! The message that a bus carries, and its encoded form.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,9 +9,9 @@ use crate::{
     id::{SessionId, UserId},
 };
 
-/// Says which sessions to look at again, because they have ended or changed.
+/// Says which sessions to reload, because they have ended or changed.
 ///
-/// Its encoded form is at most 5,000 bytes long, whatever it says, so that every bus can carry it.
+/// Its encoded form is never longer than 5,000 bytes, so every bus can carry it.
 ///
 /// # Examples
 ///
@@ -47,22 +49,22 @@ pub struct Origin {
 pub enum Cause {
     /// They have ended.
     Ended,
-    /// Something else about them has changed, such as which tokens are good.
+    /// Something else about them has changed, such as which tokens are valid.
     Changed,
 }
 
-/// Where to look again. It may name sessions that nothing has happened to.
+/// Which sessions to reload. May include sessions that did not change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Affected {
     /// These sessions.
     Sessions(Vec<SessionId>),
-    /// All sessions of the user, but for this one if there is one.
+    /// All sessions of the user, except this one if there is one.
     AllBut(Option<SessionId>),
 }
 
 impl RevocationMessage {
-    /// The most sessions that a message names; one about more is about all sessions of the user.
+    /// The most sessions that a message names. A message about more is about all sessions of the user.
     pub const MOST_SESSIONS: usize = 100;
 
     /// The most bytes that a seal has.
@@ -73,7 +75,7 @@ impl RevocationMessage {
         Self::new(user_id, Cause::Ended, some_or_all(sessions))
     }
 
-    /// All sessions of a user have ended, but for this one.
+    /// All sessions of a user have ended, except this one.
     pub fn all_ended(user_id: UserId, keep: Option<SessionId>) -> Self {
         Self::new(user_id, Cause::Ended, Affected::AllBut(keep))
     }
@@ -92,7 +94,7 @@ impl RevocationMessage {
         Self { user_id, cause, affected, origin: None, seal: None }
     }
 
-    /// Says who has sent it, and when.
+    /// Sets who has sent it, and when.
     #[must_use]
     pub fn sent(mut self, node: u64, at: Timestamp) -> Self {
         self.origin = Some(Origin { node, at });
@@ -104,8 +106,8 @@ impl RevocationMessage {
         self.origin
     }
 
-    /// Puts a seal on it: something about [`encode`](Self::encode) without one that only some can know, of at most
-    /// [`LONGEST_SEAL`](Self::LONGEST_SEAL) bytes.
+    /// Adds a seal of at most [`LONGEST_SEAL`](Self::LONGEST_SEAL) bytes, which proves to the holders of a secret who
+    /// made the text of [`encode`](Self::encode) without it.
     #[must_use]
     pub fn sealed(mut self, seal: impl Into<Box<str>>) -> Self {
         self.seal = Some(seal.into());
@@ -149,8 +151,8 @@ impl RevocationMessage {
         let origin = self.origin.map(|origin| (origin.node, origin.at.as_micros()));
         let (user, seal) = (self.user_id.clone(), self.seal.clone());
         let form = Form { version: VERSION, cause: self.cause, user, sessions, keep, origin, seal };
-        // Text, numbers and lists of them: there is nothing that JSON could refuse. Were there, the receivers would take
-        // the empty message for a gap.
+        // Text, numbers and lists of them: JSON can hold all of it. If it could not, the receivers would take the empty
+        // message for a gap.
         serde_json::to_string(&form).unwrap_or_default()
     }
 
@@ -158,8 +160,8 @@ impl RevocationMessage {
     ///
     /// # Errors
     ///
-    /// [`Undecodable`] for anything else, also for what a newer version may have written: whoever cannot understand a
-    /// message must take it for a [gap](super::BusEvent::Gap).
+    /// [`Undecodable`] for anything else, such as the message of a newer version. A receiver that cannot read a message
+    /// must treat it as a [gap](super::BusEvent::Gap).
     pub fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
         let form: Form = serde_json::from_slice(bytes).map_err(|_| Undecodable(()))?;
         let affected = match (form.sessions, form.keep) {
@@ -176,7 +178,7 @@ impl RevocationMessage {
     }
 }
 
-/// Bytes that are no message of a version that this one knows.
+/// Bytes that are no message of a known version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undecodable(());
 
@@ -188,7 +190,7 @@ impl fmt::Display for Undecodable {
 
 impl std::error::Error for Undecodable {}
 
-/// What is sent. A name that is not known is refused: it may say that more sessions are affected.
+/// The encoded form. An unknown member is refused: it may say that more sessions are affected.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {

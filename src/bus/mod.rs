@@ -1,18 +1,19 @@
 //! The bus: how nodes tell each other that sessions have ended.
 //!
-//! A node caches what it has read from the store for a few seconds. [`RevocationBus`] makes the others look again sooner.
+//! A node caches what it has read from the store for a few seconds. A [`RevocationBus`] makes it reload sooner.
 //!
-//! 1. A message says where to look again. What is true is in the store, and was there before the message was sent.
-//! 2. Nothing depends on a message arriving: a bus that is dead leaves the time to live of the caches as the bound, and
-//!    publishing that fails never fails the revocation it was about.
-//! 3. A subscriber that may have missed something is told so, by a [gap](BusEvent::Gap): it forgets all it has cached. A
-//!    lost connection is a gap, and so is every connection that is made, since nobody knows what was said before it;
-//!    a subscriber that was too slow is, and so is a message that cannot be read, as one of a newer version may be.
-//!    A manager forgets at most every ten seconds for messages of the last kind, however many there are.
+//! 1. A message only says which sessions to reload. The truth is in the store, and was there before the message was
+//!    sent.
+//! 2. Nothing depends on a message arriving. With a dead bus, the caches' time to live is the bound, and a failure to
+//!    publish never fails the revocation.
+//! 3. A subscriber that may have missed something receives a [gap](BusEvent::Gap), and forgets all it has cached. A
+//!    lost connection is a gap. So is every new connection, because earlier messages were not received; so are messages
+//!    that came too fast or cannot be read, such as those of a newer version. For unreadable messages, a manager
+//!    forgets at most once in ten seconds.
 //! 4. Applications that share a server do not hear each other: a manager's channel is named after its [`Realm`].
-//! 5. Anyone who may publish on a channel can make nodes look again, and nothing else. With
-//!    [`bus_keys`](crate::manager::SessionManagerBuilder::bus_keys) only those that have the secret can.
-//! 6. Subscriptions reconnect by themselves, for ever, waiting longer each time up to a few seconds.
+//! 5. Anyone who may publish on a channel can make nodes reload sessions, and nothing else. With
+//!    [`bus_keys`](crate::manager::SessionManagerBuilder::bus_keys) only the holders of the secret can.
+//! 6. Subscriptions reconnect by themselves, without end. They wait longer each time, up to a few seconds.
 //! 7. What happens is counted: see [`BusHealth`].
 //!
 //! | bus | carried by | needs |
@@ -57,39 +58,72 @@ pub type BusFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Carries messages between nodes, at most once.
 ///
-/// An implementation of one's own needs little more than a way to send bytes:
-/// [`RevocationMessage::encode`] and [`RevocationMessage::decode`] make the bytes, and a stream becomes a [`Subscription`].
+/// A bus of your own needs little more than a way to send bytes: [`RevocationMessage::encode`] and
+/// [`RevocationMessage::decode`] make the bytes, and a stream becomes a [`Subscription`].
+///
+/// # Examples
+///
+/// A bus that prints what another one carries:
+///
+/// ```
+/// use tower_device_sessions::bus::{
+///     BusError, BusFuture, BusHealth, LocalBus, RevocationBus, RevocationMessage, Subscription,
+/// };
+///
+/// #[derive(Debug)]
+/// struct Printed(LocalBus);
+///
+/// impl RevocationBus for Printed {
+///     fn name(&self) -> &'static str {
+///         "printed"
+///     }
+///
+///     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
+///         println!("{}", message.encode());
+///         self.0.publish(message)
+///     }
+///
+///     fn subscribe(&self) -> Subscription {
+///         self.0.subscribe()
+///     }
+///
+///     fn health(&self) -> BusHealth {
+///         self.0.health()
+///     }
+/// }
+/// ```
 pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `redis`.
     fn name(&self) -> &'static str;
 
-    /// The same bus for the nodes of one realm, which hear no others. A manager asks for it when it is built.
+    /// Returns the same bus for the nodes of one realm, which hear no others. A manager calls it when it is built.
     ///
-    /// Default: `None`, for a bus that keeps to its nodes in another way.
+    /// Default: `None`, for a bus that is limited to its nodes in another way.
     fn in_realm(&self, realm: &Realm) -> Option<Arc<dyn RevocationBus>> {
         let _ = realm;
         None
     }
 
-    /// Tells all subscribers, on all nodes, this one included.
+    /// Sends a message to all subscribers on all nodes, including this one.
     ///
-    /// `Ok` means that the message is on its way, not that anybody has heard it. Messages may overtake each other, and
-    /// may arrive twice. Dropping the future may or may not keep the message from being sent.
+    /// `Ok` means that the message is on its way, not that anybody has received it. Messages may overtake each other,
+    /// and may arrive twice. After the future is dropped, the message may or may not be sent.
     ///
     /// # Errors
     ///
-    /// A [`BusError`] when the message could not be handed over in a few seconds; it may have been sent all the same.
+    /// A [`BusError`] when the message could not be handed over within a few seconds. It may have been sent all the
+    /// same.
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>>;
 
-    /// A new subscription to all messages from now on. It does its work as it is polled; dropping it ends it.
+    /// Returns a subscription to all messages from now on. It works while it is polled; dropping it ends it.
     ///
     /// The first event is a [gap](GapReason::Connected), as soon as messages are heard.
     fn subscribe(&self) -> Subscription;
 
-    /// What has happened on this bus, as seen from this node.
+    /// Returns what has happened on this bus, as seen from this node.
     fn health(&self) -> BusHealth;
 
-    /// Whether messages are heard at the moment: there are subscriptions, and all of them are connected.
+    /// Returns whether messages are received at the moment: there are subscriptions, and all of them are connected.
     fn is_connected(&self) -> bool {
         self.health().connected
     }

@@ -1,3 +1,5 @@
+//! A bus that polls the store for endings.
+
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -31,16 +33,16 @@ pub trait PollEndings: fmt::Debug + Send + Sync + 'static {
     ) -> BusFuture<'_, Result<Vec<EndedSession>, BusError>>;
 }
 
-/// A bus that asks the store twice a second which sessions have ended. It needs nothing but the store.
+/// A bus that asks the store twice a second which sessions have ended. It needs only the store.
 ///
 /// Each query looks some way [back and ahead](Self::tolerance), since the clocks of nodes differ and a transaction
-/// commits some time after the moment it is about; what was seen before is not told again. While the store does not
-/// answer, nothing is missed: the next query that succeeds goes back to where the last one was. Only after an outage of
-/// [`LONGEST_OUTAGE`](Self::LONGEST_OUTAGE), or when there are more than a hundred thousand endings to look at, is there a
-/// [gap](BusEvent::Gap).
+/// commits some time after the moment it is about; what was seen before is not reported again. While the store does not
+/// answer, nothing is missed, because the next query that succeeds goes back to where the last one was. Only after an
+/// outage of [`LONGEST_OUTAGE`](Self::LONGEST_OUTAGE), or when there are more than a hundred thousand endings to look
+/// at, is there a [gap](BusEvent::Gap).
 ///
-/// It hears of endings alone. Other changes, such as a session whose older tokens are refused from now on, reach other
-/// nodes when their caches expire.
+/// It only reports endings. Other changes, such as older tokens that are refused from now on, reach other nodes when
+/// their caches expire.
 ///
 /// # Defaults
 ///
@@ -78,7 +80,7 @@ impl PollingBus {
         }
     }
 
-    /// The time between two queries, give or take a tenth. Default: 500 ms; at most a second, at least 10 ms.
+    /// The time between two queries, plus or minus a tenth. Default: 500 ms; at most a second, at least 10 ms.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval.clamp(Duration::from_millis(10), Self::LONGEST_INTERVAL);
@@ -86,9 +88,10 @@ impl PollingBus {
     }
 
     /// How much the clocks of two nodes may differ, together with the longest time from the moment of an ending to its
-    /// commit. Default: 30 s. What differs by more reaches other nodes when their caches expire.
+    /// commit. Default: 30 s. Endings beyond it reach other nodes when their caches expire.
     ///
-    /// Every query reads what ended within this time; a fleet that ends thousands of sessions a second wants it short.
+    /// Every query reads what ended within this time, so keep it short in a fleet that ends thousands of sessions a
+    /// second.
     #[must_use]
     pub fn tolerance(mut self, tolerance: Duration) -> Self {
         self.tolerance = tolerance;
@@ -108,7 +111,7 @@ impl RevocationBus for PollingBus {
         Self::NAME
     }
 
-    /// There is nothing to send: what the others look for is in the store.
+    /// There is nothing to send: other nodes read the store.
     fn publish<'a>(&'a self, _: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
         Box::pin(async { self.tally.publishing(Ok(())) })
     }
@@ -165,7 +168,7 @@ impl Poller {
         }
     }
 
-    /// Makes one query. What it finds is left waiting; a gap is answered.
+    /// Makes one query. What it finds is queued; a gap is returned.
     async fn poll(&mut self) -> Option<BusEvent> {
         let now = self.bus.clock.now();
         if self.last.is_some_and(|last| now.duration_since(last) > PollingBus::LONGEST_OUTAGE) {
@@ -211,7 +214,7 @@ impl Poller {
         self.seen.clear();
     }
 
-    /// Keeps what was found in place of what was found the last time. Answers what is new.
+    /// Keeps what was found in place of what was found the last time. Returns what is new.
     fn remember(&mut self, found: Vec<EndedSession>) -> Vec<EndedSession> {
         let mut new = Vec::new();
         let mut seen = HashMap::with_capacity(found.len());

@@ -15,11 +15,11 @@ use super::{
 /// A bus on the `LISTEN` and `NOTIFY` of Postgres.
 ///
 /// Each subscription has a connection of its own, which must not go through a pooler in transaction mode, such as
-/// PgBouncer: `LISTEN` seems to succeed there, and nothing is ever heard. Publishing may go through one, see
-/// [`publish_through`](Self::publish_through). Where there is no other way to the database, use the
-/// [polling bus](super::PollingBus).
+/// PgBouncer: `LISTEN` seems to succeed there, and no message ever arrives. Publishing may go through one, see
+/// [`publish_through`](Self::publish_through). If there is no other way to the database, use the [polling
+/// bus](super::PollingBus).
 ///
-/// Postgres lets transactions that notify commit one after another. That is no burden for revocations, which are few.
+/// Postgres commits transactions that notify one after another. That does not matter for revocations, which are few.
 ///
 /// # Defaults
 ///
@@ -63,8 +63,8 @@ impl PostgresBus {
         Ok(Self::new(options, publisher))
     }
 
-    /// A bus on the database of this pool. It publishes by the pool's connections; each subscription makes one of its own
-    /// with the pool's options.
+    /// A bus on the database of this pool. It publishes by the pool's connections; each subscription makes one of its
+    /// own with the pool's options.
     pub fn from_pool(pool: PgPool) -> Self {
         let options = pool.connect_options().as_ref().clone();
         Self::new(options, pool)
@@ -75,7 +75,7 @@ impl PostgresBus {
         Self { options, publisher, channel, is_named: false, keep_alive: KEEP_ALIVE, tally }
     }
 
-    /// The name of the channel, for nodes of several realms that are to hear each other. Default: a manager names it
+    /// The name of the channel, for nodes of several realms that should hear each other. Default: a manager names it
     /// `tds_revocations_` and after its [realm](crate::bus::Realm); a bus without a manager is on `tds_revocations`.
     ///
     /// # Errors
@@ -93,15 +93,15 @@ impl PostgresBus {
         Ok(self)
     }
 
-    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind a
-    /// broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
+    /// How long a connection may be silent before it is tested. Only this detects a server that is gone without closing
+    /// the connection, as behind a broken network. Default: 10 s, at least 100 ms.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval.max(SHORTEST_KEEP_ALIVE);
         self
     }
 
-    /// Publishes by the connections of this pool instead.
+    /// Publishes through the connections of this pool instead.
     #[must_use]
     pub fn publish_through(mut self, pool: PgPool) -> Self {
         self.publisher = pool;
@@ -167,8 +167,8 @@ impl Link for PostgresLink {
         let pool = one_connection().connect_lazy_with(self.options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.ignore_pool_close_event(true);
-        // A listener that reconnects by itself does not always tell, and does not do it at all after some errors. This one
-        // is thrown away whenever anything is wrong.
+        // A listener that reconnects by itself does not always tell, and does not do it at all after some errors. This
+        // one is thrown away whenever anything is wrong.
         listener.eager_reconnect(false);
         listener.listen(&self.channel).await?;
         Ok(listener)

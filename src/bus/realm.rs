@@ -1,11 +1,13 @@
+//! Which nodes belong together and share a channel.
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-/// Which nodes belong together: those whose stores have the same prefix, and whose tokens have the same issuer and audience.
+/// Which nodes belong together: those whose stores have the same prefix, and whose tokens have the same issuer and
+/// audience.
 ///
-/// Unrelated applications may share one server. A channel that is named after the realm keeps them from hearing whose sessions
-/// end in the other one.
+/// Unrelated applications may share one server. A channel that is named after the realm keeps their messages apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Realm(Box<str>);
 

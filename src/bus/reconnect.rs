@@ -24,11 +24,11 @@ pub(super) trait Link: Send + 'static {
     /// What messages arrive on.
     type Connection: Send;
 
-    /// Connects. When it has answered, messages are heard.
+    /// Connects. Once it has returned, messages arrive.
     fn connect(&self) -> impl Future<Output = Result<Self::Connection, Lost>> + Send;
 
-    /// Waits for the next message. An error means that the connection is of no use any more; a connection that is merely
-    /// silent has to be tried now and then.
+    /// Waits for the next message. An error means that the connection is of no use any more; a silent connection has to
+    /// be tested now and then.
     fn receive(&self, connection: &mut Self::Connection) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
 }
 

@@ -15,9 +15,9 @@ use super::{
 
 /// A bus on the publish and subscribe of Redis or Valkey.
 ///
-/// It need not be the server that holds the sessions: a small one beside an SQL store will do, as nothing is kept in it.
-/// Each subscription has a connection of its own. A user that is restricted needs the right to the channel and to
-/// `PUBLISH`, `SUBSCRIBE` and `PING`.
+/// It need not be the server that holds the sessions: a small one beside an SQL store is enough, because nothing is
+/// kept in it. Each subscription has a connection of its own. A user that is restricted needs the right to the channel
+/// and to `PUBLISH`, `SUBSCRIBE` and `PING`.
 ///
 /// # Defaults
 ///
@@ -63,7 +63,8 @@ impl RedisBus {
         Self::cluster([url]).await
     }
 
-    /// A bus on the cluster that these nodes belong to. One that answers is enough: each passes messages on to all others.
+    /// A bus on the cluster that these nodes belong to. One reachable node is enough: each passes messages on to all
+    /// others.
     ///
     /// # Errors
     ///
@@ -81,7 +82,8 @@ impl RedisBus {
         Ok(bus)
     }
 
-    /// A bus on a client of the application's own, with its address, credentials and TLS. It connects when it is needed.
+    /// A bus on a client of the application's own, with its address, credentials and TLS. It connects when it is
+    /// needed.
     ///
     /// # Errors
     ///
@@ -114,9 +116,9 @@ impl RedisBus {
         Ok(Self { nodes: nodes.into(), channel, is_named: false, keep_alive: KEEP_ALIVE, tally })
     }
 
-    /// The name of the channel, for nodes of several realms, or database numbers, that are to hear each other. Default: a
-    /// manager names it `tds:revocations:` and after the database number and its [realm](crate::bus::Realm); a bus without a
-    /// manager is on `tds:revocations`.
+    /// The name of the channel, for nodes of several realms, or database numbers, that should hear each other. Default:
+    /// a manager names it `tds:revocations:` and after the database number and its [realm](crate::bus::Realm); a bus
+    /// without a manager is on `tds:revocations`.
     ///
     /// # Errors
     ///
@@ -130,8 +132,8 @@ impl RedisBus {
         Ok(self)
     }
 
-    /// After how long a connection on which nothing is heard is tried. A server that is gone without a word, as behind a
-    /// broken network, is noticed by this alone. Default: 10 s, at least 100 ms.
+    /// How long a connection may be silent before it is tested. Only this detects a server that is gone without closing
+    /// the connection, as behind a broken network. Default: 10 s, at least 100 ms.
     #[must_use]
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.keep_alive = interval.max(SHORTEST_KEEP_ALIVE);

@@ -1,3 +1,5 @@
+//! A stream of events from a bus, and the reasons of its gaps.
+
 use std::{
     fmt,
     future::{pending, poll_fn},
@@ -9,7 +11,7 @@ use futures_core::Stream;
 
 use super::RevocationMessage;
 
-/// What a subscriber hears.
+/// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BusEvent {
@@ -23,18 +25,18 @@ pub enum BusEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GapReason {
-    /// A connection was made: what was said before was not heard.
+    /// A connection was made: earlier messages were not received.
     Connected,
-    /// The connection was lost: what is said from now on is not heard.
+    /// The connection was lost: messages from now on are not received.
     Disconnected,
-    /// More was said than could be kept for this subscriber.
+    /// More messages came than could be kept for this subscriber.
     Overflow,
-    /// Something was said that this version does not understand.
+    /// A message came that this version cannot read.
     Undecodable,
 }
 
 impl GapReason {
-    /// The name under which logs and metrics know the reason.
+    /// The name of the reason in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
@@ -51,24 +53,24 @@ impl fmt::Display for GapReason {
     }
 }
 
-/// What is heard on a bus from one moment on, without end.
+/// The events of a bus from one moment on, without end.
 ///
-/// It does its work, reconnecting included, while it is polled; left alone, it hears nothing, and may lose its connection.
+/// It only works, and only reconnects, while it is polled.
 pub struct Subscription {
     events: Pin<Box<dyn Stream<Item = BusEvent> + Send>>,
 }
 
 impl Subscription {
-    /// A subscription that hears these events.
+    /// A subscription with these events.
     pub fn new(events: impl Stream<Item = BusEvent> + Send + 'static) -> Self {
         Self { events: Box::pin(events) }
     }
 
-    /// Waits for the next event. Dropping the future loses none.
+    /// Waits for the next event. Dropping the future loses no event.
     pub async fn next(&mut self) -> BusEvent {
         match poll_fn(|context| self.events.as_mut().poll_next(context)).await {
             Some(event) => event,
-            // A bus of somebody's own that has ended: there is nothing more to hear.
+            // The stream of an application's own bus has ended: nothing more arrives.
             None => pending().await,
         }
     }

@@ -1,3 +1,5 @@
+//! Counts of what has happened on a bus.
+
 use std::{
     error::Error,
     sync::{
@@ -13,11 +15,11 @@ use crate::logging;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BusHealth {
-    /// Whether messages are heard: there are subscriptions, and all of them are connected.
+    /// Whether messages are received: there are subscriptions, and all of them are connected.
     pub connected: bool,
-    /// How many messages were heard, by all subscriptions together.
+    /// How many messages were received, by all subscriptions together.
     pub received: u64,
-    /// How many gaps there were, not counting those that a connection begins with.
+    /// How many gaps there were, not counting the one that a connection begins with.
     pub gaps: u64,
     /// How many messages were handed over.
     pub published: u64,
@@ -103,7 +105,7 @@ impl Ear {
     pub(super) fn gap(&self, reason: GapReason) -> BusEvent {
         if reason != GapReason::Connected {
             self.tally.gaps.fetch_add(1, Ordering::Relaxed);
-            // Anybody may say what cannot be read, as often as they like: it is logged when something comes of it.
+            // Anyone can send unreadable messages, as often as they like: they are logged when they have an effect.
             if reason != GapReason::Undecodable {
                 logging::bus_gap(self.bus, reason.as_str());
             }

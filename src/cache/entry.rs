@@ -1,3 +1,5 @@
+//! An entry of the cache: a verified token with its session, in one piece of memory.
+
 use triomphe::ThinArc;
 
 use super::sync::{AtomicBool, AtomicU64, Ordering};
@@ -14,7 +16,7 @@ struct Fields<V> {
     valid_until: AtomicU64,
     /// From when on the session's activity is worth recording again, in ticks.
     touch_due: AtomicU64,
-    /// From when on a request that finds the entry has the record read anew, in ticks.
+    /// From when on a request that finds the entry triggers another read of the record, in ticks.
     reload_due: AtomicU64,
     epoch: u64,
     key_revision: u64,
@@ -34,16 +36,16 @@ pub(crate) struct Publication<'a, V> {
     pub(crate) valid_until: u64,
     /// When activity is due to be recorded, unless another token of the session has recorded some meanwhile.
     pub(crate) touch_due: u64,
-    /// When the record is to be read anew, ahead of its end.
+    /// When to read the record again, before its end.
     pub(crate) reload_due: u64,
     pub(crate) bytes: u32,
 }
 
 /// What the cache knows of a token.
 pub(crate) enum Lookup<V> {
-    /// The token is good, and so is the session.
+    /// The token is valid, and so is the session.
     Hit(Entry<V>),
-    /// The token was good; the session must be looked at again.
+    /// The token was valid; the session must be loaded again.
     Stale(Entry<V>),
     /// Nothing.
     Miss,
@@ -65,7 +67,7 @@ impl<V> Entry<V> {
         self.fields().touch_due.load(Ordering::Relaxed) <= now
     }
 
-    /// Whether it is time to read the record anew.
+    /// Whether it is time to read the record again.
     pub(crate) fn is_reload_due(&self, now: u64) -> bool {
         self.fields().reload_due.load(Ordering::Relaxed) <= now
     }
@@ -120,7 +122,7 @@ impl<V> Entry<V> {
         self.fields().bytes
     }
 
-    /// Makes the entry useless to those who hold it.
+    /// Voids the entry for its holders.
     pub(super) fn void(&self) {
         self.fields().valid_until.store(0, Ordering::Release);
     }

@@ -1,3 +1,5 @@
+//! The live sessions, and the guard: tickets, loads and revocations.
+
 use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroU64,
@@ -52,7 +54,7 @@ pub(crate) enum Joined {
     Fresh(Ticket, Fresh),
     /// A load is under way.
     Running(Ticket, RunningLoad),
-    /// The caller has to load it, and to call [`Cache::complete`](super::Cache::complete) whatever happens.
+    /// The caller has to load it, and has to call [`Cache::complete`](super::Cache::complete) in any case.
     Lead(Ticket, RunningLoad),
 }
 
@@ -201,6 +203,6 @@ fn current<'a, V>(shard: &'a mut Shard<V>, ticket: &Ticket) -> Option<&'a mut Li
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while a shard is locked; should it ever, the state is still one of those the guard allows.
+    // Nothing panics while a shard is locked; if it did, the state would still be one that the guard allows.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,12 @@
+//! A load that is under way, and the requests that wait for it.
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::session::Session;
 
-/// A record with the moment, in ticks, until which it may be used without being read anew.
+/// A record with the moment, in ticks, until which it may be used without being read again.
 ///
 /// The moment counts from the start of the read, since the record may have changed right after it.
 #[derive(Clone, Debug)]
@@ -13,7 +15,7 @@ pub(crate) struct Fresh {
     pub(crate) until: u64,
 }
 
-/// What a load brought: a record, the news that there is none, or nothing at all.
+/// The result of a load: a record, that there is none, or a failure.
 #[derive(Clone, Debug)]
 pub(crate) enum LoadOutcome {
     Found(Fresh),
@@ -21,7 +23,7 @@ pub(crate) enum LoadOutcome {
     Failed,
 }
 
-/// A load that is under way. Whoever needs the same record waits for it instead of asking the store again.
+/// A load that is under way. Other requests for the same record wait for it instead of asking the store again.
 #[derive(Clone, Debug)]
 pub(crate) struct RunningLoad {
     outcome: Arc<watch::Sender<Option<LoadOutcome>>>,
@@ -36,7 +38,7 @@ impl RunningLoad {
         self.outcome.send_replace(Some(outcome));
     }
 
-    /// Whether anybody waits for it, beside whoever leads it and the cache, which hold it, too.
+    /// Whether anybody waits for it, not counting its leader and the cache, which also hold it.
     pub(crate) fn is_awaited(&self) -> bool {
         Arc::strong_count(&self.outcome) > 2
     }

@@ -1,33 +1,33 @@
-//! The cache: which token stands for which live session, and the guard that keeps a revoked session out.
+//! The cache: which token belongs to which live session, and the guard that keeps a revoked session out.
 //!
 //! Two structures, each with one job:
 //!
-//! - `token_map` finds the [`Entry`] of a token. It is all that the common request reads: no lock, no future.
+//! - `token_map` finds the [`Entry`] of a token. The common request reads only this: no lock, no future.
 //! - `live` knows every session that has an entry or a running load, under a lock per shard of users. It is the guard:
-//!   whatever is reachable through the token map is listed here, so a revocation always finds it. Each shard keeps its
-//!   share of the bound itself.
+//!   everything that is reachable through the token map is listed here, so a revocation always finds it. Each shard
+//!   enforces its share of the bound.
 //!
 //! # The guard
 //!
 //! 1. Every live session has a *revision*, a number that is never given twice.
 //! 2. A load notes the revision before it asks the store.
 //! 3. A revocation, once the store has committed it, voids the session's entries and drops the session, all under the
-//!    lock. Should it be needed again, it gets a new revision; a load that is still running is on its own.
-//! 4. What a load brought is published under the lock, and only under the revision it noted. Whoever finds that gone
-//!    loads again. So does everyone who had joined that load.
+//!    lock. When it is needed again, it gets a new revision; the result of a load that is still running is not cached.
+//! 4. The result of a load is published under the lock, and only under the revision that the load noted. If that
+//!    revision is gone, the request loads again, and so does every request that had joined the load.
 //!
-//! A record read before a revocation can therefore never be published after it, and an entry published before it is void
-//! once it has returned. A session without an entry and without a running load need not be listed: the next request reads
-//! the store. Making room is a revocation as far as the guard is concerned.
+//! A record read before a revocation can therefore never be published after it, and an entry published before it is
+//! void once it has returned. A session without an entry and without a running load need not be listed: the next
+//! request reads the store. For the guard, making room is the same as a revocation.
 //!
 //! Losing touch with the other nodes raises the *epoch*. A live session, a ticket and an entry belong to the epoch they
-//! were made in, and are of no use in a later one.
+//! were made in, and are void in a later one.
 //!
 //! # Reading ahead
 //!
-//! An entry says when its record should be read anew, which is before the record's end. The first request that finds it
-//! so has that done in the background, and is answered from the entry like those that follow. The new record comes in as
-//! any other: by a load that one ticket was taken for.
+//! An entry says when its record should be read again, which is before the record's end. The first request that finds
+//! it due starts that read in the background, and is served from the entry like those that follow. The new record is
+//! published like any other: by a load with a ticket.
 
 mod entry;
 mod live;
@@ -90,8 +90,7 @@ impl<V> Cache<V> {
 
     /// Joins the session's running load, takes what an earlier one brought, or leads a new one.
     ///
-    /// What an earlier one brought will do if it is good beyond the moment `beyond`: `now`, or later for those who plan
-    /// ahead.
+    /// An earlier record is enough if it is valid beyond the moment `beyond`: `now`, or later to plan ahead.
     pub(crate) fn join(&self, user: &UserId, id: SessionId, now: u64, beyond: u64) -> Joined {
         self.live.join(user, id, now, beyond, &self.tokens)
     }
@@ -141,7 +140,7 @@ impl<V> Cache<V> {
         self.live.revoke(user, |candidate| candidate == id, &self.tokens);
     }
 
-    /// Voids everything known of all sessions of a user, but for the one to keep.
+    /// Voids everything known of all sessions of a user, except the one to keep.
     pub(crate) fn revoke_all(&self, user: &UserId, keep: Option<SessionId>) {
         self.live.revoke(user, |candidate| Some(candidate) != keep, &self.tokens);
     }

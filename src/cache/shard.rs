@@ -1,3 +1,5 @@
+//! The live sessions of some of the users, and which of them make room for others.
+
 use std::{
     collections::{HashMap, VecDeque},
     mem,
@@ -16,8 +18,8 @@ use crate::{
 
 /// The live sessions of some of the users, within a bound.
 ///
-/// Every session in here waits in a queue. Past the bound, the one in front has to go, unless a request has found it or
-/// asked for it again since it was queued, or it is being read: then it has a second chance, at the end. A flood of
+/// Every session in here waits in a queue. Past the bound, the one in front is removed, unless a request has found it
+/// or asked for it again since it was queued, or it is being read: then it gets a second chance, at the end. A flood of
 /// sessions that are used once therefore pushes itself out.
 pub(super) struct Shard<V> {
     /// The sessions of each user, by their ids.
@@ -52,8 +54,8 @@ pub(super) struct LiveSession<V> {
 #[derive(Clone, Copy)]
 pub(super) struct Activity {
     pub(super) at: Timestamp,
-    /// When the next one is due to be recorded, in ticks. It is never zero, so that no room is taken to say that there was
-    /// no activity.
+    /// When the next one is due to be recorded, in ticks. It is never zero, so that no room is taken to say that there
+    /// was no activity.
     pub(super) next: NonZeroU64,
 }
 
@@ -251,13 +253,13 @@ impl<V> LiveSession<V> {
         self.entries.iter().map(|entry| u64::from(entry.bytes())).fold(LIVE + record, u64::saturating_add)
     }
 
-    /// Makes the session's entries useless to those who hold them, and unreachable to others.
+    /// Voids the session's entries for their holders, and makes them unreachable for others.
     fn void(&self, tokens: &TokenMap<V>) {
         self.entries.iter().for_each(|entry| void(entry, tokens));
     }
 }
 
-/// Makes an entry useless to those who hold it, and unreachable to others.
+/// Voids an entry for its holders, and makes it unreachable for others.
 fn void<V>(entry: &Entry<V>, tokens: &TokenMap<V>) {
     entry.void();
     tokens.remove(entry);
@@ -271,7 +273,7 @@ fn position<V>(sessions: &[LiveSession<V>], id: SessionId) -> Result<usize, usiz
 /// memory with the old ones.
 pub(super) const TOKENS_PER_SESSION: usize = 8;
 
-/// About what a session takes in here beside its entries, in bytes.
+/// About what a session takes in here without its entries, in bytes.
 const LIVE: u64 = 256;
 
 /// About what a record takes that no entry has been made of, in bytes.
@@ -283,8 +285,8 @@ const PUBLISHED_WITHIN: u64 = 100_000_000;
 /// Longer than any deadline of a read that nobody else may join. In ticks: 61 seconds.
 const READ_WITHIN: u64 = 61_000_000_000;
 
-/// How many sessions are looked at to make room for one: more would hold the lock for long. Should none of them give way,
-/// the next one to come makes room for two.
+/// How many sessions are looked at to make room for one: more would hold the lock for long. Should none of them give
+/// way, the next one to come makes room for two.
 const MOST_LOOKS: usize = 32;
 
 /// How many are looked at in passing.

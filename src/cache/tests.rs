@@ -78,7 +78,7 @@ fn one_of_those_who_ask_at_once_leads_the_load_and_the_others_join_it() {
     assert!(matches!(cache.join(&ann, id(1), NOW + TTL, NOW + TTL), Joined::Lead(..)), "the record has ended");
 }
 
-/// R06.
+/// R05.
 #[test]
 fn a_load_that_failed_is_not_kept() {
     let (cache, ann) = (cache(), user("ann"));
@@ -188,7 +188,7 @@ fn a_cache_without_room_still_answers_those_who_ask() {
     assert!(cache.live.len() <= 1);
 }
 
-/// R34.
+/// R33.
 #[test]
 fn eight_tokens_of_a_session_are_remembered_and_the_oldest_goes_first() {
     let (cache, ann) = (cache(), user("ann"));
@@ -267,7 +267,7 @@ fn a_record_read_ahead_of_time_is_not_published_after_a_revocation() {
     assert!(!is_hit(&cache, "token"));
 }
 
-/// R34: the bound holds, and the one session that requests keep finding outlives ten thousand that were found once.
+/// R33: the bound holds, and the one session that requests keep finding outlives ten thousand that were found once.
 #[test]
 fn a_session_that_requests_find_outlives_a_flood_of_others() {
     let (cache, regular) = (Cache::new(1 << 20, Duration::from_secs(300)), user("regular"));
@@ -281,7 +281,7 @@ fn a_session_that_requests_find_outlives_a_flood_of_others() {
     assert!(!is_hit(&cache, "user-1"));
 }
 
-/// R34: requests that are given up after their record was read, and before it was published.
+/// R33: requests that are given up after their record was read, and before it was published.
 #[test]
 fn records_of_requests_that_were_given_up_stay_within_the_bound() {
     let capacity = 16 * 8_192;
@@ -299,7 +299,7 @@ fn records_of_requests_that_were_given_up_stay_within_the_bound() {
     assert!(cache.live.len() <= 1_000 + 16 * 8, "{}", cache.live.len());
 }
 
-/// R34: a flood of valid tokens.
+/// R33: a flood of valid tokens.
 #[test]
 fn a_flood_of_sessions_stays_within_the_bound_and_spares_those_in_use() {
     let capacity = 1 << 20;

@@ -1,3 +1,5 @@
+//! A lock-free map from tokens to entries.
+
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use papaya::Equivalent;
@@ -6,8 +8,9 @@ use super::entry::Entry;
 
 /// From a token's bytes to its entry. Reading takes no lock.
 ///
-/// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over all
-/// of them. Entries are made of verified tokens alone, so whoever wants to collide has to find signatures that do.
+/// The hash is taken over the token's last bytes, its signature, with a seed of this process; the comparison is over
+/// all of them. Entries are only made of verified tokens, so an attacker would have to find valid signatures that
+/// collide.
 pub(super) struct TokenMap<V> {
     entries: papaya::HashMap<TokenKey<V>, Entry<V>, SignatureHash>,
 }
@@ -29,7 +32,7 @@ impl<V> TokenMap<V> {
     /// Removes exactly this entry: a newer one of the same token stays.
     pub(super) fn remove(&self, entry: &Entry<V>) {
         let same = |_: &TokenKey<V>, present: &Entry<V>| present.is(entry);
-        // What another writer did first is as good as what was asked for.
+        // If another writer was first, the result is the same.
         let _ = self.entries.pin().remove_if(&TokenBytes(entry.token()), same);
     }
 

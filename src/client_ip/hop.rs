@@ -1,7 +1,7 @@
 //! Reads the hops in one line of a forwarding header, rightmost first.
 //!
-//! `None` stands for a hop that is not an address. A line is never read by halves: if its quotes do
-//! not pair, it is one such hop, because then nobody can tell which commas separate.
+//! `None` stands for a hop that is not an address. A line is never read in part: if its quotes do not pair, it is one
+//! such hop, because then it is unknown which commas separate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str;
@@ -13,7 +13,7 @@ pub(super) fn in_list(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
 
 /// The hops of a `Forwarded` line (RFC 7239 §4): one for each element, from its `for` parameter.
 pub(super) fn in_forwarded(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
-    // An element without `for` is a hop that does not tell.
+    // An element without `for` is an unknown hop.
     let elements = split_unquoted(line, b',').unwrap_or_else(|| vec![b""]);
     elements.into_iter().rev().map(|element| parse(node(element)?))
 }
@@ -44,7 +44,7 @@ fn parse_v6(text: &str) -> Option<Ipv6Addr> {
 }
 
 fn is_port(text: &str) -> bool {
-    // `parse` alone would accept a sign.
+    // `parse` on its own would accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
@@ -64,7 +64,7 @@ fn node(element: &[u8]) -> Option<&[u8]> {
             [b'"', quoted @ .., b'"'] => quoted,
             token => token,
         };
-        // No parameter has a quote inside, but for text that was made to be misread.
+        // No parameter has a quote inside, except text that was made to be misread.
         if name.contains(&b'"') || value.contains(&b'"') {
             return None;
         }

@@ -1,18 +1,18 @@
 //! The address of the client, behind the proxies that the application trusts.
 //!
-//! Anybody can send an `X-Forwarded-For` header; only what a trusted proxy added to it is worth
-//! something. The rules, in the order in which the code applies them:
+//! Anyone can send an `X-Forwarded-For` header; only what a trusted proxy added to it counts. The rules, in the order
+//! in which the code applies them:
 //!
-//! 1. Without a socket peer there is no address, whatever the headers say.
+//! 1. Without a socket peer there is no address, and no header is read.
 //! 2. The peer itself is the client unless it is a trusted proxy. The header is not read then.
-//! 3. Exactly one header is read, the configured one. Which of several a proxy in front cleans is
-//!    not knowable from here, so that reading "the first that is there" would let a client choose.
+//! 3. Exactly one header is read, the configured one. It is unknown here which headers a proxy in front cleans, so
+//!    reading "the first that is present" would let a client choose.
 //! 4. All lines of that header are one list, in order; each hop added its peer at the right end.
 //!    The list is walked from the right, and the first address that is not a trusted proxy is the
-//!    client. What stands left of it is hearsay, and never read.
+//!    client. What stands left of it is untrusted, and never read.
 //! 5. A hop that is not an address ends the walk: `unknown`, an obfuscated name (RFC 7239 §6.3), an
-//!    empty item, an open quote, an unspecified address, a number with leading zeros. It is not
-//!    skipped; the answer is the last trusted proxy, the nearest that is known.
+//!    empty item, an open quote, an unspecified address, a number with leading zeros. It is not skipped; the result is
+//!    the last trusted proxy, the nearest address that is known.
 //! 6. If all hops are trusted, the leftmost is the client: a request from inside. So is the
 //!    hundredth from the right, where the walk ends at the latest.
 //!
@@ -30,13 +30,13 @@ mod unlisted;
 pub use self::place::LocationHeaders;
 pub(crate) use self::unlisted::{Header, Unlisted};
 
-/// Says which proxies are trusted to tell the client's address, and in which header they do.
+/// Defines which proxies are trusted to report the client's address, and in which header.
 ///
 /// Trusts nobody by default: the client is the socket's peer. With trusted proxies it is the
 /// rightmost address in their header that is not one of theirs. A header that did not come through
 /// a trusted proxy is never read.
 ///
-/// The address is for people to recognise their devices by. Nothing is allowed or denied by it.
+/// The address helps people recognise their devices. It never allows or denies anything.
 ///
 /// # Defaults
 ///
@@ -82,8 +82,8 @@ pub(crate) use self::unlisted::{Header, Unlisted};
 /// # Security
 ///
 /// List the addresses of your proxies and nothing else. A range that holds clients as well, such as
-/// `0.0.0.0/0`, lets every one of them write the address that is shown. The proxies must append to
-/// the header or overwrite it; one that passes it on as it came tells what the client wrote.
+/// `0.0.0.0/0`, lets every one of them write the address that is shown. The proxies must append to the header or
+/// overwrite it; one that passes it on unchanged reports what the client wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct TrustedProxies {
@@ -134,10 +134,10 @@ impl TrustedProxies {
         &self.header.0
     }
 
-    /// Tells the client's address, given the peer of the socket and the lines of [the header](Self::header_name), in the
-    /// order in which the request has them.
+    /// Returns the client's address, given the peer of the socket and the lines of [the header](Self::header_name) in
+    /// their order.
     ///
-    /// `None` only without a peer: on a Unix socket, or when the server does not pass it on.
+    /// Returns `None` only without a peer: on a Unix socket, or when the server does not pass it on.
     pub fn client_ip<'a, L>(&self, peer: Option<IpAddr>, lines: L) -> Option<IpAddr>
     where
         L: IntoIterator<Item = &'a [u8], IntoIter: DoubleEndedIterator>,
@@ -189,7 +189,7 @@ impl FromStr for TrustedProxies {
     }
 }
 
-/// The header in which trusted proxies tell where a request came from.
+/// The header in which trusted proxies report where a request came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardedHeader(Cow<'static, str>);
 
@@ -213,14 +213,14 @@ impl ForwardedHeader {
     }
 }
 
-/// Something that was to be trusted is neither an address nor a range in CIDR notation, or no header can have this name.
+/// An item to trust is neither an address nor a range in CIDR notation, or no header can have this name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxiesError {
     item: String,
 }
 
 impl TrustedProxiesError {
-    /// The item as it was given, without the white space around it.
+    /// Returns the item as it was given, without the white space around it.
     pub fn item(&self) -> &str {
         &self.item
     }

@@ -1,12 +1,14 @@
+//! The client's place, as headers of trusted proxies report it.
+
 use std::{borrow::Cow, net::IpAddr};
 
 use super::{TrustedProxies, TrustedProxiesError, parse_header_name};
 use crate::location::Location;
 
-/// The headers in which trusted proxies tell where a request came from, as a place.
+/// The headers in which trusted proxies report the place that a request came from.
 ///
-/// They are read at sign-in alone, and only when the socket's peer is a trusted proxy. Name only those that your proxy
-/// writes itself: any other would be the client's word.
+/// They are only read at sign-in, and only when the socket's peer is a trusted proxy. Name only headers that your proxy
+/// writes itself: a client can set any other.
 ///
 /// # Examples
 ///
@@ -30,8 +32,8 @@ impl LocationHeaders {
     /// `CF-IPCountry`, which Cloudflare writes unless "IP geolocation" is off.
     pub const CLOUDFLARE: Self = Self::constant(None, None, Some("cf-ipcountry"));
 
-    /// `CF-IPCountry`, `CF-Region` and `CF-IPCity`. Cloudflare writes the last two when its managed transform "Add visitor
-    /// location headers" is on; while that is off, whoever sends them is believed.
+    /// `CF-IPCountry`, `CF-Region` and `CF-IPCity`. Cloudflare writes the last two when its managed transform "Add
+    /// visitor location headers" is on. While that is off, a client can set them.
     pub const CLOUDFLARE_VISITOR_LOCATION: Self =
         Self::constant(Some("cf-ipcity"), Some("cf-region"), Some("cf-ipcountry"));
 
@@ -95,16 +97,16 @@ impl LocationHeaders {
 }
 
 impl TrustedProxies {
-    /// Sets the headers in which the proxies tell the client's place. Default: none.
+    /// Sets the headers in which the proxies report the client's place. Default: none.
     pub fn location_headers(mut self, headers: LocationHeaders) -> Self {
         self.places = headers;
         self
     }
 
-    /// Tells the client's place, given the peer of the socket and a way to the lines of a header.
+    /// Returns the client's place, given the peer of the socket and a way to the lines of a header.
     ///
-    /// `None` when the peer is not a trusted proxy, and when the proxy does not know. A header that comes twice is not
-    /// read: a proxy writes its own once.
+    /// Returns `None` when the peer is not a trusted proxy, and when the proxy does not know. A header that comes twice
+    /// is not read: a proxy writes its own once.
     pub fn location<'a, L>(&self, peer: Option<IpAddr>, lines: impl Fn(&str) -> L) -> Option<Location>
     where
         L: IntoIterator<Item = &'a [u8]>,

@@ -1,4 +1,4 @@
-//! Whether there seems to be a proxy in front that nobody has named.
+//! Whether there seems to be a proxy in front that is not configured.
 
 use std::{
     net::IpAddr,
@@ -27,7 +27,7 @@ impl Unlisted {
         Self { told, first: OnceLock::new(), several, count: AtomicU32::new(0) }
     }
 
-    /// Whether a request from `peer`, with such a header or without, is the one upon which to say so.
+    /// Whether this request from `peer`, with such a header or without, is the one at which to warn.
     pub(crate) fn shows(&self, peer: IpAddr, header: Header) -> bool {
         if self.told.load(Ordering::Relaxed) {
             return false;
@@ -70,7 +70,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// So many requests that it is no one person's device any more.
+/// More requests than one person's device would send.
 const MANY: u32 = 100;
 
 #[cfg(test)]

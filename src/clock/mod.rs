@@ -1,12 +1,12 @@
 //! Time: what a moment is, and where the crate reads it.
 //!
 //! 1. A [`Timestamp`] is a whole number of microseconds since the Unix epoch, in memory and in every database.
-//! 2. Only a [`Clock`] reads the time. It has two hands: the wall clock, which decides expiry, and a monotonic one, which
-//!    measures how long something has been cached. The second never jumps, whatever an operator does to the first. Each
-//!    request reads it a little less exactly, and what is cached ends earlier by as much.
-//! 3. Within one manager the time is an anchor plus the monotonic hand. A wall clock that jumps ahead counts once it has been
-//!    ahead for a minute, or when another node's time bears it out; one that is set back is followed at once. So one wrong
-//!    reading does no harm, and a correction heals. What is on record as ended stays ended.
+//! 2. Only a [`Clock`] reads the time. It has two hands: the wall clock, which decides expiry, and a monotonic one,
+//!    which measures how long something has been cached. The second never jumps, even when an operator sets the first.
+//!    Each request reads it a little less precisely, and cache entries expire earlier by as much.
+//! 3. Within one manager the time is an anchor plus the monotonic hand. A wall clock that jumps ahead counts once it
+//!    has been ahead for a minute, or when another node's time confirms it; one that is set back is followed at once.
+//!    So one wrong reading does no harm, and a correction takes effect. What is on record as ended stays ended.
 //!
 //! Tests use [`ManualClock`] and never sleep.
 
@@ -129,8 +129,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The wall clock.
     fn now(&self) -> Timestamp;
 
-    /// Time since a fixed moment of the clock's own choosing; it never decreases. Where the system has such a clock, it also counts
-    /// the time during which the machine was suspended.
+    /// Time since a fixed moment of the clock's own choosing; it never decreases. Where the system has such a clock, it
+    /// also counts the time during which the machine was suspended.
     fn monotonic(&self) -> Duration;
 
     /// A cheaper, less precise reading of the monotonic hand, used once per request. It is never ahead of
@@ -139,8 +139,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
         self.monotonic()
     }
 
-    /// The most that [`coarse`](Self::coarse) may lag behind [`monotonic`](Self::monotonic). Cache entries expire earlier by this
-    /// much. Read once, when the manager is built. Default: zero.
+    /// The most that [`coarse`](Self::coarse) may lag behind [`monotonic`](Self::monotonic). Cache entries expire
+    /// earlier by this much. Read once, when the manager is built. Default: zero.
     fn coarseness(&self) -> Duration {
         Duration::ZERO
     }
@@ -148,7 +148,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
 /// A clock that stands still until it is told to move, for tests.
 ///
-/// Clones share the same time.
+/// Clones share one time.
 ///
 /// # Examples
 ///
@@ -194,8 +194,8 @@ impl ManualClock {
 
     /// Sets only the wall clock, forwards or backwards, as an operator or NTP would.
     ///
-    /// A manager follows a step back at once, and a jump of more than two seconds ahead when it has lasted for a minute of the
-    /// monotonic hand. To let time pass, use [`advance`](Self::advance).
+    /// A manager follows a step back at once, and a jump of more than two seconds ahead when it has lasted for a minute
+    /// of the monotonic hand. To let time pass, use [`advance`](Self::advance).
     pub fn set_wall(&self, now: Timestamp) {
         self.hands.wall.store(now.as_micros(), Ordering::SeqCst);
     }

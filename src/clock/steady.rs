@@ -11,10 +11,10 @@ use super::{Clock, Timestamp, ticks, whole_micros};
 /// The time as one manager has it: an anchor plus the monotonic hand.
 ///
 /// 1. The anchor is what the wall clock showed when the monotonic hand stood at zero.
-/// 2. A wall clock that agrees with that, but for [`DRIFT`], is followed.
+/// 2. A wall clock that agrees with that, within [`DRIFT`], is followed.
 /// 3. One that is behind has been corrected, and is followed too.
-/// 4. One that is ahead counts once it has been ahead for [`LASTING`], or is borne out: by what it showed right before a step
-///    back, or by a moment that another node has written down. Until then the time goes on as it was.
+/// 4. One that is ahead counts once it has been ahead for [`LASTING`], or is confirmed: by what it showed right before
+///    a step back, or by a moment that another node has recorded. Until then the time goes on as it was.
 #[derive(Clone, Debug)]
 pub(crate) struct SteadyClock {
     clock: Arc<dyn Clock>,
@@ -84,8 +84,8 @@ impl SteadyClock {
         Some(Timestamp(Reading::of(&*self.clock).at(jump.anchor)))
     }
 
-    /// Takes note of a moment that another node has written down. Returns whether that has borne a jump ahead out, which
-    /// counts from now on.
+    /// Takes note of a moment that another node has written down. Returns whether that has borne a jump ahead out,
+    /// which counts from now on.
     pub(crate) fn bear_out(&self, moment: Timestamp) -> bool {
         if !self.anchor.is_suspicious.load(Ordering::Acquire) {
             return false;
@@ -104,7 +104,8 @@ impl SteadyClock {
         bears_out
     }
 
-    /// The steps of the wall clock that were followed since this was last asked for, together: ahead or back by so much.
+    /// The steps of the wall clock that were followed since this was last asked for, together: ahead or back by so
+    /// much.
     pub(crate) fn take_step(&self) -> Option<(Direction, Duration)> {
         let by = self.anchor.steps().followed.take()?;
         let direction = if by < 0 { Direction::Back } else { Direction::Ahead };
@@ -128,7 +129,7 @@ impl SteadyClock {
 
     /// The time by a reading that does not agree with the anchor, or while a jump is under suspicion.
     fn judge(&self) -> Timestamp {
-        // Read again: whoever was held up between the two hands saw a jump where there was none.
+        // Read again: a thread that was held up between the two hands saw a jump where there was none.
         let (mut steps, reading) = (self.anchor.steps(), Reading::of(&*self.clock));
         let anchor = self.anchor.at.load(Ordering::Acquire);
         let ahead = reading.anchor.saturating_sub(anchor);
@@ -150,7 +151,7 @@ impl SteadyClock {
     }
 }
 
-/// For those who have a clock of their own and are to have the same time.
+/// For components that have a clock of their own and must have the same time.
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
         Self::now(self)
@@ -196,8 +197,8 @@ impl Anchor {
 }
 
 impl Steps {
-    /// Whether a reading that is ahead counts: because the clock is where it was before a step back, or because the jump has
-    /// lasted. A jump that was not seen before is noted.
+    /// Whether a reading that is ahead counts: because the clock is where it was before a step back, or because the
+    /// jump has lasted. A jump that was not seen before is noted.
     fn bear_out(&mut self, reading: &Reading) -> bool {
         if self.back.is_some_and(|back| back.leads_to(reading) && back.age(reading) <= LASTING) {
             return true;
@@ -300,7 +301,7 @@ mod tests {
             }
             set_back(&manual, jump);
             assert_eq!(steady.now(), before.saturating_add(60 * SECOND));
-            // The next one begins anew.
+            // The next one begins again.
             manual.advance(SECOND);
         }
         assert_eq!(steady.take_step(), None);

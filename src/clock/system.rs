@@ -1,13 +1,15 @@
+//! The clocks of the operating system.
+
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock, Timestamp};
 
 /// The operating system's clocks.
 ///
-/// On Linux the monotonic hand is `CLOCK_BOOTTIME`, which also counts the time during which the machine was suspended. The coarse
-/// hand is `CLOCK_MONOTONIC_COARSE`, which the kernel moves at each of its ticks and which costs less to read, plus that time; after
-/// a suspension it is right as soon as the monotonic hand was read once, which a manager does every second. Elsewhere both are
-/// [`Instant`](std::time::Instant).
+/// On Linux the monotonic hand is `CLOCK_BOOTTIME`, which also counts the time during which the machine was suspended.
+/// The coarse hand is `CLOCK_MONOTONIC_COARSE`, which the kernel moves at each of its ticks and which costs less to
+/// read, plus that time; after a suspension it is right as soon as the monotonic hand was read once, which a manager
+/// does every second. Elsewhere both are [`Instant`](std::time::Instant).
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     origin: hands::Moment,
@@ -56,13 +58,14 @@ mod hands {
     /// Nanoseconds since a moment of the kernel's choosing, which is the same for both hands.
     pub(super) type Moment = i64;
 
-    /// How much `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, which stands still while the machine is suspended. Nothing
-    /// reads the coarse hand before the precise one was read.
+    /// How much `CLOCK_BOOTTIME` is ahead of `CLOCK_MONOTONIC`, which stands still while the machine is suspended.
+    /// Nothing reads the coarse hand before the precise one was read.
     static SUSPENDED: AtomicI64 = AtomicI64::new(i64::MIN);
 
     pub(super) fn precise() -> Moment {
         let counted = read(ClockId::CLOCK_BOOTTIME);
-        // Read later, so that what lies between the two makes the difference smaller, and the coarse hand is never ahead.
+        // Read later, so that what lies between the two makes the difference smaller, and the coarse hand is never
+        // ahead.
         let suspended = counted.saturating_sub(read(ClockId::CLOCK_MONOTONIC));
         if suspended > SUSPENDED.load(Ordering::Relaxed) {
             SUSPENDED.fetch_max(suspended, Ordering::Relaxed);
@@ -130,7 +133,8 @@ mod tests {
         assert!(in_time > 0);
     }
 
-    /// What stands in for a suspension is a time namespace, in which `CLOCK_BOOTTIME` is two hours ahead of `CLOCK_MONOTONIC`.
+    /// What stands in for a suspension is a time namespace, in which `CLOCK_BOOTTIME` is two hours ahead of
+    /// `CLOCK_MONOTONIC`.
     #[cfg(target_os = "linux")]
     #[test]
     fn the_hands_agree_on_a_machine_that_was_suspended() {

@@ -1,18 +1,17 @@
-//! What the application may choose about a cookie, and which choices exclude each other.
+//! The options of a cookie, and which of them exclude each other.
 
 use memchr::memmem::Finder;
 
 use super::{cookie_error::CookieError, domain, is_tchar, is_token68};
 
-/// Says how the session cookie is named and which attributes it has.
+/// The name and the attributes of the session cookie.
 ///
-/// The cookie is always `HttpOnly`: no script needs to read it. It is always `Secure`, but for
-/// [`insecure_localhost`](Self::insecure_localhost). How long a browser keeps it follows from the
-/// session.
+/// The cookie is always `HttpOnly`: no script needs to read it. It is always `Secure`, except with
+/// [`insecure_localhost`](Self::insecure_localhost). Its lifetime in the browser is that of the session.
 ///
 /// The name carries the strongest prefix that the other options allow, because browsers enforce
 /// what a prefix promises: `__Host-` keeps sibling subdomains and plain-HTTP pages from planting a
-/// cookie of that name. A path of one's own or a domain excludes it and leaves `__Secure-`.
+/// cookie of that name. Any other path, or a domain, excludes it and leaves `__Secure-`.
 ///
 /// # Defaults
 ///
@@ -38,8 +37,8 @@ use super::{cookie_error::CookieError, domain, is_tchar, is_token68};
 ///
 /// # Errors
 ///
-/// The options are checked together when they are put to use, and what cannot work is a
-/// [`CookieError`] then: no option of a cookie can fail on a response.
+/// The options are checked together when they are used, and a combination that cannot work is a [`CookieError`] then.
+/// No option can fail on a response.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CookieOptions {
@@ -64,8 +63,8 @@ impl CookieOptions {
 
     /// Sets the whole name, prefix included. Default: `session` behind the strongest prefix.
     ///
-    /// `__Host-Http-` may stand in place of `__Host-`; browsers that know it refuse cookies of that
-    /// name from scripts as well, to others it is a `__Host-` cookie.
+    /// `__Host-Http-` may stand in place of `__Host-`; browsers that support it also refuse cookies of that name from
+    /// scripts; for others it is a `__Host-` cookie.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Name::Exact(name.into());
         self
@@ -97,14 +96,12 @@ impl CookieOptions {
 
     /// Lets the cookie work over plain HTTP, for development on localhost. Default: off.
     ///
-    /// The cookie is then not `Secure`, and its name loses its prefix, whichever
-    /// [`name`](Self::name) was set: browsers refuse `__Host-` and `__Secure-` names without
-    /// `Secure`.
+    /// The cookie is then not `Secure`, and its name loses its prefix, even one that was set by [`name`](Self::name):
+    /// browsers refuse `__Host-` and `__Secure-` names without `Secure`.
     ///
     /// # Security
     ///
-    /// Whoever is on the network path reads and plants such a cookie. Never turn this on in
-    /// production.
+    /// Anyone on the network path can read and plant such a cookie. Never turn this on in production.
     pub fn insecure_localhost(mut self) -> Self {
         self.scheme = Scheme::InsecureHttp;
         self
@@ -120,7 +117,7 @@ impl CookieOptions {
         Self { name: Name::Strongest(base.to_owned()), ..self.clone() }
     }
 
-    /// The same options for a cookie that no request from another site has to carry.
+    /// The same options for a cookie that requests from other sites need not carry.
     pub(crate) fn kept_at_home(self) -> Self {
         match self.same_site {
             SameSite::None => self,
@@ -184,7 +181,7 @@ impl Default for CookieOptions {
     }
 }
 
-/// A cookie whose name and attributes fit together; made by [`CookieOptions::build`].
+/// A cookie whose name and attributes fit together, made by [`CookieOptions::build`].
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCookie {
     pub(crate) name: String,
@@ -222,10 +219,9 @@ pub enum SameSite {
     /// Top-level navigations by a safe method, such as following a link. The default.
     #[default]
     Lax,
-    /// None at all: who follows a link from elsewhere arrives signed out.
+    /// None: a user who follows a link from another site arrives signed out.
     Strict,
-    /// All, for a front end on another site. Against forged requests the CSRF check then stands
-    /// alone.
+    /// All, for a front end on another site. Then only the CSRF check protects against forged requests.
     None,
 }
 

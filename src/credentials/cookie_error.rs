@@ -18,8 +18,8 @@ pub enum CookieError {
     Domain(String),
     /// The domain is an address: browsers share cookies of names only.
     DomainIsAddress(String),
-    /// The domain is one below which anybody can have a name, such as `co.uk`, or a single word: browsers share no cookie
-    /// with all of those.
+    /// The domain is one below which anyone can register a name, such as `co.uk`, or a single word: browsers share no
+    /// cookie with all of those.
     DomainIsPublic(String),
     /// A name with the prefix `__Host-` excludes a domain.
     PrefixWithDomain(String),

@@ -1,8 +1,8 @@
 //! Which domains a cookie may be shared with.
 //!
-//! Browsers drop a cookie for an address or a public suffix without a word, so that nobody could sign in. What is certain to be
-//! dropped is refused here. The rest of the list of public suffixes, which grows every week, is left to the browsers: they
-//! enforce it anyway, and a copy of it would be large, and soon out of date.
+//! Browsers silently drop a cookie for an address or a public suffix, so nobody could sign in. What is certain to be
+//! dropped is refused here. The rest of the list of public suffixes, which grows every week, is left to the browsers:
+//! they enforce it anyway, and a copy of it would be large, and soon out of date.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use super::cookie_error::CookieError;
 
 /// # Errors
 ///
-/// What browsers would say about it, if they said anything.
+/// Why browsers would drop the cookie.
 pub(super) fn check(domain: &str) -> Result<(), CookieError> {
     if is_address(domain) {
         return Err(CookieError::DomainIsAddress(domain.to_owned()));
@@ -48,7 +48,7 @@ fn is_public_suffix(domain: &str) -> bool {
     !domain.contains('.') || REGISTRIES.contains(&&*domain) || HOSTS.contains(&&*domain)
 }
 
-/// Second-level domains below which anybody can have one.
+/// Second-level domains below which anyone can register one.
 const REGISTRIES: &[&str] = &[
     "ac.jp", "ac.uk", "co.il", "co.in", "co.jp", "co.ke", "co.kr", "co.nz", "co.th", "co.uk", "co.za", "com.ar",
     "com.au", "com.br", "com.cn", "com.co", "com.eg", "com.hk", "com.mx", "com.my", "com.ng", "com.pe", "com.ph",

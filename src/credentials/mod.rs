@@ -1,40 +1,45 @@
 //! How tokens travel: in the `Authorization` field, in a cookie, or in either of the two.
 //!
-//! 1. The application chooses one [`Transport`]. Requests are read, and sign-ins are answered, accordingly; a token that
-//!    stands anywhere else does not exist.
-//! 2. What a browser would refuse, or what would void the promise of a cookie's name, is refused by `build()`:
+//! 1. The application chooses one [`Transport`]. Requests are read, and sign-ins responded to, accordingly. A token
+//!    anywhere else is ignored.
+//! 2. Options that a browser would refuse, or that break the promise of a cookie's name, are refused by `build()`:
 //!    [`CookieError`].
-//! 3. A cookie is attached by browsers, whoever asks them to. Requests that one authenticates are therefore checked for
-//!    where they come from, unless they only read.
+//! 3. Browsers attach a cookie no matter which site causes the request. Requests that are authenticated by one are
+//!    therefore checked for their origin, unless they only read.
 //!
 //! # Requests that other sites cause
 //!
-//! The check relies on what browsers say about a request and scripts cannot change: `Sec-Fetch-Site`, and `Origin` for browsers
-//! that lack it. It needs no tokens in forms. The session layer applies it to every request that a cookie authenticates, and the
-//! extractor [`ClientInfo`](crate::ClientInfo) to sign-ins, which are answered by a cookie. The first rule that fits decides:
+//! The check relies on header fields that browsers set and scripts cannot change: `Sec-Fetch-Site`, and `Origin` for
+//! browsers that lack it. It needs no tokens in forms. The session layer applies it to every request that is
+//! authenticated by a cookie, and the extractor [`ClientInfo`](crate::ClientInfo) to sign-ins whose response sets a
+//! cookie. The first rule that fits decides:
 //!
 //! 1. The credential is a bearer token: allowed. No site can make a browser attach one.
 //! 2. `Sec-Fetch-Site` is `same-origin` or `none` (an address typed in, a bookmark): allowed.
-//! 3. The request only reads: allowed. `GET`, `HEAD` and `OPTIONS` do, unless they open a connection on which more follows: by an
-//!    `Upgrade` field, as the handshake of a WebSocket does, or by `Accept: text/event-stream`, as `EventSource` does. All other
-//!    methods go on, `TRACE` and the `CONNECT` of WebSockets over HTTP/2 included. Fields that ask for another method are not read.
+//! 3. The request only reads: allowed. `GET`, `HEAD` and `OPTIONS` do, unless they open a connection on which more
+//!    follows: by an `Upgrade` field, as the handshake of a WebSocket does, or by `Accept: text/event-stream`, as
+//!    `EventSource` does. All other methods go on, `TRACE` and the `CONNECT` of WebSockets over HTTP/2 included. Fields
+//!    that ask for another method are not read.
 //! 4. `Origin` is one of [`trusted_origins`](crate::manager::SessionManagerBuilder::trusted_origins): allowed.
 //! 5. `Sec-Fetch-Site` says anything else: denied, also `same-site`. A sibling subdomain is another origin.
-//! 6. `Origin` is present: allowed if it is the request's own, otherwise denied. The own origin has the authority of the request's
-//!    target (`:authority` in HTTP/2), else that of `Host`. Host names are compared without case, and a default port equals none.
-//! 7. **Neither field is present**: no browser of the last years has sent this request, since they send `Sec-Fetch-Site` over HTTPS
-//!    and to localhost, and `Origin` with whatever changes something and with every WebSocket handshake. It is allowed by the session
-//!    layer and by `ClientInfo`. The ready-made routes and the page deny it unless it only reads.
+//! 6. `Origin` is present: allowed if it is the request's own, otherwise denied. The own origin has the authority of
+//!    the request's target (`:authority` in HTTP/2), else that of `Host`. Host names are compared without case, and a
+//!    default port equals none.
+//! 7. **Neither field is present**: no browser of the last years has sent this request, since they send
+//!    `Sec-Fetch-Site` over HTTPS and to localhost, and `Origin` with every unsafe request and every WebSocket
+//!    handshake. It is allowed by the session layer and by `ClientInfo`. The ready-made routes and the page deny it
+//!    unless it only reads.
 //!
-//! A field that stands twice, or is empty, equals nothing. What is denied is a 403 with the code `csrf_denied`, and the event
-//! [`CsrfDenied`](crate::event::SessionEvent::CsrfDenied).
+//! A field that stands twice, or is empty, equals nothing. A denied request is a 403 with the code `csrf_denied`, and
+//! the event [`CsrfDenied`](crate::event::SessionEvent::CsrfDenied).
 //!
-//! Other streams that are opened by a cookie, such as downloads of unknown length, are known by their answer:
-//! [`EndStreamsLayer`](crate::middleware::EndStreamsLayer) denies those that a page of another origin has fetched, by rules 2, 4 and
-//! 5. A link that leads there is allowed.
+//! Other streams that are opened by a cookie, such as downloads of unknown length, are recognised by their response:
+//! [`EndStreamsLayer`](crate::middleware::EndStreamsLayer) applies rules 2, 4 and 5, and denies those that a page of
+//! another origin has fetched. A link that leads there is allowed.
 //!
-//! - A safe method must have no effect, whoever sends it: that is the application's duty.
-//! - A proxy passes `Origin`, `Sec-Fetch-Site` and `Host` on unchanged. Where one rewrites `Host`, name the public origin as trusted.
+//! - A safe method must have no effect: that is the application's duty.
+//! - A proxy must pass on `Origin`, `Sec-Fetch-Site` and `Host` unchanged. If it rewrites `Host`, name the public
+//!   origin as trusted.
 //! - Rule 6 cannot see the scheme that the browser used: a page of `http://` the same host passes in a browser without
 //!   `Sec-Fetch-Site`. Strict transport security closes that.
 //!
@@ -76,21 +81,21 @@ use std::{fmt, time::Duration};
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::exhaustive_enums, reason = "these are the ways there are, and applications choose one")]
 pub enum Transport {
-    /// In `Authorization: Bearer`. Sign-ins answer the token as JSON. The default.
+    /// In `Authorization: Bearer`. Sign-ins return the token as JSON. The default.
     #[default]
     Bearer,
-    /// In a cookie that no script can read. Sign-ins answer `Set-Cookie`, and JSON without the token.
+    /// In a cookie that no script can read. Sign-ins return `Set-Cookie`, and JSON without the token.
     Cookie(CookieOptions),
     /// In either of the two, for an application with browsers and other clients.
     ///
-    /// A sign-in answers the token both ways, unless the handler says that it is for one of them
+    /// A sign-in returns the token both ways, unless the handler chooses one of them
     /// ([`StartedSession::in_body`](crate::StartedSession::in_body),
-    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). Whatever renews a token later answers in every way
-    /// that the old one came, and in no other: so no script can ask for the token that a cookie holds, and a client that
-    /// keeps cookies beside its token has the same session in both.
+    /// [`StartedSession::in_cookie`](crate::StartedSession::in_cookie)). A renewed token is returned in every way that
+    /// the old one came, and in no other. So no script can get the token that a cookie holds, and a client that keeps
+    /// cookies beside its token has the same session in both.
     ///
-    /// A request whose header and cookie hold tokens of two live sessions is refused with 400. One that has ended beside one
-    /// that lives does not count.
+    /// A request whose header and cookie hold tokens of two live sessions is refused with 400. A token of an ended
+    /// session does not count beside one of a live session.
     Both(CookieOptions),
 }
 
@@ -98,13 +103,13 @@ pub enum Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialSource {
-    /// The `Authorization` field with the scheme `Bearer`, or the caller's own hands.
+    /// The `Authorization` field with the scheme `Bearer`, or the caller itself.
     Bearer,
     /// The session cookie. Browsers attach it by themselves, so that unsafe requests need the CSRF
     /// check.
     Cookie,
-    /// Both of them, with tokens of one session: a client that sends its token and keeps cookies, too.
-    /// It counts as [`Bearer`](Self::Bearer), and is answered both ways.
+    /// Both of them, with tokens of one session: a client that sends its token and keeps cookies, too. It counts as
+    /// [`Bearer`](Self::Bearer), and gets new tokens both ways.
     Both,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::Ipv6Addr, sync::Arc};
 
-/// Which origins besides its own an application accepts unsafe requests from.
+/// The origins, besides its own, from which an application accepts unsafe requests.
 #[derive(Clone, Debug)]
 pub(crate) struct CsrfPolicy {
     pub(crate) trusted_origins: Arc<[String]>,
@@ -14,7 +14,7 @@ impl CsrfPolicy {
     ///
     /// # Errors
     ///
-    /// [`InvalidOrigin`] for the first that no browser would send as it is written.
+    /// [`InvalidOrigin`] for the first that no browser would send in this form.
     pub(crate) fn new<I>(trusted_origins: I) -> Result<Self, InvalidOrigin>
     where
         I: IntoIterator<Item: Into<String>>,
@@ -27,11 +27,11 @@ impl CsrfPolicy {
     }
 }
 
-/// A trusted origin that could never match, because no browser writes an origin like that.
+/// A trusted origin that could never match, because no browser sends an origin in this form.
 ///
 /// A browser sends `scheme://host` or `scheme://host:port`: in lower case, international names in
-/// their `xn--` form, without the scheme's default port and without anything behind it. Origins are
-/// compared byte for byte, so that there is no other way to write them here.
+/// their `xn--` form, without the scheme's default port and without anything behind it. Origins are compared byte for
+/// byte, so they must be written that way here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin {
     origin: String,

@@ -1,3 +1,5 @@
+//! The client that is signing in.
+
 use std::net::IpAddr;
 
 use crate::{
@@ -7,9 +9,9 @@ use crate::{
     text,
 };
 
-/// Who is signing in: what is known of the client at that moment.
+/// The client that is signing in, as far as it is known.
 ///
-/// In Axum handlers it is an extractor. Elsewhere, and in tests, it is built by hand; nothing in it is required.
+/// In Axum handlers it is an extractor. Elsewhere, and in tests, build it by hand; every part is optional.
 ///
 /// # Examples
 ///
@@ -83,7 +85,7 @@ impl ClientInfo {
         Self::default()
     }
 
-    /// The value of the `User-Agent` header, whatever its bytes: cleaned, and cut to 512 bytes.
+    /// The value of the `User-Agent` header, in any bytes. It is cleaned and cut to 512 bytes.
     pub fn user_agent(mut self, user_agent: impl AsRef<[u8]>) -> Self {
         let text = text::clean(user_agent.as_ref(), Self::MAX_USER_AGENT);
         self.user_agent = (!text.is_empty()).then_some(text);
@@ -102,10 +104,10 @@ impl ClientInfo {
         self
     }
 
-    /// The id of the device by the word of the client or the application.
+    /// The id of the device, as the client or the application claims it.
     ///
-    /// It groups sessions in lists, and is worth no more than a name: such a device cannot be trusted. Where trust matters
-    /// use [`device_proof`](Self::device_proof).
+    /// It only groups sessions in lists: such a device cannot be trusted. For trust, use
+    /// [`device_proof`](Self::device_proof).
     pub fn device_id(mut self, id: Option<DeviceId>) -> Self {
         self.on = id.map_or(ClientDevice::Unknown, ClientDevice::Named);
         self
@@ -114,9 +116,9 @@ impl ClientInfo {
     /// The device that the client has proven to be, by its device cookie or a
     /// [`DeviceTokens`](crate::token::DeviceTokens) token.
     ///
-    /// With `None` it has proven to be none, and the sign-in gives it a new id, to be handed out with
-    /// [`StartedSession::device_proof`](crate::StartedSession::device_proof). The record of that device does not last until
-    /// the client brings the id back.
+    /// With `None` it has proven nothing, and the sign-in gives it a new id, to be handed out with
+    /// [`StartedSession::device_proof`](crate::StartedSession::device_proof). The record of that device does not last
+    /// until the client brings the id back.
     pub fn device_proof(mut self, proof: Option<DeviceProof>) -> Self {
         self.on = proof.map_or_else(|| ClientDevice::New(DeviceId::new()), ClientDevice::Proven);
         self
@@ -128,14 +130,14 @@ impl ClientInfo {
         self
     }
 
-    /// The place by the word of a trusted proxy, for where nothing else is known: see
+    /// The place that a trusted proxy reports, used when nothing else is known: see
     /// [`TrustedProxies::location`](crate::TrustedProxies::location).
     pub fn location_by_proxy(mut self, location: Option<Location>) -> Self {
         self.location_by_proxy = location;
         self
     }
 
-    /// A session that the client holds already: signing in ends it. May be called for several.
+    /// A session that the client already holds; signing in ends it. May be called several times.
     pub fn held(mut self, user: UserId, session: SessionId) -> Self {
         self.held.push((user, session));
         self
@@ -146,11 +148,20 @@ impl ClientInfo {
         self.on.id()
     }
 
-    /// What the client has proven; `None` when it has not proven which device it is.
+    /// What the client has proven, or `None` when it has not proven which device it is.
     pub fn proven_device(&self) -> Option<&DeviceProof> {
         match &self.on {
             ClientDevice::Proven(proof) => Some(proof),
             ClientDevice::Unknown | ClientDevice::Named(_) | ClientDevice::New(_) => None,
+        }
+    }
+
+    /// The device that the client has been given, having proven none.
+    #[allow(dead_code, reason = "only managers with a device cookie ask for it")]
+    pub(crate) fn new_device(&self) -> Option<DeviceProof> {
+        match &self.on {
+            ClientDevice::New(id) => Some(DeviceProof::new(*id)),
+            ClientDevice::Unknown | ClientDevice::Named(_) | ClientDevice::Proven(_) => None,
         }
     }
 

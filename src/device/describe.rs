@@ -1,14 +1,16 @@
+//! Describing devices, by the built-in tables or by the application.
+
 use std::fmt;
 
 use crate::device::{ClientHints, Described, naming};
 
-/// Tells what kind of client a session was started with, in place of the built-in tables.
+/// Describes the client of a session, in place of the built-in tables.
 ///
-/// Set by [`SessionManagerBuilder::describe_devices`](crate::manager::SessionManagerBuilder::describe_devices). It is asked at
-/// sign-in and whenever somebody wants to know: the raw strings are what is kept, and a better answer renames old sessions too. So
-/// it should be quick; the built-in tables take about a microsecond. It must not block.
+/// Set by [`SessionManagerBuilder::describe_devices`](crate::manager::SessionManagerBuilder::describe_devices). It is
+/// called at sign-in and whenever a description is read: only the raw strings are stored, so a better description
+/// renames old sessions too. So it should be quick (the built-in tables take about a microsecond) and must not block.
 ///
-/// A closure is one. Begin with what the built-in tables know, and change what you know better:
+/// Closures implement it. Begin with the result of the built-in tables, and change what you know better:
 ///
 /// ```
 /// use tower_device_sessions::{
@@ -31,8 +33,8 @@ use crate::device::{ClientHints, Described, naming};
 /// # Ok::<(), tower_device_sessions::ConfigError>(())
 /// ```
 pub trait DescribeDevice: Send + Sync + 'static {
-    /// Describes the client that has sent these strings: a `User-Agent` of at most 512 bytes without control characters, and
-    /// Client Hints of at most 256 bytes each. Both are what the client says, and nothing of it is proof.
+    /// Describes the client that sent these strings: a `User-Agent` of at most 512 bytes without control characters,
+    /// and Client Hints of at most 256 bytes each. Both are claims of the client, not proof.
     ///
     /// [`Described::name`] drops what must not be shown; the single fields are shown as they are.
     fn describe(&self, user_agent: Option<&str>, hints: &ClientHints) -> Described;

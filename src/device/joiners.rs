@@ -1,8 +1,8 @@
 //! Zero-width joiners in names: kept where a script or an emoji is not written without them, dropped elsewhere.
 //!
-//! U+200C keeps letters apart that would be joined, as in most Persian words; U+200D joins what would stand apart: letters of
-//! Indian scripts, and the parts of an emoji such as a family. Anywhere else they cannot be seen, and would only make two names
-//! look the same.
+//! U+200C keeps letters apart that would be joined, as in most Persian words; U+200D joins what would stand apart:
+//! letters of Indian scripts, and the parts of an emoji such as a family. Anywhere else they cannot be seen, and would
+//! only make two names look the same.
 
 use std::borrow::Cow;
 
@@ -33,8 +33,8 @@ pub(super) fn without_idle(name: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Letters and marks of the scripts that are written with joiners: those of the Arabic and the Indian families, N'Ko, Mongolian,
-/// Myanmar, Khmer and their kin.
+/// Letters and marks of the scripts that are written with joiners: those of the Arabic and the Indian families, N'Ko,
+/// Mongolian, Myanmar, Khmer and their kin.
 fn joins_letters(c: char) -> bool {
     let script = matches!(c,
         '\u{620}'..='\u{8FF}' | '\u{900}'..='\u{DFF}' | '\u{F00}'..='\u{109F}' | '\u{1700}'..='\u{18AF}'

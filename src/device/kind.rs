@@ -1,3 +1,5 @@
+//! The kinds of devices.
+
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -37,7 +39,7 @@ pub enum DeviceKind {
 
 impl DeviceKind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: &'static [Self] = &[
         Self::Desktop,
         Self::Mobile,
         Self::Tablet,
@@ -53,7 +55,7 @@ impl DeviceKind {
         Self::Unknown,
     ];
 
-    /// The name under which stores and answers know the kind.
+    /// The name of the kind in stores and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Desktop => "desktop",
@@ -72,9 +74,9 @@ impl DeviceKind {
         }
     }
 
-    /// The kind of this name; a name that is not known reads as [`Unknown`](Self::Unknown).
+    /// Returns the kind with this name. An unknown name is [`Unknown`](Self::Unknown).
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).unwrap_or_default()
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == name).unwrap_or_default()
     }
 }
 

@@ -1,3 +1,5 @@
+//! The record of a device that a user has signed in on.
+
 use crate::{
     clock::Timestamp,
     device::{Device, DeviceProof, Trust},
@@ -8,21 +10,21 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KnownDevice {
-    /// Whose device. With [`id`](Self::id) the record's primary key.
+    /// The user. Together with [`id`](Self::id), the record's primary key.
     pub user_id: UserId,
     /// The device's id, which the client or the application keeps.
     pub id: DeviceId,
-    /// What the client said of itself when it was last seen, and the name the user gave it.
+    /// The device as the client described it when last seen, with the name that the user gave it.
     pub device: Device,
     /// When the user first signed in on it.
     pub first_seen_at: Timestamp,
     /// When the user last signed in on it.
     pub last_seen_at: Timestamp,
-    /// Whether, and how long, the application may skip a second factor on it.
+    /// Whether, and for how long, the application may skip a second factor on it.
     pub trust: Option<Trust>,
     /// Whether its record lasts.
     pub standing: Standing,
-    /// From when on it is worth asking whether the record is still needed: see [`DeviceUpkeep`](crate::device::DeviceUpkeep).
+    /// When to check next whether the record is still needed: see [`DeviceUpkeep`](crate::device::DeviceUpkeep).
     pub due_at: Timestamp,
 }
 
@@ -32,7 +34,7 @@ pub struct KnownDevice {
 pub enum Standing {
     /// The client has been given its id and has not brought it back yet.
     Provisional,
-    /// The user has forgotten it: nothing is left but its id, which is not to be used for this user again.
+    /// The user has forgotten it: only its id is left, which is not used for this user again.
     Forgotten,
     /// The client has brought its id.
     #[default]
@@ -40,7 +42,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The number under which stores keep it. When there are too many, smaller ones go first.
+    /// The number that stores keep. When there are too many devices, smaller numbers are deleted first.
     pub const fn as_number(self) -> u8 {
         match self {
             Self::Provisional => 0,
@@ -49,7 +51,7 @@ impl Standing {
         }
     }
 
-    /// The standing of this number; another one, that a newer version may have written, reads as lasting.
+    /// Returns the standing with this number. An unknown number, as a newer version may have written it, is lasting.
     pub const fn from_number(number: i64) -> Self {
         match number {
             0 => Self::Provisional,
@@ -60,7 +62,7 @@ impl Standing {
 }
 
 impl KnownDevice {
-    /// A device that is seen for the first time, by an id that the client has brought.
+    /// A device that is seen for the first time, with an id that the client brought.
     pub fn new(user_id: UserId, id: DeviceId, device: Device, now: Timestamp) -> Self {
         let (first_seen_at, last_seen_at, due_at) = (now, now, now);
         let (trust, standing) = (None, Standing::Lasting);
@@ -77,8 +79,8 @@ impl KnownDevice {
         self.standing == Standing::Forgotten
     }
 
-    /// Takes in a later sight of the same device. Name, trust and first sight stay, and what the client says of itself is
-    /// replaced; one that was forgotten begins again.
+    /// Updates the record with a later sight of the same device. Name, trust and first sight stay, and the client's
+    /// description is replaced. A forgotten device begins again.
     pub(crate) fn see(&mut self, seen: &Self) {
         if self.is_forgotten() {
             *self = seen.clone();
@@ -93,13 +95,13 @@ impl KnownDevice {
         }
     }
 
-    /// How soon it goes when a user has too many devices, the smallest first.
+    /// The order in which devices are deleted when a user has too many, the smallest first.
     pub(crate) fn worth(&self) -> (bool, u8, Timestamp, DeviceId) {
         let is_marked = self.device.custom_name.is_some() || self.trust.is_some();
         (is_marked, self.standing.as_number(), self.last_seen_at, self.id)
     }
 
-    /// Until when it is trusted; `None` when it is not at `now`.
+    /// Returns until when it is trusted, or `None` when it is not trusted at `now`.
     pub fn trusted_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.trust.filter(|trust| trust.lasts(now)).map(|trust| trust.until)
     }

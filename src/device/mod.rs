@@ -1,4 +1,4 @@
-//! Devices: what a client says of itself, and the name by which a person recognises it.
+//! Devices: what a client says about itself, and the name by which a person recognises it.
 
 mod client;
 mod describe;
@@ -29,9 +29,9 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 /// A device as its session remembers it.
 ///
-/// The raw strings are the source. The description is made of them when it is asked for, so that a better naming table
-/// renames old sessions too, and that a record nobody shows costs nothing for it. Two devices are equal when they have said
-/// the same and have the same name of their user's.
+/// The raw strings are the source. The description is derived from them when it is read, so a better naming table
+/// renames old sessions too, and a record that is not shown costs nothing. Two devices are equal when their strings and
+/// the names that their users gave them are equal.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Device {
@@ -39,7 +39,7 @@ pub struct Device {
     pub user_agent: Option<Box<str>>,
     /// The name that the user gave the device.
     pub custom_name: Option<DeviceName>,
-    /// Most devices have sent none: the room for seven is taken only where there is one.
+    /// Most devices have sent none, so the room for seven is only allocated where there is one.
     hints: Option<Box<ClientHints>>,
     /// Who describes the device, unless the built-in tables do.
     describes: Option<Arc<dyn DescribeDevice>>,
@@ -72,8 +72,8 @@ impl Device {
 
     /// Browser, operating system, model and kind, as far as they are known.
     ///
-    /// They are found anew each time, in about a microsecond unless the application describes devices itself: who needs
-    /// more than one of them asks once.
+    /// They are derived again on each call, which takes about a microsecond unless the application describes devices
+    /// itself. To read several of them, call this once.
     pub fn described(&self) -> Described {
         match &self.describes {
             Some(describes) => describes.describe(self.user_agent.as_deref(), self.hints()),
@@ -104,7 +104,7 @@ impl PartialEq for Device {
 impl Eq for Device {}
 
 impl Default for Device {
-    /// A device that said nothing.
+    /// A device that sent nothing.
     fn default() -> Self {
         Self::new(None, ClientHints::default())
     }
@@ -113,8 +113,8 @@ impl Default for Device {
 /// The name that a user gave a device: 1 to 80 characters of one line.
 ///
 /// White space around it is dropped. Control characters, and those that change the reading direction or cannot be
-/// seen, are refused. Zero-width joiners (U+200C and U+200D) stay where a script or an emoji is written with them, and are
-/// dropped elsewhere.
+/// seen, are refused. Zero-width joiners (U+200C and U+200D) stay where a script or an emoji is written with them, and
+/// are dropped elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceName(Box<str>);
 

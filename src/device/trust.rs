@@ -1,3 +1,5 @@
+//! Trust in devices: the proof that a client brings, and the secret that the trust is bound to.
+
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -6,11 +8,11 @@ use crate::{clock::Timestamp, id::DeviceId, session::Salt};
 
 /// Which device a client has proven to be, and the secrets of the trust that was given to it.
 ///
-/// It comes out of a [`DeviceTokens`](crate::token::DeviceTokens) token or the device cookie, and goes back into one: with a
-/// sign-in ([`StartedSession::device_proof`](crate::StartedSession::device_proof)) and when a device is trusted
+/// It comes out of a [`DeviceTokens`](crate::token::DeviceTokens) token or the device cookie, and goes back into one:
+/// with a sign-in ([`StartedSession::device_proof`](crate::StartedSession::device_proof)) and when a device is trusted
 /// ([`TrustedDevice`](crate::manager::TrustedDevice)).
 ///
-/// Several users may trust one device, each by a secret of their own. A proof holds the newest
+/// Several users may trust one device, each with a secret of its own. A proof holds the newest
 /// [`MAX_SECRETS`](Self::MAX_SECRETS).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceProof {
@@ -57,7 +59,7 @@ impl fmt::Debug for DeviceProof {
     }
 }
 
-/// What a trusted device holds and nobody else: 128 random bits.
+/// The secret that only a trusted device holds: 128 random bits.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TrustSecret([u8; Self::BYTES]);
 
@@ -109,7 +111,7 @@ impl fmt::Debug for TrustHash {
     }
 }
 
-/// The trust that a user has given a device: it belongs to whatever holds the secret of this hash, not to the device's id.
+/// The trust that a user has given a device. It is bound to the secret with this hash, not to the device's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trust {
@@ -125,7 +127,7 @@ impl Trust {
         Self { until, hash }
     }
 
-    /// Whether it has not run out at `now`.
+    /// Whether it has not expired at `now`.
     pub fn lasts(&self, now: Timestamp) -> bool {
         now < self.until
     }

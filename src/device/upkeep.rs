@@ -1,3 +1,5 @@
+//! How long records of devices are kept.
+
 use std::time::Duration;
 
 use crate::{
@@ -7,17 +9,17 @@ use crate::{
 
 /// Which records of devices are still needed.
 ///
-/// 1. One that the user has not signed in on for [`unseen`](Self::unseen) goes, and so does what is left of one that was
-///    forgotten so long ago.
-/// 2. One that has a name, or is trusted, stays until then.
-/// 3. Any other goes when it has been without sessions for [`retention`](Self::retention), or for a day if the client has
-///    never brought its id back.
+/// 1. A device on which the user has not signed in for [`unseen`](Self::unseen) is deleted, and so is the rest of one
+///    that was forgotten that long ago.
+/// 2. A device that has a name, or is trusted, stays until then.
+/// 3. Any other is deleted when it has been without sessions for [`retention`](Self::retention), or for a day if the
+///    client has never brought its id back.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct DeviceUpkeep {
     /// The present.
     pub now: Timestamp,
-    /// How long a device is kept that the user does not sign in on.
+    /// How long a device is kept on which the user does not sign in.
     pub unseen: Duration,
     /// How long a device is kept without sessions, name and trust.
     pub retention: Duration,
@@ -32,9 +34,9 @@ impl DeviceUpkeep {
         Self { now, unseen, retention }
     }
 
-    /// How long `known` is kept at least, when it should be looked at again; `None` when it is not needed any longer.
+    /// Returns when to check `known` again, until which it is kept, or `None` when it is no longer needed.
     ///
-    /// `last_end` is when the last of the user's sessions on it that are on record ended, or will at the latest.
+    /// `last_end` is when the last of the user's recorded sessions on it ended, or will end at the latest.
     pub fn keeps(&self, known: &KnownDevice, last_end: Option<Timestamp>) -> Option<Timestamp> {
         let seen_until = known.last_seen_at.saturating_add(self.unseen);
         let rests_since = last_end.map_or(known.last_seen_at, |end| end.min(self.now).max(known.last_seen_at));
@@ -57,7 +59,7 @@ impl DeviceUpkeep {
         !is_marked && !known.is_forgotten() && known.last_seen_at > self.seen_before()
     }
 
-    /// Those that were last seen then, or before, go whatever they have.
+    /// Those that were last seen then, or before, are deleted even if they have a name or trust.
     pub fn seen_before(&self) -> Timestamp {
         self.now.saturating_sub(self.unseen)
     }

@@ -1,3 +1,5 @@
+//! The error of a database of places.
+
 use std::{error::Error, fmt, io};
 
 /// A database of places that cannot be used.
@@ -15,12 +17,14 @@ pub enum GeoIpErrorKind {
     Unreadable,
     /// The file is larger than [`GeoIp::LARGEST`](crate::geoip::GeoIp::LARGEST).
     TooLarge,
-    /// It is no database in MaxMind's format, or a broken one.
+    /// It is not a database in MaxMind's format, or is a broken one.
     Corrupt,
+    /// It tells of other things than places, such as the owners of networks.
+    NoPlaces,
 }
 
 impl GeoIpError {
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> GeoIpErrorKind {
         self.kind
     }
@@ -41,6 +45,10 @@ impl GeoIpError {
         Self { kind: GeoIpErrorKind::TooLarge, source: None }
     }
 
+    pub(super) fn no_places(kind: &str) -> Self {
+        Self { kind: GeoIpErrorKind::NoPlaces, source: Some(format!("it is of the type {kind:?}").into()) }
+    }
+
     pub(super) fn corrupt(error: maxminddb::MaxMindDbError) -> Self {
         Self { kind: GeoIpErrorKind::Corrupt, source: Some(Box::new(error)) }
     }
@@ -51,6 +59,7 @@ impl fmt::Display for GeoIpError {
         f.write_str(match self.kind {
             GeoIpErrorKind::Unreadable => "the database of places cannot be read",
             GeoIpErrorKind::TooLarge => "the database of places is larger than 1 GiB",
+            GeoIpErrorKind::NoPlaces => "the database has no places; it takes one of cities or countries",
             GeoIpErrorKind::Corrupt => "not a database of places in MaxMind's format, or a broken one",
         })
     }

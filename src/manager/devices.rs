@@ -135,6 +135,17 @@ impl Records {
         self.ask(Operation::SeeDevice, |store| store.see_device(&seen, most)).await.unwrap_or(true)
     }
 
+    /// Whether a device that is new to its user is the first one on record. When the store cannot tell, it is not: a warning
+    /// too many is better than one too few.
+    pub(super) async fn is_first_device(&self, session: &Session) -> bool {
+        // With room for one record, that of the device before has gone.
+        if self.settings.listeners.is_empty() || self.settings.limits.devices < 2 {
+            return false;
+        }
+        let devices = self.known_devices(&session.user_id, DevicePosition::FIRST, 2).await;
+        devices.is_ok_and(|devices| devices.iter().all(|device| Some(device.id) == session.device_id))
+    }
+
     /// Reads the devices of a user that are wanted, page by page.
     pub(super) async fn devices_of(
         &self,

@@ -93,15 +93,33 @@ pub struct SessionPage {
 
 /// A place in a list of sessions, as an opaque text. It holds no secret, and is of no use with another user's list.
 ///
-/// Activity reorders the list: a session that becomes active while one pages may be met twice, or not at all.
+/// Activity reorders the list while one pages. The cursor therefore knows where the list began when its first page was read:
+///
+/// 1. The pages go down from there, newest activity first.
+/// 2. Whatever has been active meanwhile has moved above that place. It comes last, the longest rest first, whether it was
+///    shown before or not; and so do sessions that have started meanwhile.
+///
+/// A session that is there all the time may so be met twice, and is never missed. That goes by the activity on record: another
+/// node writes its own within one [flush](crate::manager::SessionManagerBuilder::flush_interval).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor(ListPosition);
+pub struct Cursor(Place);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Behind the first, in a list that began at the second, if that is known.
+    Falling(ListPosition, Option<ListPosition>),
+    /// Above this, among those that have been active since.
+    Rising(ListPosition),
+}
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = [0; 24];
-        bytes[..8].copy_from_slice(&self.0.last_active_at.as_micros().to_be_bytes());
-        bytes[8..].copy_from_slice(self.0.id.as_uuid().as_bytes());
+        let bytes = match self.0 {
+            Place::Falling(after, top) => {
+                [after].into_iter().chain(top).flat_map(|position| to_bytes(&position)).collect()
+            }
+            Place::Rising(above) => [&[RISING], &to_bytes(&above)[..]].concat(),
+        };
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -110,15 +128,37 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let mut bytes = [0; 24];
+        let mut bytes = [0; 2 * POSITION];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| InvalidCursor(()))?;
-        let (Some(micros), Some(id), 24) = (bytes.first_chunk::<8>(), bytes.last_chunk::<16>(), length) else {
-            return Err(InvalidCursor(()));
-        };
-        let last_active_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
-        Ok(Self(ListPosition::new(last_active_at, SessionId::from_uuid(Uuid::from_bytes(*id)))))
+        let (positions, rest) = bytes[..length].as_chunks::<POSITION>();
+        Ok(Self(match (positions, rest) {
+            ([after], []) => Place::Falling(from_bytes(after), None),
+            ([after, top], []) => Place::Falling(from_bytes(after), Some(from_bytes(top))),
+            ([_], [_]) if bytes[0] == RISING => {
+                let position = bytes[1..length].first_chunk().ok_or(InvalidCursor(()))?;
+                Place::Rising(from_bytes(position))
+            }
+            _ => return Err(InvalidCursor(())),
+        }))
     }
 }
+
+fn to_bytes(position: &ListPosition) -> [u8; POSITION] {
+    let mut bytes = [0; POSITION];
+    bytes[..8].copy_from_slice(&position.last_active_at.as_micros().to_be_bytes());
+    bytes[8..].copy_from_slice(position.id.as_uuid().as_bytes());
+    bytes
+}
+
+fn from_bytes(bytes: &[u8; POSITION]) -> ListPosition {
+    let [a, b, c, d, e, f, g, h, id @ ..] = *bytes;
+    let last_active_at = Timestamp::from_micros(i64::from_be_bytes([a, b, c, d, e, f, g, h]));
+    ListPosition::new(last_active_at, SessionId::from_uuid(Uuid::from_bytes(id)))
+}
+
+const POSITION: usize = 24;
+
+const RISING: u8 = 1;
 
 /// A text that no list has answered as a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,23 +190,14 @@ impl SessionManager {
             sessions.extend(found.filter(|session| records.ending_of(session).is_none()));
         }
 
-        // One more than asked for tells whether there is another page.
         let room = options.limit - u32::try_from(sessions.len()).unwrap_or(0);
-        let mut query = ListQuery::new(options.state, room + 1, records.as_of(records.clock.now()));
+        let mut query = ListQuery::new(options.state, room, records.as_of(records.clock.now()));
         query.except = options.first;
-        query.after = options.cursor.map(|cursor| cursor.0);
-        let mut page = records.list(user, &query).await?;
+        let page = records.page(user, query, options.cursor.map(|cursor| cursor.0)).await?;
 
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let has_more = page.len() > room;
-        page.truncate(room);
-        // With no room left beside the first session, the next page begins at the top.
-        let top = ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max()));
-        let next = has_more.then(|| Cursor(page.last().map_or(top, ListPosition::of)));
-
-        sessions.append(&mut page);
+        sessions.extend(page.sessions);
         sessions.iter_mut().for_each(|session| records.add_unwritten_activity(session));
-        Ok(SessionPage { sessions, next })
+        Ok(SessionPage { sessions, next: page.next })
     }
 
     /// One session of a user, ended or not; `None` when there is none.
@@ -203,6 +234,56 @@ impl Records {
         self.change(Operation::SetData, Affected::One(key), |store| store.set_data(key, data), |_| Word::Changed).await
     }
 
+    /// The page at a place, as far down as it goes, and then of what has been active since the first page.
+    async fn page(&self, user: &UserId, query: ListQuery, place: Option<Place>) -> Result<SessionPage, Error> {
+        let room = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        // One more than asked for tells whether there is another page.
+        let list = async |after, above, limit: usize| {
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            let query = ListQuery { after, above, limit, ..query.clone() };
+            self.list(user, &query).await
+        };
+        let (after, mut top) = match place {
+            Some(Place::Rising(above)) => {
+                let mut risen = list(None, Some(above), room + 1).await?;
+                let has_more = risen.len() > room;
+                risen.truncate(room);
+                let next = risen.last().filter(|_| has_more).map(ListPosition::of);
+                return Ok(SessionPage { sessions: risen, next: next.map(|above| Cursor(Place::Rising(above))) });
+            }
+            Some(Place::Falling(after, top)) => (after, top),
+            None => (ListPosition::TOP, None),
+        };
+
+        let mut sessions = list(Some(after), None, room + 1).await?;
+        let begins = after == ListPosition::TOP;
+        if begins && sessions.len() > room && self.write_activity_of_user(user).await {
+            // What was seen here before the first page is not to move the list under the second.
+            sessions = list(Some(after), None, room + 1).await?;
+        }
+        let mut risen = match top {
+            Some(top) if sessions.len() <= room => list(None, Some(top), room + 1 - sessions.len()).await?,
+            _ => Vec::new(),
+        };
+
+        let has_more = sessions.len() + risen.len() > room;
+        sessions.truncate(room);
+        risen.truncate(room - sessions.len());
+        if begins {
+            top = sessions.first().map(ListPosition::of);
+        }
+        let next = match (risen.last(), sessions.last()) {
+            (Some(last), _) => Place::Rising(ListPosition::of(last)),
+            (None, Some(last)) => Place::Falling(ListPosition::of(last), top),
+            // With no room left beside the first session, the next page begins at the top.
+            (None, None) => Place::Falling(after, top),
+        };
+        // One that has moved between the two calls is shown once.
+        risen.retain(|session| sessions.iter().all(|shown| shown.id != session.id));
+        sessions.append(&mut risen);
+        Ok(SessionPage { sessions, next: has_more.then_some(Cursor(next)) })
+    }
+
     fn add_unwritten_activity(&self, session: &mut Session) {
         session.last_active_at = self.last_active_at(session);
     }
@@ -212,21 +293,34 @@ impl Records {
 mod tests {
     use super::*;
 
+    fn cursors() -> Vec<Cursor> {
+        let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
+        let at = |micros| ListPosition::new(Timestamp::from_micros(micros), id);
+        let places = [0, -1, 1 << 56, i64::MAX, i64::MIN].map(|micros| {
+            [Place::Falling(at(micros), None), Place::Falling(at(micros), Some(at(7))), Place::Rising(at(micros))]
+        });
+        places.into_iter().flatten().map(Cursor).collect()
+    }
+
     #[test]
     fn a_cursor_reads_back_from_its_text() {
-        let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
-        for micros in [0, -1, i64::MAX, i64::MIN] {
-            let cursor = Cursor(ListPosition::new(Timestamp::from_micros(micros), id));
-            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        for cursor in cursors() {
+            let text = cursor.to_string();
+            assert_eq!(text.parse(), Ok(cursor));
+            assert!([32, 34, 64].contains(&text.len()), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
-        let good = Cursor(ListPosition::new(Timestamp::UNIX_EPOCH, id)).to_string();
-        for bad in ["", "x", "=", &good[1..], &format!("{good}A"), &good.replace(&good[..1], "+"), &"A".repeat(10_000)]
-        {
+        for good in cursors().iter().map(Cursor::to_string) {
+            let cut = &good[..good.len() - 1];
+            for bad in [&good[1..], cut, &format!("{good}A"), &format!("A{good}"), &format!("+{}", &good[1..])] {
+                assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor(())), "{bad}");
+            }
+        }
+        let other = Cursor(Place::Rising(ListPosition::TOP)).to_string().replacen('A', "B", 1);
+        for bad in ["", "x", "=", &"A".repeat(33), &"A".repeat(63), &"A".repeat(10_000), &other] {
             assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor(())), "{bad}");
         }
     }

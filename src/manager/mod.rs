@@ -46,6 +46,7 @@ mod upkeep;
 pub(crate) use self::refresh::Brought;
 pub use self::{
     account::CredentialsChanged,
+    device_cookie::FormDevice,
     incident::{AddressRange, InvalidAddressRange, SessionFilter, Sweep},
     list::{Cursor, InvalidCursor, ListOptions, SessionPage},
     request::CurrentSession,

@@ -10,8 +10,8 @@ use crate::{
     bus::Cause,
     device::{ClientDevice, ClientInfo, Standing},
     error::{Error, ErrorKind},
-    event::SessionEvent,
-    id::{InvalidUserId, UserId},
+    event::{Misconfiguration, SessionEvent},
+    id::{InvalidUserId, SessionKey, UserId},
     logging,
     manager::{
         Inner, Revocation, SessionManager, StartedSession,
@@ -35,7 +35,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidUserId`], [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
+    /// They are logged with their cause, except that a limit was reached: [`ErrorKind::InvalidUserId`],
+    /// [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
     /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::Unavailable`] when the store failed: there may then be a record that
     /// nobody has a token for.
     ///
@@ -168,19 +169,26 @@ impl StartSession {
     /// What becomes of the user's other sessions on the device of this one. Default: as
     /// [`SessionManagerBuilder::same_device`](crate::manager::SessionManagerBuilder::same_device) says.
     ///
-    /// A browser holds one session cookie. A sign-in by a form that replaces the others leaves one session behind when the form is
-    /// submitted twice at once.
+    /// A browser holds one session cookie, and a form may be submitted twice at once: for a sign-in by a form
+    /// [`SameDevice::Join`] is right. The second answer then has tokens of the session that the first has started, as long as
+    /// both say the same of it; claims are those of each answer. The sign-in form must hand out
+    /// [the device cookie](SessionManager::device_for_form), so that a browser's first sign-in is known to be one, too.
     pub fn same_device(mut self, same_device: SameDevice) -> Self {
         self.same_device = Some(same_device);
         self
     }
 
     async fn start(self) -> Result<StartedSession, Error> {
+        self.try_start().await.inspect_err(log_failure)
+    }
+
+    async fn try_start(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
         inner.ensure_running();
         let trust_for = self.trust_for;
         let Prepared { mut session, carried, held, mut on } = self.prepare(&inner)?;
+        let same_device = inner.records.same_device_on(&on, same_device);
         let known = inner.records.recognise(&mut session, &mut on).await?;
 
         // Signed before it is on record: claims that cannot be signed leave nothing behind.
@@ -192,16 +200,21 @@ impl StartSession {
         let trust = trusting.as_ref().map(|(_, trust)| *trust);
         let admitted = Arc::clone(&inner);
         let admission = async move {
-            admitted.records.admit(&session, held, standing, same_device).await?;
-            Ok(match session.device_id.zip(trust) {
+            let record = admitted.records.admit(&session, held, standing, same_device).await?;
+            let trusted = match session.device_id.zip(trust) {
                 // A failure is on the log.
                 Some((id, trust)) => {
-                    admitted.records.trust(&session.user_id, id, session.id, trust).await.unwrap_or(false)
+                    admitted.records.trust(&session.user_id, id, record.id, trust).await.unwrap_or(false)
                 }
                 None => false,
-            })
+            };
+            Ok((record, trusted))
         };
-        let trusted = detached(admission).instrument(logging::starting(started.session().id)).await?;
+        let (record, trusted) = detached(admission).instrument(logging::starting(started.session().id)).await?;
+        let started = match record.id == started.session().id {
+            true => started,
+            false => inner.issue(record, &carried, inner.records.clock.now())?,
+        };
         let replaced = known.and_then(|known| known.trust).map(|trust| trust.hash);
         let proof = match trusting.filter(|_| trusted) {
             Some((secret, _)) => proof.map(|proof| proof.with_secret(secret, replaced.as_ref())),
@@ -217,22 +230,31 @@ impl StartSession {
     ///
     /// As [`SessionManager::start`].
     pub async fn without_token(self) -> Result<Session, Error> {
+        self.try_start_without_token().await.inspect_err(log_failure)
+    }
+
+    async fn try_start_without_token(self) -> Result<Session, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let same_device = self.same_device;
         inner.ensure_running();
         let Prepared { mut session, held, mut on, .. } = self.prepare(&inner)?;
+        let same_device = inner.records.same_device_on(&on, same_device);
         inner.records.recognise(&mut session, &mut on).await?;
-        let session = Arc::new(session);
-        let (admitted, record) = (Arc::clone(&inner), Arc::clone(&session));
-        let admission = async move { admitted.records.admit(&record, held, on.standing(), same_device).await };
-        detached(admission).instrument(logging::starting(session.id)).await?;
-        Ok(Arc::unwrap_or_clone(session))
+        let (admitted, session) = (Arc::clone(&inner), Arc::new(session));
+        let id = session.id;
+        let admission = async move { admitted.records.admit(&session, held, on.standing(), same_device).await };
+        let record = detached(admission).instrument(logging::starting(id)).await?;
+        Ok(Arc::unwrap_or_clone(record))
     }
 
     fn prepare(self, inner: &Inner) -> Result<Prepared, Error> {
         let carried = Carried { claims: self.claims?, persistence: self.persistence };
         let (user, now) = (self.user?, inner.records.clock.now());
         let client = inner.records.seen_at_sign_in(self.client);
+        let same_device = self.same_device.unwrap_or(inner.settings.limits.same_device());
+        if client.on.id().is_none() && same_device == SameDevice::Replace {
+            inner.warn_once(Misconfiguration::ReplaceWithoutDevice);
+        }
         let mut session = Session::new(user, now, now.saturating_add(self.absolute_timeout));
         session.idle_timeout = self.idle_timeout.min(self.absolute_timeout);
         session.device = client.device;
@@ -264,6 +286,13 @@ impl fmt::Debug for StartSession {
     }
 }
 
+/// Applications tend to answer a failed sign-in with a bare 500. That a limit has refused one is no failure.
+fn log_failure(error: &Error) {
+    if error.kind() != ErrorKind::TooManySessions {
+        logging::start_failed(error);
+    }
+}
+
 /// A session that is not on record yet.
 struct Prepared {
     session: Session,
@@ -277,16 +306,26 @@ struct Prepared {
 type Held = (UserId, crate::id::SessionId);
 
 impl Records {
+    /// What becomes of other sessions on this device. Only one that is proven tells that two forms come from one browser.
+    fn same_device_on(&self, on: &ClientDevice, asked: Option<SameDevice>) -> SameDevice {
+        match (asked.unwrap_or(self.settings.limits.same_device()), on) {
+            (SameDevice::Join, ClientDevice::Proven(_)) => SameDevice::Join,
+            (SameDevice::Join, _) => SameDevice::Replace,
+            (other, _) => other,
+        }
+    }
+
+    /// Puts a session on record, and returns it, or the one that it joins.
     async fn admit(
         &self,
         session: &Arc<Session>,
         held: Vec<Held>,
         standing: Standing,
-        same_device: Option<SameDevice>,
-    ) -> Result<(), Error> {
+        same_device: SameDevice,
+    ) -> Result<Arc<Session>, Error> {
         let mut admission = Admission::new(self.as_of(session.created_at));
         self.settings.limits.apply_to(&mut admission, &session.user_id);
-        admission.same_device = same_device.unwrap_or(admission.same_device);
+        admission.same_device = same_device;
         // One session of the user makes room for this one by the same step.
         let mut others = held;
         if let Some(same_user) = others.iter().position(|(user, _)| *user == session.user_id) {
@@ -294,10 +333,47 @@ impl Records {
         }
 
         self.settle_activity(&admission, &session.user_id).await;
+        let record = loop {
+            let joined = match self.insert(session, &admission).await? {
+                Admitted::Inserted(evictions) => {
+                    self.tell_started(session, &evictions, standing).await;
+                    break Arc::clone(session);
+                }
+                Admitted::Joined(joined) => joined,
+                Admitted::Refused(full) => {
+                    self.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
+                    return Err(full.into());
+                }
+                Admitted::NotAdopted(_) => {
+                    return Err(Error::with_source(ErrorKind::Unavailable, "the store took a sign-in for an adoption"));
+                }
+            };
+            let key = SessionKey::new(session.user_id.clone(), joined);
+            let found = self.find(&key).await?;
+            let twin = found.filter(|found| found.is_repeated_by(session));
+            let superseded = admission.supersedes.replace(joined);
+            others.extend(superseded.map(|id| (session.user_id.clone(), id)));
+            if let Some(twin) = twin {
+                break Arc::new(twin);
+            }
+            // Another sign-in, or one that has ended meanwhile: it makes room. A third one would be asked for in vain.
+            if superseded.is_some() {
+                admission.same_device = SameDevice::Replace;
+            }
+        };
+        for (user, id) in others {
+            // Best effort: the newcomer is on record, and the client drops the other token anyway.
+            let signed_out = self.revoke_one(&user, id, &Revocation::replaced()).await;
+            drop(signed_out);
+        }
+        Ok(record)
+    }
+
+    async fn insert(&self, session: &Session, admission: &Admission) -> Result<Admitted, Error> {
         let mut attempts = 0;
         let inserted = self.ask_twice(Operation::Insert, |store| {
             attempts += 1;
-            store.insert(session, &admission)
+            store.insert(session, admission)
         });
         let admitted = inserted.await;
         if attempts > 1 || admitted.is_err() {
@@ -305,22 +381,7 @@ impl Records {
             let all = Affected::All { user: &session.user_id, keep: None };
             self.settle(all, &Word::Unclear(Cause::Changed)).await;
         }
-        match admitted? {
-            Admitted::Inserted(evictions) => self.tell_started(session, &evictions, standing).await,
-            Admitted::Refused(full) => {
-                self.tell(&SessionEvent::LimitReached { user_id: session.user_id.clone(), full });
-                return Err(full.into());
-            }
-            Admitted::NotAdopted(_) => {
-                return Err(Error::with_source(ErrorKind::Unavailable, "the store took a sign-in for an adoption"));
-            }
-        }
-        for (user, id) in others {
-            // Best effort: the newcomer is on record, and the client drops the other token anyway.
-            let signed_out = self.revoke_one(&user, id, &Revocation::replaced()).await;
-            drop(signed_out);
-        }
-        Ok(())
+        admitted
     }
 
     /// Makes known what a session that has just started has ended.
@@ -341,6 +402,8 @@ impl Records {
         }
         let (new_device, new_location) = (self.note_device(session, standing).await, self.is_new_place(session).await);
         self.metrics.started();
-        self.tell(&SessionEvent::Started { session: Arc::clone(session), new_device, new_location });
+        let first_device = new_device && self.is_first_device(session).await;
+        let session = Arc::clone(session);
+        self.tell(&SessionEvent::Started { session, new_device, first_device, new_location });
     }
 }

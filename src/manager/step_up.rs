@@ -1,6 +1,6 @@
 //! A user authenticates again.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, fmt, pin::Pin, sync::Arc};
 
 use crate::{
     clock::Timestamp,
@@ -15,7 +15,7 @@ use crate::{
         },
         request::CurrentSession,
     },
-    policy::Denied,
+    policy::{Admission, Denied},
     session::{AsOf, Session},
     store::{Proof, Rotation},
 };
@@ -44,6 +44,7 @@ impl SessionManager {
             current: current.clone(),
             methods: vec![method.into()],
             assurance_level: 1,
+            repeats: Repeats::Refused,
         }
     }
 }
@@ -65,9 +66,25 @@ pub struct Reauthentication {
     current: CurrentSession,
     methods: Vec<Box<str>>,
     assurance_level: u8,
+    repeats: Repeats,
+}
+
+/// What becomes of a step that was just made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeats {
+    Refused,
+    Joined,
 }
 
 impl Reauthentication {
+    /// Joins the step that the same token has made within the last 30 seconds by the same methods, if it is superseded by that:
+    /// for a form, which may be submitted twice. The answer has new tokens of the session as it is then. Default: it is
+    /// refused.
+    pub fn join(mut self) -> Self {
+        self.repeats = Repeats::Joined;
+        self
+    }
+
     /// Another method by which the user has just been authenticated. May be called for several.
     pub fn method(mut self, name: &str) -> Self {
         self.methods.push(name.into());
@@ -106,6 +123,21 @@ impl Reauthentication {
         rotation
     }
 
+    /// Whether the newest step of the session was this very one.
+    fn was_just_done(&self, session: &Session, now: Timestamp) -> bool {
+        let generation = self.current.entry().value().token_generation().unwrap_or(0);
+        let since = now.saturating_sub(Admission::JOINED_WITHIN);
+        let at = session.authenticated_at;
+        let proven_then = session.methods.iter().filter(|(_, proven_at)| **proven_at == at).map(|(name, _)| name);
+        let asked: BTreeSet<&Box<str>> = self.methods.iter().collect();
+        self.repeats == Repeats::Joined
+            && generation.checked_add(1) == Some(session.tokens.generation)
+            && session.tokens.least_generation == session.tokens.generation
+            && at > since
+            && proven_then.eq(asked)
+            && session.newest_level() == self.assurance_level
+    }
+
     async fn complete(self) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.manager.inner);
         let source = self.current.credential_source();
@@ -137,7 +169,8 @@ impl Inner {
         let found = self.records.find(&key).await?;
         let session = found.ok_or(Denied::Invalid)?;
         let next = |session: Session, now: Timestamp| match self.denied_step_up(asked, &session) {
-            Some(denied) => Step::Stop(denied),
+            Some(Denied::Invalid) if asked.was_just_done(&session, now) => Step::Stop(Ok(Arc::new(session))),
+            Some(denied) => Step::Stop(Err(denied)),
             None => Step::Rotate(asked.rotation_of(&session, self.records.as_of(now))),
         };
         match self.records.advance(&key, session, &Word::Changed, next).await? {
@@ -145,7 +178,7 @@ impl Inner {
                 self.records.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
                 Ok(session)
             }
-            Advanced::Stopped(denied) => Err(denied.into()),
+            Advanced::Stopped(outcome) => outcome.map_err(Error::from),
             Advanced::Gone => Err(Denied::Invalid.into()),
         }
     }

@@ -10,11 +10,11 @@ use crate::{
         device_cookie::DeviceCookie,
         refresh::Refreshing,
         request::{Claims, CurrentSession},
-        settings::{OlderTokens, Origins, Proof, Settings, invalid},
+        settings::{OlderTokens, Proof, Settings, invalid},
         started::Carried,
     },
     session::Session,
-    token::{RefreshTokens, TokenIssuer, TokenVerifier, VerifiedToken, VerifyToken},
+    token::{KeyRing, RefreshTokens, TokenIssuer, TokenVerifier, VerifiedToken, VerifyToken},
 };
 
 /// What a manager does with tokens, as `build()` has checked it.
@@ -73,6 +73,14 @@ impl Tokens {
 }
 
 impl Verifier {
+    /// The keys that sign the tokens of this crate.
+    pub(super) fn own_keys(&self) -> Option<&KeyRing> {
+        match self {
+            Self::Own(verifier) => Some(verifier.keys()),
+            Self::Application(_) | Self::Upstream => None,
+        }
+    }
+
     /// What changes when a key is added or retired.
     pub(super) fn key_revision(&self) -> u64 {
         match self {
@@ -104,10 +112,8 @@ impl Verifier {
 
 fn credentials(settings: &Settings) -> Result<Credentials, ConfigError> {
     let refused = |error: &str| ConfigError::new(ConfigErrorKind::Transport, error.to_owned());
-    let csrf = match &settings.origins {
-        Origins::Own { and } => Some(CsrfPolicy::new(and).map_err(|error| refused(&error.to_string()))?),
-        Origins::Unchecked => None,
-    };
+    let csrf = CsrfPolicy::new(&settings.origins.trusted).map_err(|error| refused(&error.to_string()))?;
+    let csrf = (!settings.origins.are_unchecked).then_some(csrf);
     let refresh_path = settings.refresh.as_ref().and_then(|policy| policy.cookie_path.as_deref());
     let credentials = Credentials::new(&settings.transport, refresh_path, csrf);
     let credentials = credentials.map_err(|error| refused(&error.to_string()))?;

@@ -1,30 +1,34 @@
 //! Metrics, for the recorder of the [`metrics`](https://docs.rs/metrics) crate that the application installs.
 //!
-//! The recorder must be installed before [`build()`](crate::manager::SessionManagerBuilder::build) is called: the manager
-//! takes its handles there, so that counting a request costs one addition. Without the feature `metrics` nothing of this is compiled.
+//! The recorder must be installed before [`build()`](crate::manager::SessionManagerBuilder::build) is called: the
+//! manager takes its handles there, so that counting a request costs one addition. Without the feature `metrics`
+//! nothing of this is compiled.
 //!
 //! | name | kind | labels | what it says |
 //! | --- | --- | --- | --- |
 //! | `device_sessions_requests_total` | counter | `outcome` | requests that the layer has judged |
 //! | `device_sessions_cache_lookups_total` | counter | `result`: `hit`, `stale`, `miss` | look-ups of a token |
-//! | `device_sessions_loads_total` | counter | `result`: `found`, `not_found`, `failed` | records read because the cache did not have them |
-//! | `device_sessions_store_seconds` | histogram | `operation`, `result`: `ok`, `error`, `timeout` | how long the store took, the wait for it included |
+//! | `device_sessions_loads_total` | counter | `result`: `found`, `not_found`, `failed` | reads that the cache missed |
+//! | `device_sessions_store_seconds` | histogram | `operation`, `result`: `ok`, `error`, `timeout` | store time |
 //! | `device_sessions_started_total` | counter | | sign-ins |
 //! | `device_sessions_ended_total` | counter | `reason` | sessions ended on purpose, by this node |
-//! | `device_sessions_revocation_seconds` | histogram | | from the call of a revocation until it is complete on this node |
-//! | `device_sessions_remote_revocation_seconds` | histogram | | from an ending on another node until this one heard of it |
+//! | `device_sessions_revocation_seconds` | histogram | | from the call of a revocation to its end on this node |
+//! | `device_sessions_remote_revocation_seconds` | histogram | | from an ending elsewhere to hearing of it |
 //! | `device_sessions_activity_waiting` | gauge | | sessions whose activity waits to be written |
 //! | `device_sessions_activity_written_total` | counter | | activity that was written, by session |
 //! | `device_sessions_activity_dropped_total` | counter | | activity that was dropped because the queue was full |
 //! | `device_sessions_connections_waiting` | gauge | | connections that wait for the end of their session |
 //! | `device_sessions_bus_connected` | gauge | | 1 while other nodes can be heard, 0 while not |
-//! | `device_sessions_epoch_bumps_total` | counter | | how often everything cached was given up because other nodes may not have been heard |
-//! | `device_sessions_retention_paused_total` | counter | | rounds in which nothing was deleted because it would have been most of all sessions |
+//! | `device_sessions_epoch_bumps_total` | counter | | how often the whole cache was voided |
+//! | `device_sessions_retention_paused_total` | counter | | rounds that deleted nothing |
 //!
-//! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and `unavailable`; the reasons
-//! are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
-//! [`SessionStore`](crate::store::SessionStore). No label holds anything of a user, a session or a request: the number of
-//! series is fixed.
+//! Store time includes the wait for a connection. The whole cache is voided when messages of other nodes may have
+//! been missed. A round deletes nothing when it would delete more than half of all sessions.
+//!
+//! The outcomes are `accepted`, `anonymous`, `malformed`, `invalid`, `token_expired`, `ended`, `forged`, `step_up` and
+//! `unavailable`; the reasons are those of [`EndReason`](crate::session::EndReason), and the operations the methods of
+//! [`SessionStore`](crate::store::SessionStore). No label holds anything of a user, a session or a request: the number
+//! of series is fixed.
 
 #[cfg(feature = "metrics")]
 mod recorded;

@@ -1,3 +1,5 @@
+//! A layer that requests Client Hints from browsers.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -9,12 +11,13 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Asks browsers for the Client Hints that they do not send by themselves: Windows 11 instead of Windows, the model of a phone,
-/// a tablet that says so.
+/// Requests the Client Hints that browsers do not send by default: the Windows version, the phone model, the form
+/// factor.
 ///
-/// It puts `Accept-CH` ([RFC 8942](https://www.rfc-editor.org/rfc/rfc8942)) on every response, unless the response has one. Browsers heed it over HTTPS, on answers
-/// to navigations, and send the hints from the next request on. So it belongs around the page that *shows* the sign-in form, and
-/// the sign-in that follows has them; around everything it would only make every request longer.
+/// It puts `Accept-CH` ([RFC 8942](https://www.rfc-editor.org/rfc/rfc8942)) on every response, unless the response has
+/// one. Browsers obey it over HTTPS, in responses to navigations, and send the hints from the next request on. So it
+/// belongs around the page that *shows* the sign-in form; the sign-in that follows has the hints. Around everything it
+/// would only make every request longer.
 ///
 /// # Examples
 ///
@@ -35,7 +38,7 @@ use tower_service::Service;
 pub struct AcceptClientHintsLayer;
 
 impl AcceptClientHintsLayer {
-    /// Asks for platform version, model, form factors, and full versions.
+    /// Requests platform version, model, form factors, and full versions.
     pub fn new() -> Self {
         Self
     }
@@ -49,7 +52,7 @@ impl<S> Layer<S> for AcceptClientHintsLayer {
     }
 }
 
-/// The service that [`AcceptClientHintsLayer`] makes.
+/// The service of [`AcceptClientHintsLayer`].
 #[derive(Clone, Debug)]
 pub struct AcceptClientHintsService<S> {
     inner: S,

@@ -1,3 +1,5 @@
+//! What a request says about its client, for a sign-in.
+
 #[cfg(feature = "axum")]
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
@@ -17,17 +19,18 @@ use crate::{
 
 /// # Clients
 impl SessionManager {
-    /// What is known of the client that has sent a request, for a sign-in outside of Axum, where [`ClientInfo`] is an extractor:
-    /// its `User-Agent` and Client Hints, its address by the rules of [`client_ip`](crate::client_ip), the place that a trusted
-    /// proxy tells, the device that its cookie proves, and the session that it holds and that the sign-in replaces.
+    /// Returns what is known about the client of a request, for a sign-in outside of Axum; in Axum, [`ClientInfo`] is
+    /// an extractor. It holds the `User-Agent` and Client Hints, the address by the rules of
+    /// [`client_ip`](crate::client_ip), the place that a trusted proxy reports, the device that the cookie proves, and
+    /// the session that the sign-in will replace.
     ///
-    /// The extensions are the request's: there is the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)), without which
-    /// there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
+    /// The extensions are the request's. They hold the socket's peer ([`PeerAddress`](crate::middleware::PeerAddress)),
+    /// without which there is no address, and what a [`SessionLayer`](crate::SessionLayer) has put there.
     ///
     /// # Errors
     ///
-    /// [`Denied::Forged`] where tokens travel in cookies, and another site has caused the request: nobody is to be signed in to a
-    /// stranger's account. The request counts as one that changes something.
+    /// [`Denied::Forged`] where tokens travel in cookies and another site has caused the request, so that nobody is
+    /// signed in to a stranger's account. The request counts as unsafe.
     ///
     /// # Examples
     ///
@@ -91,7 +94,7 @@ impl SessionManager {
     }
 }
 
-/// The device that the cookie proves; `None` where there is none, none that is ours, or several that are.
+/// The device that the cookie proves; `None` for no cookie of ours, or several.
 pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option<DeviceProof> {
     let mut known =
         transport::cookie::tokens(&cookie.cookie, headers).into_iter().filter_map(|token| cookie.open(token));
@@ -101,7 +104,7 @@ pub(crate) fn device_proof(cookie: &DeviceCookie, headers: &HeaderMap) -> Option
     }
 }
 
-/// What a request says of the client that sent it.
+/// What a request says about its client.
 pub(super) fn client_info(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> ClientInfo {
     if let Some(Ok(host)) = headers.get(header::HOST).map(http::HeaderValue::to_str) {
         manager.note_host(host);

@@ -1,3 +1,5 @@
+//! The response future of the session service.
+
 use std::{
     fmt,
     pin::Pin,

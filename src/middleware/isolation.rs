@@ -1,10 +1,13 @@
+//! Headers that isolate responses about sessions from other origins.
+
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Keeps an answer about sessions from pages of other origins.
+/// Keeps responses about sessions from pages of other origins.
 ///
-/// - No window of another origin has a hold on one that shows it, and no page of another origin can embed it. Pages that
-///   are allowed to read it by CORS still may.
-/// - The address of a page is told to its own origin only. So is the origin of a form, which `no-referrer` would make `null`.
+/// - No window of another origin can reach one that shows it, and no page of another origin can embed it. Pages that
+///   CORS allows to read it still may.
+/// - The address of a page is only sent to its own origin. So is the origin of a form, which `no-referrer` would make
+///   `null`.
 pub(crate) fn isolate(headers: &mut HeaderMap) {
     for (name, value) in
         [(OPENER_POLICY, "same-origin"), (RESOURCE_POLICY, "same-origin"), (header::REFERRER_POLICY, "same-origin")]

@@ -73,15 +73,15 @@ impl<R> Settings<R> {
         }
     }
 
-    /// The session of the common request: its token equals, byte by byte, one that was judged before.
+    /// The session of the common request: its token equals, byte by byte, one that was accepted before.
     fn known<B>(&self, request: &Request<B>) -> Option<CurrentSession> {
         let (token, source) = transport::candidate(self.manager.credentials(), self.only, request.headers())?;
         let current = self.manager.known(token, source)?;
-        // What is wrong with a forged request, the long way tells.
+        // The full check tells what is wrong with a forged request.
         (source != CredentialSource::Cookie || self.check_origin(request).is_ok()).then_some(current)
     }
 
-    /// What becomes of a request that carries no token, but something in the place of one.
+    /// Judges a request that carries no token, but something in its place.
     fn judge_malformed<B>(&self, malformed: MalformedCredential, request: &mut Request<B>) -> Verdict {
         match malformed {
             // It may be another program's.
@@ -96,7 +96,7 @@ impl<R> Settings<R> {
         }
     }
 
-    /// Admits a request, unless a cookie authenticates it and another site has caused it.
+    /// Admits a request, unless it is authenticated by a cookie and another site has caused it.
     fn accept<B>(&self, current: CurrentSession, request: &mut Request<B>) -> Verdict {
         if current.credential_source() == CredentialSource::Cookie
             && let Err(why) = self.check_origin(request)
@@ -129,8 +129,8 @@ impl<R> Settings<R> {
     /// What becomes of a request that is not accepted.
     fn refuse<B>(&self, denied: Denied, request: &mut Request<B>) -> Verdict {
         self.tell_would_deny(&denied);
-        // Clients attach what they have kept to every request: they must be able to sign in again, and to see what everybody
-        // sees. Whoever needs a session says why there is none.
+        // Clients attach what they have kept to every request. They must be able to sign in again, and to see public
+        // routes. A handler that needs a session responds with the reason why there is none.
         let is_left_over =
             matches!(denied, Denied::Invalid | Denied::TokenExpired | Denied::IssuedInFuture | Denied::Ended(_));
         if is_left_over || self.enforcement == Enforcement::Reported {
@@ -140,7 +140,7 @@ impl<R> Settings<R> {
         Verdict::Deny(denied)
     }
 
-    /// Lets a request pass that says something which cannot be made out: whoever needs a session answers 400.
+    /// Lets a request with an unreadable credential pass as anonymous. A handler that needs a session responds with 400.
     fn pass_malformed<B>(&self, request: &mut Request<B>) -> Verdict {
         self.manager.tell(&SessionEvent::AmbiguousCredentials);
         self.tell_would_deny(&Denied::Malformed);

@@ -1,6 +1,8 @@
+//! The session layer and its settings.
+
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, Uri};
+use http::Uri;
 use tower_layer::Layer;
 
 use crate::{
@@ -10,7 +12,6 @@ use crate::{
         DefaultOnDenied, SessionService,
         settings::{Enforcement, Passive, Settings},
     },
-    policy::Denied,
 };
 
 /// Finds the session of each request.
@@ -22,7 +23,7 @@ use crate::{
 /// | [`on_denied`](Self::on_denied) | [`DefaultOnDenied`]: problem details, or `grpc-status` for gRPC requests |
 /// | [`only`](Self::only) | all transports of the manager |
 /// | [`passive`](Self::passive) | every request is activity |
-/// | [`shadow`](Self::shadow) | off: what is forged or contradicts itself is refused |
+/// | [`shadow`](Self::shadow) | off: forged and contradictory requests are rejected |
 ///
 /// # Examples
 ///
@@ -57,21 +58,22 @@ pub struct SessionLayer<R = DefaultOnDenied> {
 }
 
 impl SessionLayer {
-    /// A layer that asks this manager.
+    /// A layer of this manager.
     pub fn new(manager: &SessionManager) -> Self {
         Self { settings: Arc::new(Settings::new(manager.clone(), DefaultOnDenied::new())) }
     }
 }
 
 impl<R> SessionLayer<R> {
-    /// Uses one of the two ways of [`Transport::Both`](crate::credentials::Transport::Both) here, and ignores the other: for
-    /// an application whose API takes bearer tokens beside pages that use cookies. Default: all transports of the manager.
+    /// Uses one of the two ways of [`Transport::Both`](crate::credentials::Transport::Both) here, and ignores the
+    /// other: for an application whose API takes bearer tokens beside pages that use cookies. Default: all transports
+    /// of the manager.
     ///
-    /// With [`CredentialSource::Bearer`] the session's cookies are not read, none is set or cleared, and no request needs to
-    /// say where it comes from: there is nothing that a browser would attach by itself. The device's cookie stays, for it
-    /// is no credential. With [`CredentialSource::Cookie`] the `Authorization` field is not read; sign-ins there are to
-    /// answer [`in_cookie`](crate::StartedSession::in_cookie). Of a transport that the manager does not have, all requests
-    /// are anonymous.
+    /// With [`CredentialSource::Bearer`] the session's cookies are not read, none is set or cleared, and requests are
+    /// not checked for their origin: a browser attaches nothing by itself. The device cookie stays, because it is no
+    /// credential. With [`CredentialSource::Cookie`] the `Authorization` field is not read, and sign-ins there should
+    /// respond [`in_cookie`](crate::StartedSession::in_cookie). With a transport that the manager does not have, all
+    /// requests are anonymous.
     ///
     /// # Examples
     ///
@@ -91,10 +93,10 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Says which requests are no activity, such as those by which a page polls for news by itself: they use a session, and
-    /// do not keep it alive. Default: every request is activity.
+    /// Marks requests that do not count as activity, such as background polling. They are authenticated but do not
+    /// extend the session. Default: every request is activity.
     ///
-    /// It is asked once per activity interval of a session, not for every request.
+    /// It is called once per activity interval of a session, not for every request.
     ///
     /// # Examples
     ///
@@ -111,19 +113,21 @@ impl<R> SessionLayer<R> {
         self
     }
 
-    /// Lets everything pass, and tells by [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) which credentials
-    /// were not accepted: for the first days beside another way of signing in. Default: off.
+    /// Rejects nothing and emits [`SessionEvent::WouldDeny`](crate::event::SessionEvent::WouldDeny) for each credential
+    /// it does not accept. Use it while migrating from another way of signing in. Default: off.
     ///
-    /// Requests with a session have it in their extensions; whoever asks for one that is not there is still refused.
+    /// Requests with a session have it in their extensions. Handlers and layers that need a session still reject those
+    /// without.
     pub fn shadow(mut self) -> Self {
         self.settings.manager.note_shadow();
         self.settings = Arc::new(Settings { enforcement: Enforcement::Reported, ..(*self.settings).clone() });
         self
     }
 
-    /// Answers requests that are not accepted. Closures from [`Denied`] and the request's headers to a response will do.
+    /// The response to requests that are not accepted: an [`OnDenied`](crate::middleware::OnDenied), such as a closure
+    /// from `&Denied` and `&HeaderMap`, the request's headers, to a response.
     ///
-    /// Anonymous requests are accepted here, and so are those whose credential is left over: for them there is
+    /// Anonymous requests are accepted here, and so are those with a leftover credential: for them there is
     /// [`RequireSessionLayer::on_denied`](crate::RequireSessionLayer::on_denied). Default: [`DefaultOnDenied`].
     ///
     /// # Examples
@@ -142,10 +146,7 @@ impl<R> SessionLayer<R> {
     /// # let _ = layer;
     /// # }
     /// ```
-    pub fn on_denied<N, B>(self, on_denied: N) -> SessionLayer<N>
-    where
-        N: Fn(&Denied, &HeaderMap) -> http::Response<B>,
-    {
+    pub fn on_denied<N>(self, on_denied: N) -> SessionLayer<N> {
         SessionLayer { settings: Arc::new(self.settings.on_denied(on_denied)) }
     }
 }

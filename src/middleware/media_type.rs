@@ -1,3 +1,5 @@
+//! Media types, and which of them are gRPC or Connect.
+
 use http::{HeaderMap, header};
 
 /// The media type of a message, without its parameters. It is compared without case (RFC 9110 §8.3.1).

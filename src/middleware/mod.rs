@@ -1,29 +1,31 @@
 //! The middleware: a [`SessionLayer`] that finds the session of each request, for any `tower::Service` over HTTP.
 //!
-//! 1. The request's credential is read, where the application's [`Transport`](crate::credentials::Transport) has it. A
-//!    request without one goes on, and is anonymous.
-//! 2. A request that changes something, or opens a WebSocket or an event stream, and that our cookie authenticates, is answered
-//!    with 403 when another site has caused it, by the [rules](crate::credentials#requests-that-other-sites-cause) in `credentials`.
-//! 3. The token is looked up in the cache. The common request needs no more: no future is boxed, nothing is awaited.
+//! 1. The request's credential is read where the application's [`Transport`](crate::credentials::Transport) puts it. A
+//!    request without one goes on as anonymous.
+//! 2. A request that is authenticated by our cookie, and changes something or opens a WebSocket or an event stream, is
+//!    rejected with 403 when another site has caused it, by the
+//!    [rules](crate::credentials#requests-that-other-sites-cause) in `credentials`.
+//! 3. The token is looked up in the cache. That is all for the common request: no future is boxed, nothing is awaited.
 //! 4. Otherwise it is verified, and the session read, before the inner service is called.
-//! 5. A credential that is left over (dead, empty, malformed, or another program's) keeps nobody out: clients attach what they
-//!    have kept to the next sign-in and to public routes as well. The request goes on, and is anonymous. Whoever needs a session
-//!    answers why there is none; [`Anonymous`] tells everybody else.
-//! 6. Of several tokens the live one counts. Header and cookie that hold tokens of two live sessions, and two
-//!    `Authorization` lines, are answered with 400. Cookies of live sessions of two users make an anonymous request, whose
-//!    sign-in ends them; of one user the newest session counts.
-//! 7. When the store could not be asked the answer is 503. Such answers are those of [`OnDenied`], and the request never
-//!    reaches the inner service.
-//! 8. An accepted one carries a [`CurrentSession`](crate::CurrentSession) in its extensions; any other carries none, not even
-//!    that of another layer around this one. So the innermost layer decides, whichever manager it asks.
+//! 5. A leftover credential (dead, empty, malformed, or another program's) keeps nobody out, because clients also
+//!    attach it to the next sign-in and to public routes. The request goes on as anonymous. A handler or layer that
+//!    needs a session responds with the reason why there is none; [`Anonymous`] tells it to all others.
+//! 6. Of several tokens the live one counts. Header and cookie with tokens of two live sessions, and two
+//!    `Authorization` lines, are rejected with 400. Cookies with live sessions of two users make an anonymous request,
+//!    and a sign-in ends both sessions; of one user the newest session counts.
+//! 7. When the store could not be asked, the response is 503. All these responses come from [`OnDenied`], and the
+//!    request never reaches the inner service.
+//! 8. An accepted request carries a [`CurrentSession`](crate::CurrentSession) in its extensions. Any other carries
+//!    none, not even that of another layer around this one: the innermost layer decides, even if it is one of another
+//!    manager.
 //! 9. A response leaves with at most one `Set-Cookie` line of each of our cookies.
-//! 10. Of a request without a session whose body nobody has read, a bounded part is read before it is answered over HTTP/1, so
-//!     that the answer arrives: bodies of Axum by the layer itself, others by a [`DrainRequestLayer`].
+//! 10. Over HTTP/1, a bounded part of an unread body is read before a request without a session is responded to, so
+//!     that the response arrives: bodies of Axum by the layer itself, others by a [`DrainRequestLayer`].
 //!
 //! [`EndStreamsLayer`] ends the bodies that outlive their session.
 //!
-//! The type of neither body changes by a [`SessionLayer`]. The layer works inside `axum::Router::layer` and `route_layer`, around a whole router,
-//! and around a `tonic` server; [`RequireSessionLayer`] behind it turns anonymous requests away.
+//! A [`SessionLayer`] changes the type of neither body. The layer works inside `axum::Router::layer` and `route_layer`,
+//! around a whole router, and around a `tonic` server; [`RequireSessionLayer`] inside of it rejects anonymous requests.
 
 mod accept_hints;
 mod client;
@@ -39,6 +41,8 @@ mod rejection;
 mod require;
 mod service;
 mod settings;
+#[cfg(feature = "testing")]
+mod signed_in;
 mod unread;
 
 #[cfg(feature = "axum")]
@@ -56,6 +60,7 @@ pub use self::{
     service::SessionService,
     unread::{DrainRequestFuture, DrainRequestLayer, DrainRequestService, LentBody},
 };
+#[cfg(feature = "axum")]
 pub(crate) use self::{
     isolation::isolate,
     rejection::{Problem, missing_layer},
@@ -72,7 +77,7 @@ use crate::{
 
 /// What the innermost layer has found out about a request.
 ///
-/// A layer replaces what another one around it has put there, so that a request never carries more than one verdict.
+/// A layer replaces the verdict of another one around it, so a request never carries more than one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Seen<'a> {
     Session(&'a CurrentSession),
@@ -131,12 +136,12 @@ pub(crate) struct Held {
 pub struct Anonymous {
     #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "extractors ask for it"))]
     pub(crate) manager: SessionManager,
-    /// What is wrong with the credential it carries, if it does.
+    /// What is wrong with the credential it carries, if it carries one.
     pub(crate) denied: Option<Denied>,
 }
 
 impl Anonymous {
-    /// Why the request has no session: [`Denied::Missing`] when it carried no credential.
+    /// Returns why the request has no session: [`Denied::Missing`] when it carried no credential.
     pub fn denied(&self) -> Denied {
         self.denied.clone().unwrap_or(Denied::Missing)
     }

@@ -12,8 +12,9 @@ use crate::{
 /// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
 ///
 /// In Axum applications `axum::extract::ConnectInfo<SocketAddr>` is read, which
-/// `into_make_service_with_connect_info::<SocketAddr>()` puts there. Others insert this type. Without either there is no
-/// address, and nothing that needs one.
+/// `into_make_service_with_connect_info::<SocketAddr>()` puts there, and with the feature `tonic` what a Tonic server puts
+/// there, unless it does TLS itself. Others insert this type. Without any of them there is no address, and nothing that needs
+/// one; the log says so once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper around one value, to be built by servers")]
 pub struct PeerAddress(pub SocketAddr);
@@ -25,17 +26,21 @@ pub(super) fn client_ip(manager: &SessionManager, headers: &HeaderMap, extension
         notice_proxy(headers, extensions);
     }
     let lines = headers.get_all(proxies.header_name()).iter().map(http::HeaderValue::as_bytes);
-    proxies.client_ip(peer(extensions), lines)
+    let peer = peer(extensions);
+    if peer.is_none() {
+        manager.note_missing_peer();
+    }
+    proxies.client_ip(peer, lines)
 }
 
-/// The client's place, by the word of a trusted proxy.
+/// The client's place, as a trusted proxy reports it.
 pub(super) fn location(manager: &SessionManager, headers: &HeaderMap, extensions: &Extensions) -> Option<Location> {
     manager.trusted_proxies().location(peer(extensions), |name| {
         headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect::<Vec<_>>()
     })
 }
 
-/// Says, once, that there seems to be a proxy in front that nobody has named.
+/// Warns once that there seems to be a proxy in front that is not configured.
 fn notice_proxy(headers: &HeaderMap, extensions: &Extensions) {
     static UNLISTED: Unlisted = Unlisted::new();
 
@@ -59,5 +64,8 @@ fn peer(extensions: &Extensions) -> Option<IpAddr> {
     let told = told.or_else(|| {
         extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|axum::extract::ConnectInfo(peer)| peer.ip())
     });
+    #[cfg(feature = "tonic")]
+    let told = told
+        .or_else(|| extensions.get::<tonic::transport::server::TcpConnectInfo>()?.remote_addr().map(|peer| peer.ip()));
     told
 }

@@ -1,3 +1,5 @@
+//! A layer that requires a recent or strong authentication.
+
 use std::{
     future::{Ready, ready},
     task::{Context, Poll},
@@ -13,9 +15,9 @@ use crate::{
     middleware::{DefaultOnDenied, OnDenied, Seen, rejection},
 };
 
-/// Turns requests away whose session has not proven enough, behind a [`SessionLayer`](crate::SessionLayer).
+/// Rejects requests whose session has not proven enough, inside a [`SessionLayer`](crate::SessionLayer).
 ///
-/// They are answered by the challenge of RFC 9470; anonymous ones as by
+/// The response is the challenge of RFC 9470; anonymous requests are rejected as by
 /// [`RequireSessionLayer`](crate::RequireSessionLayer).
 ///
 /// # Examples
@@ -42,14 +44,14 @@ pub struct RequireRecentAuthLayer<R = DefaultOnDenied> {
 }
 
 impl RequireRecentAuthLayer {
-    /// A layer that lets sessions pass that meet `requirement`.
+    /// A layer that accepts sessions that meet `requirement`.
     pub fn new(requirement: Requirement) -> Self {
         Self { requirement, on_denied: DefaultOnDenied::new() }
     }
 }
 
 impl<R> RequireRecentAuthLayer<R> {
-    /// Answers requests that are turned away. Default: [`DefaultOnDenied`].
+    /// The response to rejected requests. Default: [`DefaultOnDenied`].
     pub fn on_denied<N>(self, on_denied: N) -> RequireRecentAuthLayer<N> {
         RequireRecentAuthLayer { requirement: self.requirement, on_denied }
     }
@@ -63,7 +65,7 @@ impl<S, R: Clone> Layer<S> for RequireRecentAuthLayer<R> {
     }
 }
 
-/// The service that [`RequireRecentAuthLayer`] makes.
+/// The service of [`RequireRecentAuthLayer`].
 #[derive(Clone, Debug)]
 pub struct RequireRecentAuthService<S, R = DefaultOnDenied> {
     inner: S,

@@ -1,3 +1,5 @@
+//! A layer that rejects anonymous requests.
+
 use std::{
     future::{Ready, ready},
     task::{Context, Poll},
@@ -10,7 +12,7 @@ use tower_service::Service;
 
 use crate::middleware::{DefaultOnDenied, OnDenied, Seen, rejection};
 
-/// Turns anonymous requests away, behind a [`SessionLayer`](crate::SessionLayer).
+/// Rejects anonymous requests, inside a [`SessionLayer`](crate::SessionLayer).
 ///
 /// # Examples
 ///
@@ -30,14 +32,14 @@ pub struct RequireSessionLayer<R = DefaultOnDenied> {
 }
 
 impl RequireSessionLayer {
-    /// A layer that answers anonymous requests with 401 or, for gRPC, status 16.
+    /// A layer that rejects anonymous requests with 401 or, for gRPC, status 16.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
 impl<R> RequireSessionLayer<R> {
-    /// Answers anonymous requests. Default: [`DefaultOnDenied`].
+    /// The response to anonymous requests. Default: [`DefaultOnDenied`].
     pub fn on_denied<N>(self, on_denied: N) -> RequireSessionLayer<N> {
         RequireSessionLayer { on_denied }
     }
@@ -51,7 +53,7 @@ impl<S, R: Clone> Layer<S> for RequireSessionLayer<R> {
     }
 }
 
-/// The service that [`RequireSessionLayer`] makes.
+/// The service of [`RequireSessionLayer`].
 #[derive(Clone, Debug)]
 pub struct RequireSessionService<S, R = DefaultOnDenied> {
     inner: S,

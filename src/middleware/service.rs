@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use crate::middleware::{OnDenied, ResponseFuture, future::Unread, judge::Verdict, settings::Settings};
 
-/// The service that [`SessionLayer`](crate::SessionLayer) makes.
+/// The service of [`SessionLayer`](crate::SessionLayer).
 pub struct SessionService<S, R> {
     inner: S,
     settings: Arc<Settings<R>>,

@@ -1,10 +1,12 @@
+//! The settings of a session layer, as its services use them.
+
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, Uri};
 
 use crate::{credentials::CredentialSource, event::SessionEvent, manager::SessionManager, policy::Denied};
 
-/// What a layer was set to, shared by all services that it has made.
+/// The settings of a layer, shared by all its services.
 ///
 /// The manager is among them, so that a service and its future hold one pointer.
 pub(super) struct Settings<R> {
@@ -18,14 +20,14 @@ pub(super) struct Settings<R> {
     pub(super) empty: Extensions,
 }
 
-/// Tells which requests are no activity.
+/// Decides which requests do not count as activity.
 pub(super) type Passive = Arc<dyn Fn(&Uri) -> bool + Send + Sync>;
 
 /// What becomes of requests that are not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Enforcement {
     Refused,
-    /// They go on, and an event tells what would have been.
+    /// They go on, and an event says how they would have been rejected.
     Reported,
 }
 
@@ -35,7 +37,7 @@ impl<R> Settings<R> {
         Self { manager, on_denied, passive: None, enforcement, only: None, empty }
     }
 
-    /// The same settings with other answers.
+    /// The same settings with other responses.
     pub(super) fn on_denied<N>(&self, on_denied: N) -> Settings<N> {
         let Self { manager, on_denied: _, passive, enforcement, only, empty } = self.clone();
         Settings { manager, on_denied: Arc::new(on_denied), passive, enforcement, only, empty }
@@ -54,8 +56,8 @@ impl<R> Settings<R> {
 
     /// Puts something into a request.
     ///
-    /// Around a router nothing is there yet. The map would grow now, and again for what the router puts beside it, which
-    /// costs more than the look-up of the session.
+    /// Around a router nothing is there yet. The map would grow now, and again for what the router puts beside it,
+    /// which costs more than the look-up of the session.
     pub(super) fn put<T: Clone + Send + Sync + 'static>(&self, extensions: &mut Extensions, value: T) {
         if extensions.is_empty() {
             *extensions = self.empty.clone();

@@ -1,4 +1,4 @@
-//! What stands before the page's handlers.
+//! The checks before the page's handlers.
 
 use axum::{
     extract::{Request, State},
@@ -40,8 +40,8 @@ pub(super) async fn declared(State(page): State<DevicesPage>, request: Request, 
     next.run(request).await
 }
 
-/// With refresh tokens: a visitor whose access token has expired goes on with the next one, as a page without JavaScript
-/// cannot ask for it.
+/// With refresh tokens: a visitor whose access token has expired goes on with the next one, as a page without
+/// JavaScript cannot ask for it.
 pub(super) async fn renewed(State(page): State<DevicesPage>, mut request: Request, next: Next) -> Response {
     let denied = match Seen::by(&page.manager, request.extensions()) {
         Some(Seen::Anonymous(anonymous)) => Some(anonymous.denied()),

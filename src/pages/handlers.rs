@@ -1,3 +1,5 @@
+//! The page's handlers.
+
 use askama::Template;
 use axum::{
     Form,
@@ -106,7 +108,7 @@ pub(super) async fn sign_out(
     }
 }
 
-/// A visitor whose access token has run out while the page was open signs their own session out all the same.
+/// A visitor whose access token has expired while the page was open can still sign out their own session.
 async fn sign_out_run_out(page: &DevicesPage, id: SessionId, request: Request, to_form: Response) -> Response {
     match Seen::by(&page.manager, request.extensions()) {
         Some(Seen::Anonymous(anonymous)) if anonymous.denied() == Denied::TokenExpired => {}
@@ -140,7 +142,7 @@ pub(super) async fn rename(
         return absent(&page, &current).await;
     };
     let asked = form.map(|Form(form)| form.name).ok();
-    // An empty field takes the name away.
+    // An empty field clears the name.
     let name = match asked.as_deref().map(str::trim) {
         Some("") => Some(None),
         Some(text) => DeviceName::try_from(text).ok().map(Some),
@@ -160,6 +162,11 @@ pub(super) async fn rename(
 /// `GET` of what only takes forms: somebody has opened the address of an answer to one.
 pub(super) async fn go_home(State(page): State<DevicesPage>) -> Response {
     Redirect::to(page.settings.home()).into_response()
+}
+
+/// Another method than those of the page.
+pub(super) async fn no_such_method(State(page): State<DevicesPage>) -> Response {
+    message(&page, StatusCode::METHOD_NOT_ALLOWED, &page.settings.texts.not_possible())
 }
 
 /// Whatever the page answers is of now and of this visitor, redirects too.

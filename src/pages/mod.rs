@@ -1,8 +1,9 @@
 //! The ready-made "My devices" page.
 //!
-//! It is served from the crate and works without JavaScript, and better with it: this device first, the others by newest
-//! activity, each with an icon of its kind, its name, its place and when it was active; sign out one, sign out all others
-//! (after a question), rename; and what was signed out recently, with the reason.
+//! It is served from the crate, and works without JavaScript, and better with it. It shows this device first and the
+//! others by newest activity, each with an icon of its kind, its name, its place and when it was active. Users sign out
+//! one device, or all others after a question, and rename devices. It also lists what was signed out recently, with the
+//! reason.
 //!
 //! | route, relative to where it is mounted | answer |
 //! | --- | --- |
@@ -15,17 +16,17 @@
 //!
 //! # Signing in
 //!
-//! Whoever comes without a session is sent to the application's own sign-in form, by 303. The address of the form says in its
-//! query why, where there is something to say, and [`SignInHint`] turns it into a sentence: *You were signed out from another
-//! device.* The cookie of a session that has ended is cleared on the way. Where the policy asks for a recent authentication
-//! before other sessions are ended, those who have none are sent to the form as well.
+//! A visitor without a session is redirected to the application's own sign-in form, by 303. The query of the form's
+//! address says why, if there is a reason, and [`SignInHint`] turns it into a sentence: *You were signed out from
+//! another device.* The cookie of a session that has ended is cleared on the way. Where the policy asks for a recent
+//! authentication before other sessions are ended, visitors without one are redirected to the form as well.
 //!
-//! With refresh tokens in cookies the page renews expired access tokens by itself, for links as for forms.
+//! With refresh tokens in cookies the page renews expired access tokens by itself, for links and for forms.
 //!
 //! # Colours
 //!
-//! A style sheet of the application's own ([`DevicesPage::stylesheet`]) sets variables on `:root`, for dark schemes inside
-//! `@media (prefers-color-scheme: dark)`:
+//! A style sheet of the application's own ([`DevicesPage::stylesheet`]) sets variables on `:root`, for dark schemes
+//! inside `@media (prefers-color-scheme: dark)`:
 //!
 //! | variable | of |
 //! | --- | --- |
@@ -37,8 +38,12 @@
 //! | `--tds-good`, `--tds-good-tint` | what is active and what went well |
 //! | `--tds-shadow`, `--tds-radius`, `--tds-font` | the shadow and the corners of cards, and the font |
 //!
-//! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …) are there for the
-//! sign-in form too, as the example `my_devices` shows.
+//! The page's classes (`tds-page`, `tds-card`, `tds-form`, `tds-button`, `tds-primary`, `tds-note`, `tds-problem` …)
+//! are there for the sign-in form too, as the example `my_devices` shows.
+//!
+//! # Refusals
+//!
+//! Whatever is refused here is a page, with the status that it has elsewhere: never problem details.
 //!
 //! # Outages
 //!
@@ -46,12 +51,12 @@
 //!
 //! # Security
 //!
-//! The page is for the cookie transport. Nothing of it is stored, neither by a cache nor, with JavaScript, by a browser that goes
-//! *Back*: it asks again whenever it is shown from memory. A form must have been sent by one of the application's own pages, by what
-//! `Sec-Fetch-Site` or `Origin` says; without either it is answered by a 403 page, and so is what another site sends. The
-//! page names its own origin to itself whatever referrer policy a proxy adds, so that browsers tell the origin of its forms. The
-//! content security policy allows no inline script or style, no other origin and no framing. Everything in the page that came
-//! from outside is escaped, and the hint in the form's address chooses among fixed texts.
+//! The page is for the cookie transport. No cache stores it, and with JavaScript it is loaded again when a browser goes
+//! *Back* to it. A form must have been sent by one of the application's own pages, according to `Sec-Fetch-Site` or
+//! `Origin`. Without either, or from another site, the response is a 403 page. The page sets its own referrer policy,
+//! even behind a proxy that adds another one, so that browsers send the origin of its forms. The content security
+//! policy allows no inline script or style, no other origin and no framing. All text from outside is escaped, and the
+//! hint in the form's address chooses among fixed texts.
 
 mod guard;
 mod handlers;
@@ -73,9 +78,9 @@ use crate::{credentials::CredentialSource, manager::SessionManager, middleware::
 
 /// The page of one manager, as a router to nest.
 ///
-/// It brings its own [`SessionLayer`](crate::SessionLayer), so that also its refusals are pages; another one around it does no
-/// harm. Where the manager's tokens travel in cookies, it reads no other credential, so that a proxy may put a token of its own
-/// into the `Authorization` field.
+/// It has its own [`SessionLayer`](crate::SessionLayer), so that its rejections are pages too; another one around it
+/// does no harm. Where the manager's tokens travel in cookies, it reads no other credential, so a proxy may put a token
+/// of its own into the `Authorization` field.
 ///
 /// # Defaults
 ///
@@ -89,7 +94,8 @@ use crate::{credentials::CredentialSource, manager::SessionManager, middleware::
 /// # Examples
 ///
 /// ```
-/// use axum::{Form, Router, http::Uri, response::{Html, IntoResponse, Redirect, Response}, routing::get, extract::State};
+/// use axum::{Form, Router, extract::State, http::Uri, routing::get};
+/// use axum::response::{Html, IntoResponse, Redirect, Response};
 /// use tower_device_sessions::{
 ///     ClientInfo, DevicesPage, Error, SessionLayer, SessionManager,
 ///     pages::{EnglishTexts, SignInHint},
@@ -140,7 +146,7 @@ impl Settings {
 }
 
 impl DevicesPage {
-    /// The page of this manager, to be nested at `path`, which its links begin with; with `/` it is to be merged instead.
+    /// The page of this manager, to be nested at `path`, with which its links begin. With `/`, merge it instead.
     pub fn new(manager: &SessionManager, path: &str) -> Self {
         let settings = Settings {
             base: path.trim_end_matches('/').to_owned(),
@@ -152,7 +158,7 @@ impl DevicesPage {
         Self { manager: manager.clone(), settings: Arc::new(settings) }
     }
 
-    /// Where those are sent who are not signed in. Default: `/sign-in`.
+    /// Where visitors without a session are redirected. Default: `/sign-in`.
     pub fn sign_in_path(mut self, path: &str) -> Self {
         Arc::make_mut(&mut self.settings).sign_in_path = path.to_owned();
         self
@@ -171,14 +177,14 @@ impl DevicesPage {
         self
     }
 
-    /// A line at the foot of the page, as some databases of places demand one. Default: none.
+    /// A line at the foot of the page, as some databases of places require. Default: none.
     pub fn attribution(mut self, text: &str) -> Self {
         Arc::make_mut(&mut self.settings).attribution = Some(text.to_owned());
         self
     }
 
-    /// Answers requests that a [`SessionLayer`](crate::SessionLayer) does not accept by pages rather than by problem details:
-    /// for the layer around the application's own pages, such as the sign-in form.
+    /// Responds with pages instead of problem details to requests that a [`SessionLayer`](crate::SessionLayer) does not
+    /// accept. It is for the layer around the application's own pages, such as the sign-in form.
     ///
     /// # Examples
     ///
@@ -217,6 +223,7 @@ impl DevicesPage {
             // What a page looks like depends on no session, and an error has to look right too.
             .route("/assets/devices.css", routing::get(handlers::style))
             .route("/assets/devices.js", routing::get(handlers::script))
+            .method_not_allowed_fallback(handlers::no_such_method)
             .with_state(self)
     }
 }

@@ -1,10 +1,12 @@
+//! The page's texts.
+
 use std::{borrow::Cow, time::Duration};
 
 use crate::session::EndReason;
 
 /// The texts of the page, to be translated by overriding them. The defaults are English.
 ///
-/// They are put into the page as text: markup in them is shown, not obeyed.
+/// They are put into the page as text: markup in them is escaped.
 ///
 /// # Examples
 ///
@@ -158,6 +160,11 @@ pub trait PageTexts: Send + Sync + 'static {
     /// When there is no such device any more.
     fn no_such_device(&self) -> Cow<'_, str> {
         "There is no such device.".into()
+    }
+
+    /// When the page does not know what a request is to do.
+    fn not_possible(&self) -> Cow<'_, str> {
+        "That is not possible here.".into()
     }
 
     /// When the store could not be asked.

@@ -1,3 +1,5 @@
+//! The data of the templates.
+
 use std::time::Duration;
 
 use askama::Template;

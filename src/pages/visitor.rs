@@ -1,3 +1,5 @@
+//! The visitor of the page, and the redirect to the sign-in form.
+
 use std::borrow::Cow;
 
 use axum::{
@@ -14,7 +16,7 @@ use crate::{
     session::EndReason,
 };
 
-/// The session of the page's visitor; those without one are sent to the sign-in form.
+/// The session of the page's visitor; visitors without one are redirected to the sign-in form.
 pub(super) struct Visitor(pub(super) CurrentSession);
 
 impl FromRequestParts<DevicesPage> for Visitor {
@@ -29,10 +31,10 @@ impl FromRequestParts<DevicesPage> for Visitor {
     }
 }
 
-/// The way to the sign-in form, which hears why. The cookie of a session that somebody has ended is cleared on the way.
+/// The redirect to the sign-in form, with the reason. It clears the cookie of a session that was ended.
 ///
-/// Others stay: a token that cannot be verified may be another program's, or good on a node that knows its key, and what has
-/// expired by this node's clock may be good by the right one. None of them keeps anybody from signing in.
+/// Other cookies stay: a token that cannot be verified may be another program's, or valid on a node that has its key,
+/// and a token that has expired by this node's clock may be valid by the right one. None of them prevents a sign-in.
 pub(super) fn to_sign_in(page: &DevicesPage, denied: &Denied) -> Response {
     let hint = match denied {
         Denied::Ended(ending) => Some(SignInHint::Ended(ending.reason)),
@@ -56,10 +58,10 @@ pub(super) fn sign_in_address(page: &DevicesPage, hint: Option<SignInHint>) -> S
     }
 }
 
-/// Why a visitor of the page is sent to the sign-in form, as the address of the form says it in its query:
+/// Why a visitor of the page is redirected to the sign-in form, from the query of the form's address:
 /// `/sign-in?why=revoked_by_user`.
 ///
-/// Whoever makes up an address chooses among these and nothing else.
+/// Anyone who makes up an address can only choose among these.
 ///
 /// # Examples
 ///
@@ -76,16 +78,16 @@ pub(super) fn sign_in_address(page: &DevicesPage, hint: Option<SignInHint>) -> S
 pub enum SignInHint {
     /// Their session has ended.
     Ended(EndReason),
-    /// They have a session, and are to authenticate again before they end others.
+    /// They have a session, and must authenticate again before they end others.
     ConfirmFirst,
 }
 
 impl SignInHint {
-    /// Reads the hint from the query of the sign-in form's address; `None` when there is none that is known.
+    /// Reads the hint from the query of the sign-in form's address. Returns `None` when it holds no known hint.
     pub fn from_query(query: Option<&str>) -> Option<Self> {
         let why = query?.split('&').find_map(|pair| pair.strip_prefix("why="))?;
-        let ended = EndReason::ALL.map(Self::Ended);
-        ended.into_iter().chain([Self::ConfirmFirst]).find(|hint| hint.as_str() == why)
+        let ended = EndReason::ALL.iter().copied().map(Self::Ended);
+        ended.chain([Self::ConfirmFirst]).find(|hint| hint.as_str() == why)
     }
 
     /// What to tell the visitor.
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn every_hint_reads_back_and_has_a_text() {
         let texts = EnglishTexts::default();
-        for hint in EndReason::ALL.map(SignInHint::Ended).into_iter().chain([SignInHint::ConfirmFirst]) {
+        for hint in EndReason::ALL.iter().copied().map(SignInHint::Ended).chain([SignInHint::ConfirmFirst]) {
             let query = format!("a=b&why={}", hint.as_str());
             assert_eq!(SignInHint::from_query(Some(&query)), Some(hint));
             assert!(hint.text(&texts).ends_with('.'), "{query}");

@@ -1,3 +1,5 @@
+//! Listing, naming, trusting and forgetting devices.
+
 use std::{borrow::Cow, time::Duration};
 
 use axum::{
@@ -124,7 +126,7 @@ pub(super) async fn change(
         return Ok(not_found());
     };
     let mut view = KnownDeviceView::new(&manager, &known, current.session().device_id);
-    // The answer goes the way the proof came: a script that relies on the cookie is shown no token.
+    // The new token goes the way the proof came: a script that relies on the cookie sees no token.
     Ok(match trusting {
         Some(trusting) if device_token.is_some() => {
             view.device_token = trusting.token();
@@ -165,8 +167,8 @@ fn proven_client(manager: &SessionManager, headers: &HeaderMap, token: Option<&s
     ClientInfo::new().device_proof(proof)
 }
 
-/// Who has stolen a session must not be able to make the next sign-in easier: a device is only trusted by a request that
-/// proves to come from it, in a session that has reached the second level of assurance.
+/// The thief of a session must not be able to make the next sign-in easier. So a device is only trusted by a request
+/// that proves to come from it, in a session that has reached the second level of assurance.
 fn may_trust(current: &CurrentSession, client: &ClientInfo, id: DeviceId) -> bool {
     let session = current.session();
     let is_here = client.proven_device().is_some_and(|proof| proof.id() == id);
@@ -183,7 +185,7 @@ const BODY_RULE: &str = "Send a JSON object with deviceName: a text, or null; or
 /// How long a device is trusted that its user has asked to trust.
 const TRUST: Duration = Duration::from_secs(30 * 86_400);
 
-/// The id in a path. Whatever is no id names no device.
+/// The id in a path. A malformed id names no device.
 fn device_id(path: Result<Path<String>, PathRejection>) -> Option<DeviceId> {
     let Path(text) = path.ok()?;
     text.parse().ok()

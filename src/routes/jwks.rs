@@ -1,3 +1,5 @@
+//! The public keys as a JWK set.
+
 use std::fmt;
 
 use axum::{Router, extract::State, response::IntoResponse, routing};
@@ -7,8 +9,8 @@ use crate::token::KeyRing;
 
 /// `GET /.well-known/jwks.json`: the public keys that verify access tokens, for other services.
 ///
-/// It follows the ring: a key that is added or rotated to is there with the next request, a retired one is gone. A ring of
-/// secrets has no public keys, and the set is empty.
+/// It follows the ring: an added key is there with the next request, a retired one is gone. A ring of secrets has no
+/// public keys, and the set is empty.
 ///
 /// # Examples
 ///
@@ -41,8 +43,7 @@ impl JwksRoute {
     }
 }
 
-/// A minute is short enough for a key that was leaked, and for a node that is the first to sign with a new one to have been
-/// preceded by the news of it.
+/// A minute is short enough for a leaked key, and for a new key to be known before the first node signs with it.
 async fn jwks(State(route): State<JwksRoute>) -> impl IntoResponse {
     let headers = [(header::CONTENT_TYPE, "application/jwk-set+json"), (header::CACHE_CONTROL, "public, max-age=60")];
     (headers, route.keys.jwks().to_string())

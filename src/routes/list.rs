@@ -1,3 +1,5 @@
+//! Listing sessions.
+
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     response::Response,

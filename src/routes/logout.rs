@@ -1,3 +1,5 @@
+//! Signing out.
+
 use axum::{
     extract::{Query, Request, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
@@ -34,7 +36,7 @@ enum LogoutScope {
 
 /// `POST /logout`.
 ///
-/// Signing this client out takes whatever token of ours it has left. Signing others out takes a session.
+/// Signing this client out accepts any token of ours that it has left. Signing others out requires a session.
 pub(super) async fn logout(
     State(manager): State<SessionManager>,
     parameters: Result<Query<LogoutParameters>, QueryRejection>,

@@ -4,32 +4,43 @@
 //!
 //! | route | answer |
 //! | --- | --- |
-//! | `GET /sessions` | 200, an array of sessions, the current one first, then newest activity; `?limit=` (1–100, default 50), `?cursor=`, `?state=active\|ended\|all`; `Link: rel="next"` when there is more |
-//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt`, and `freshUntil`: until when the user counts as recently authenticated |
+//! | `GET /sessions` | 200, an array of sessions: the current one first, then newest activity first |
+//! | `GET /sessions/current` | 200, one of the same objects, with `idleExpiresAt` and `freshUntil` |
 //! | `DELETE /sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
 //! | `DELETE /sessions/others` | 200 `{"revoked": n}`; all but the current one |
 //! | `DELETE /sessions` | 200 `{"revoked": n}`; all |
-//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` takes the name away |
+//! | `PATCH /sessions/{id}` | 200, the session; `{"deviceName": "My phone"}` names its device, `null` clears the name |
 //! | `GET /devices` | 200, an array of the devices the user has signed in on, newest seen first |
-//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it with all its sessions, `{"trusted": true}` trusts the current one for 30 days after a second factor (level 2) and sets a new device cookie, `false` no longer; a client without cookies proves its device by `{"deviceToken"}` and is answered the next one |
+//! | `PATCH /devices/{id}` | 200, the device; `{"deviceName": "My phone"}` names it, `{"trusted": true}` trusts it |
 //! | `DELETE /devices/{id}` | 204; its sessions end, and it is forgotten; 404 when the user is not known on it |
-//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global`. Signing out locally takes whatever is left: an access token that has run out, the refresh cookie, or `{"refreshToken"}` |
-//! | `POST /refresh` | 200, the next tokens in every way that `{"refreshToken"}` and the refresh cookie came; there when refresh tokens are switched on |
+//! | `POST /logout` | 204; `?scope=local` (default), `others`, `global` |
+//! | `POST /refresh` | 200, the next tokens; there when refresh tokens are switched on |
 //!
-//! Where the policy asks for a recent authentication to end other sessions, what would end others is answered by the
-//! challenge of RFC 9470 until the user has authenticated again; signing out of the current one never is.
+//! Lists take `?limit=` (1 to 100, by default 50), `?cursor=` and `?state=active|ended|all`, and have a
+//! `Link: rel="next"` when there is more. `freshUntil` is when the user stops counting as recently authenticated.
 //!
-//! Whatever ends the current session clears its cookies, once the ending is on record. Where tokens travel in cookies, a
-//! request that changes something has to say that it comes from the application's own pages, by `Sec-Fetch-Site` or
-//! `Origin`: browsers do. One with a token in the header or in the body need not.
+//! The name of a device is that of all its sessions. Only the current device can be trusted, for 30 days and after a
+//! second factor (level 2); that sets a new device cookie, and `{"trusted": false}` ends it. A client without cookies
+//! proves its device by `{"deviceToken"}` and receives the next one.
 //!
-//! [`AdminRoutes`] are for administrators, and apart.
+//! A local sign-out accepts what the client has left: an expired access token, the refresh cookie, or
+//! `{"refreshToken"}`. A refresh returns the next tokens in every way that the old one came: in the body, in a cookie,
+//! or both.
 //!
-//! What ends something is answered by 400 when its query holds a parameter that it does not know, and ends nothing.
+//! Where the policy requires a recent authentication to end other sessions, the response is the challenge of RFC 9470
+//! until the user has authenticated again. Signing out of the current session never requires it.
 //!
-//! Somebody else's session or device is answered exactly like one that never was. Whatever fails is answered by problem details
+//! Requests that end the current session clear its cookies, once the ending is on record. Where tokens travel in
+//! cookies, an unsafe request must come from the application's own pages, according to `Sec-Fetch-Site` or `Origin`,
+//! which browsers send. One with a token in the header or in the body need not.
+//!
+//! [`AdminRoutes`] are separate, for administrators.
+//!
+//! Routes that end sessions respond with 400, and end nothing, when the query holds an unknown parameter.
+//!
+//! Another user's session or device gets exactly the response of one that does not exist. Failures are problem details
 //! (RFC 9457) with a stable `code`: 400 for input that cannot be read, 401 without a session, 404, and 503 with
-//! `Retry-After` when the store does not answer. Nothing here may be kept by a cache.
+//! `Retry-After` when the store does not answer. No response may be kept by a cache.
 
 mod admin;
 mod devices;
@@ -129,7 +140,7 @@ impl SessionRoutes {
 
 /// S72: here a forged request hurts most, so one with a cookie must say where it comes from.
 ///
-/// A session of another manager is none here, whoever its user is.
+/// A session of another manager is none here, even of the same user.
 async fn declared(State(manager): State<SessionManager>, request: Request, next: Next) -> Response {
     let Some(seen) = Seen::by(&manager, request.extensions()) else {
         return missing_layer().into_response();
@@ -142,7 +153,7 @@ async fn declared(State(manager): State<SessionManager>, request: Request, next:
     next.run(request).await
 }
 
-/// Whether a request whose credential comes from `source` says where it comes from, as far as it has to.
+/// Whether a request whose credential comes from `source` proves its origin, as far as it has to.
 pub(crate) fn check_declared(
     manager: &SessionManager,
     source: CredentialSource,
@@ -171,8 +182,8 @@ pub(crate) fn may_end_others(manager: &SessionManager, current: &CurrentSession)
     }
 }
 
-/// Stands among a handler's arguments where a query has nothing to say. What it asks for would go unheard, and more would end
-/// than was meant.
+/// An extractor for handlers without query parameters. An unknown one would be ignored, and more would end than was
+/// meant.
 #[derive(Debug)]
 struct NoParameters;
 
@@ -187,7 +198,7 @@ impl<S: Sync> FromRequestParts<S> for NoParameters {
     }
 }
 
-/// The id in a path. Whatever is no id names no session.
+/// The id in a path. A malformed id names no session.
 fn session_id(path: Result<Path<String>, axum::extract::rejection::PathRejection>) -> Option<SessionId> {
     let Path(text) = path.ok()?;
     text.parse().ok()

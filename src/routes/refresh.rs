@@ -1,3 +1,5 @@
+//! Refreshing tokens.
+
 use axum::{
     Extension,
     body::Bytes,
@@ -26,12 +28,12 @@ pub(super) struct RefreshBody {
 
 /// `POST /refresh`.
 ///
-/// 1. A token in the body counts where tokens travel in bodies, those in cookies where they travel in cookies.
-/// 2. A cookie is attached by browsers, whoever asks for it: the request must say where it comes from, or the cookie does not
-///    count. A token in the body needs no such word.
+/// 1. A token in the body counts where tokens travel in bodies, tokens in cookies where they travel in cookies.
+/// 2. Browsers attach a cookie no matter which site causes the request: the request must come from the application's
+///    own pages, or the cookie does not count. A token in the body needs no such check.
 /// 3. Of several tokens the one that is live counts. Two live sessions are refused.
-/// 4. The answer goes every way that the session came. A refused one clears no cookie: another tab may have got a new one
-///    meanwhile.
+/// 4. The new tokens go every way that the old ones came. A refusal clears no cookie: another tab may have received a
+///    new one meanwhile.
 pub(super) async fn refresh(
     State(manager): State<SessionManager>,
     method: Method,

@@ -1,3 +1,5 @@
+//! Naming the device of a session.
+
 use axum::{
     Json,
     extract::{

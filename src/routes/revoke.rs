@@ -1,3 +1,5 @@
+//! Ending sessions.
+
 use axum::{
     extract::{Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},

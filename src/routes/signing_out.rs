@@ -1,3 +1,5 @@
+//! An extractor for sign-out handlers, which accepts every token that a client has left.
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -20,13 +22,13 @@ use crate::{
 
 /// A client that wants to be signed out, with every token that its request brings. An extractor for sign-out handlers.
 ///
-/// A client that signs out may have an access token that has run out, or nothing but its refresh token. Where
-/// [`CurrentSession`] would be answered by 401, and the session live on, this signs it out. It takes the access tokens in the
-/// `Authorization` field and in the cookies, and the refresh tokens in the cookies and in a JSON body `{"refreshToken"}`, as far as
-/// the transport has them.
+/// A client that signs out may have an expired access token, or only its refresh token. Where [`CurrentSession`] would
+/// be rejected with 401, and the session live on, this signs it out. It takes the access tokens in the `Authorization`
+/// field and in the cookies, and the refresh tokens in the cookies and in a JSON body `{"refreshToken"}`, as far as the
+/// transport has them.
 ///
-/// Cookies are attached by browsers, whoever asks them to: they only count in a request that says that it comes from the
-/// application's own pages. Without a token that is one of ours, the answer says why there is no session, as for
+/// Browsers attach cookies no matter which site causes the request, so they only count in a request from the
+/// application's own pages. Without a token of ours, the response says why there is no session, as for
 /// [`CurrentSession`].
 ///
 /// # Examples
@@ -57,13 +59,13 @@ impl std::fmt::Debug for Secret {
 }
 
 impl SigningOut {
-    /// Ends every session that the client's tokens name. The answer clears the cookies.
+    /// Ends every session that the client's tokens name. The response clears the cookies.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when there was no token of ours, or none that counts;
-    /// [`Error::denied`] says why. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: nothing is
-    /// cleared, and the request may be repeated.
+    /// [`Error::denied`] says why. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed:
+    /// nothing is cleared, and it is safe to retry.
     pub async fn sign_out(self) -> Result<SignedOut, Error> {
         let tokens: Vec<&str> = self.tokens.iter().map(|Secret(token)| token.as_str()).collect();
         let signed_out = self.manager.sign_out_all(self.current.into_iter().collect(), &tokens).await?;

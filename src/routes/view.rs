@@ -1,3 +1,5 @@
+//! A session as JSON.
+
 use std::{borrow::Cow, net::IpAddr};
 
 use serde::Serialize;

@@ -1,3 +1,5 @@
+//! The contract of a store: what each operation does, and what it returns.
+
 use std::{fmt, pin::Pin, time::Duration};
 
 use serde_json::{Map, Value};
@@ -19,63 +21,88 @@ pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>
 
 /// Where session records live. The [module](crate::store) lists the rules that hold for all methods.
 ///
+/// Applications call [`migrate`](Self::migrate) and leave the rest to the manager. The guide
+/// [`custom_store`](crate::guide::custom_store) is about a store of your own.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{
+///     KeyRing, SessionManager,
+///     store::{MemoryStore, SessionStore},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new();
+/// store.migrate().await?;
+/// let sessions = SessionManager::builder(store).keys(KeyRing::random()?).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
-/// Every method answers a [`StoreError`] when the engine behind it fails. Whether a change was applied is then not
-/// known; each change may be asked for again.
+/// Every method returns a [`StoreError`] when the engine behind it fails. Whether a change was applied is then unknown;
+/// each change is safe to repeat.
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and metrics, such as `sqlite`.
     fn name(&self) -> &'static str;
 
-    /// Whether other processes may change what is in it. A manager over such a store
+    /// Whether other processes may change what the store holds. A manager over such a store
     /// [polls](crate::manager::SessionManagerBuilder::bus) it for endings, unless it is given a bus. Default: they may.
     fn is_shared(&self) -> bool {
         true
     }
 
-    /// What the store says of itself, for `build()` to check settings against. Default: nothing is known.
+    /// Facts about the store, for `build()` to check settings against. Default: nothing is known.
     fn facts(&self) -> StoreFacts {
         StoreFacts::new()
     }
 
-    /// The machine that the store talks to in clear text, if it is another one. Asked once, for a warning. Default: none.
+    /// The other machine that the store talks to in clear text, if there is one. Read once, for a warning. Default:
+    /// none.
     fn plain_text_peer(&self) -> StoreFuture<'_, Option<String>> {
         Box::pin(async { Ok(None) })
     }
 
-    /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
+    /// Creates or upgrades the schema. Safe to call from many nodes at once, and when there is nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
 
-    /// Inserts a new session, and ends those that make room for it, all or nothing.
+    /// Inserts a new session and ends those that make room for it, all or nothing.
     ///
-    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`. Evicted
-    /// sessions end at `admission.as_of.now`, by the system. A record that is there already, as when an insert is repeated, is
-    /// left as it is, ended or not, and nothing makes room for it.
+    /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`.
+    /// Evicted sessions end at `admission.as_of.now`, by the system. A record that already exists, as when an insert is
+    /// repeated, is left unchanged, ended or not, and nothing makes room for it.
     ///
-    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked first, with the user's
+    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the answer is
+    /// [`Admitted::Joined`].
+    ///
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the user's
     /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
     /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
     ///
-    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as the
-    /// admission says. A store that keeps them all is still right.
+    /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as
+    /// the admission says. A store that keeps all of them is still correct.
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted>;
 
-    /// The record, ended or not; `None` when there is none under this key.
+    /// Returns the record, ended or not, or `None` when there is none under this key.
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
-    /// One page of the user's sessions, newest activity first, then by id, newest first.
+    /// One page of the user's sessions, newest activity first, then by id, newest first. With
+    /// [`above`](ListQuery::above) it is the other way round, from that place on.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
 
-    /// Records activity. A record that is gone or ended is passed over, and activity never moves backwards.
+    /// Records activity. Skips records that are gone or ended, and never moves activity backwards.
     ///
-    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count as
-    /// one: see [`Touch::coalesce`]. Answers how many of the sessions are there and have not ended.
+    /// The batch may be of any length; it is atomic per session, not as a whole. Several touches of one session count
+    /// as one: see [`Touch::coalesce`]. Returns how many of the sessions exist and have not ended.
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64>;
 
     /// Ends one session.
     ///
-    /// A record whose deadline had passed by `ending.at` (its idle timeout after `idle_allowance`) is given *that* ending
-    /// instead, and answered as [`EndOutcome::AlreadyEnded`].
+    /// A record whose deadline had passed by `ending.at` (its idle timeout after `idle_allowance`) gets *that* ending
+    /// instead, and the result is [`EndOutcome::AlreadyEnded`].
     fn end<'a>(
         &'a self,
         key: &'a SessionKey,
@@ -83,9 +110,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
 
-    /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
+    /// Ends all sessions of the user that are in `scope` and were inserted before the call. Returns their ids.
     ///
-    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the answer.
+    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,
@@ -94,8 +121,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
-    /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
+    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Combines with an
+    /// existing cutoff as [`TokenCutoff::and`] does. [`erase`](Self::erase) keeps it.
     ///
     /// Default: an error. A store that keeps cutoffs says so by [`facts`](Self::facts).
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
@@ -103,53 +130,55 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Err(StoreError::unavailable("this store keeps no cutoffs")) })
     }
 
-    /// Gives the device of a session a name, or takes it away. Answers whether there is such a session; ended ones can be
+    /// Sets or clears the name of a session's device. Returns whether there is such a session; ended ones can be
     /// renamed too.
     fn rename<'a>(&'a self, key: &'a SessionKey, name: Option<&'a DeviceName>) -> StoreFuture<'a, bool>;
 
-    /// Replaces the application's data of a session that has not ended. Answers whether there is one.
+    /// Replaces the application's data of a session that has not ended. Returns whether there is one.
     fn set_data<'a>(&'a self, key: &'a SessionKey, data: &'a Map<String, Value>) -> StoreFuture<'a, bool>;
 
     /// Moves a session from one generation of tokens to the next: a compare-and-set on
     /// [`TokenState::generation`](crate::session::TokenState::generation).
     ///
-    /// Of any number of concurrent calls with the same `rotation.from`, exactly one is answered
-    /// [`RotationOutcome::Rotated`]. The last generation that there is has no successor: it stays unchanged.
+    /// Of any number of concurrent calls with the same `rotation.from`, exactly one returns
+    /// [`RotationOutcome::Rotated`]. The highest possible generation has no successor and stays unchanged.
     fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome>;
 
-    /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Answers how
-    /// many. Cutoffs, and notes of adoptions, that were to be kept until a moment before `ended_before` may go too, uncounted.
+    /// Deletes at most `limit` records that ended, or reached their absolute deadline, before `ended_before`. Returns
+    /// how many. Cutoffs and notes of adoptions that were to be kept until a moment before `ended_before` may be
+    /// deleted too; they are not counted.
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64>;
 
-    /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Answers whether there is
-    /// such a session; to forget them twice changes nothing.
+    /// Forgets the addresses and the place of a session that ended, or expired, before this moment. Returns whether
+    /// there is such a session. Repeating it changes nothing.
     fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool>;
 
-    /// The sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`, in the
-    /// order of that moment, at most `limit`. It is what nodes without another bus poll.
+    /// Returns the sessions that ended, or will reach their absolute deadline, at `since` or later and before `until`,
+    /// in the order of that moment, at most `limit`. Nodes without another bus poll it.
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>>;
 
-    /// Notes that a user was seen on a device: puts the device on record, or brings its record up to date. Returns whether
-    /// it was new to this user, as one that the user has forgotten is.
+    /// Notes that a user was seen on a device: creates the device's record, or updates it. Returns whether the device
+    /// was new to this user; one that the user has forgotten is new.
     ///
-    /// Of a record that is there, only these change: [`last_seen_at`](KnownDevice::last_seen_at) and
-    /// [`due_at`](KnownDevice::due_at), never backwards, what the client says of itself, and the standing, from provisional
-    /// to lasting. First sight, name and trust stay. Of any number of concurrent calls for an unknown device, exactly one
-    /// returns `true`.
+    /// Of an existing record, only these change: [`last_seen_at`](KnownDevice::last_seen_at) and
+    /// [`due_at`](KnownDevice::due_at), never backwards, what the client says about itself, and the standing, from
+    /// provisional to lasting. First sight, name and trust stay. Of any number of concurrent calls for an unknown
+    /// device, exactly one returns `true`.
     ///
-    /// A user has at most `most` records. When a new one makes them more, others go: those with a name or trust last, of
-    /// the rest provisional ones before forgotten and lasting ones, and then the longest unseen first.
+    /// A user has at most `most` records. When a new one exceeds that, others are deleted. Devices without a name or
+    /// trust go first; of these, provisional ones before forgotten and lasting ones, then those unseen for the longest
+    /// time.
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool>;
 
-    /// The devices that a user is known on and those that were forgotten, newest seen first, then by id, newest first; at
-    /// most `limit` of those behind `after`.
+    /// Returns the devices of a user, those that were forgotten included: newest seen first, then by id, newest first,
+    /// at most `limit` of those behind `after`.
     fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>>;
 
-    /// One device of a user, also one that was forgotten; `None` when there is no record of it.
+    /// Returns one device of a user, even if it was forgotten, or `None` when there is no record of it.
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>>;
 
-    /// Gives a device a name, or takes it away: on its own record, and on those of all its sessions of this user, ended
-    /// or not. Returns whether the user is known on it.
+    /// Sets or clears the name of a device, on its own record and on those of all its sessions of this user, ended or
+    /// not. Returns whether the user is known on it.
     fn rename_device<'a>(
         &'a self,
         user: &'a UserId,
@@ -157,18 +186,19 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         name: Option<&'a DeviceName>,
     ) -> StoreFuture<'a, bool>;
 
-    /// Trusts a device in place of any trust before, or no longer. Returns whether the user is known on it.
+    /// Sets the trust in a device, replacing any earlier trust, or removes it. Returns whether the user is known on it.
     fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool>;
 
-    /// Trusts no device of the user any longer. Returns how many had been trusted, whether or not the time had passed.
+    /// Removes the trust in all devices of the user. Returns how many had been trusted, whether or not the time had
+    /// passed.
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
-    /// Leaves of a device's record what [`KnownDevice::forgotten`] says; its sessions stay as they are. Returns whether the
-    /// user was known on it.
+    /// Reduces a device's record to what [`KnownDevice::forgotten`] leaves of it; its sessions stay as they are.
+    /// Returns whether the user was known on it.
     fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool>;
 
-    /// Looks at devices of all users that are due at `upkeep.now`, at most `limit`, the longest due first. It deletes those
-    /// that [`DeviceUpkeep::keeps`] does not keep, and the others are due again when it says.
+    /// Examines at most `limit` devices of all users that are due at `upkeep.now`, the longest due first. Deletes those
+    /// that [`DeviceUpkeep::keeps`] does not keep; the others are due again when it says.
     ///
     /// A device that is seen, named or trusted meanwhile stays. Default: does nothing, so that all devices stay.
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
@@ -176,14 +206,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(DevicesSwept::default()) })
     }
 
-    /// Deletes everything about a user: sessions, ended or not, and devices. Answers how many sessions there were. Only a
-    /// [cutoff](Self::cut_off) stays, until its time is over; it should not be kept under the user's id in clear text.
+    /// Deletes everything about a user: sessions, ended or not, and devices. Returns how many sessions there were. Only
+    /// a [cutoff](Self::cut_off) stays until it expires; it should not be stored under the user's id in clear text.
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
 
-    /// One page of all sessions of all users, in an order of the store's own, for administration. A session that is
-    /// there throughout a scan is met at least once.
+    /// Returns one page of all sessions of all users, in an order of the store's own, for administration. A session
+    /// that exists throughout a scan is returned at least once.
     ///
-    /// `cursor` is what the page before answered as its next; a text that no page has answered is an error, or an empty
-    /// page.
+    /// `cursor` is the previous page's [`next`](ScanPage::next). An unknown cursor is an error or yields an empty page.
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage>;
 }

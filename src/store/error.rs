@@ -1,6 +1,8 @@
+//! The error of a store.
+
 use std::{error::Error as StdError, fmt};
 
-/// Why a store could not do what it was asked.
+/// Why an operation of a store failed.
 ///
 /// It is for logs: clients learn only that the store was unavailable.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl StoreError {
         Self::new(StoreErrorKind::Corrupt, source)
     }
 
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

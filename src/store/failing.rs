@@ -1,3 +1,5 @@
+//! A store for tests, whose calls fail, hang or wait as planned.
+
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
@@ -21,10 +23,10 @@ use crate::{
     },
 };
 
-/// A store that fails when it is told to: for tests of what an application does meanwhile.
+/// A store that fails on request, for tests of what an application does then.
 ///
-/// It passes every call on to the store it wraps, and does what was planned for the method on the way: faults planned
-/// with [`fail_next`](Self::fail_next) first, in their order, then the one planned with [`fail`](Self::fail), if any.
+/// It passes every call to the store it wraps, unless a fault is planned for the method. Faults planned with
+/// [`fail_next`](Self::fail_next) come first, in their order, then the one planned with [`fail`](Self::fail), if any.
 /// It counts the calls, and can hold them between two steps of a test. Clones share plan, counts and store, so a test
 /// keeps one as a handle.
 ///
@@ -78,31 +80,31 @@ impl Plan {
 }
 
 impl FailingStore {
-    /// A store that passes everything on to `store` until it is told otherwise.
+    /// A store that passes every call to `store` until a fault is planned.
     pub fn new(store: impl SessionStore) -> Self {
         Self { store: Arc::new(store), plans: Arc::default() }
     }
 
-    /// Lets every call of `method` meet `fault` until [`heal`](Self::heal).
+    /// Makes every call of `method` meet `fault` until [`heal`](Self::heal).
     pub fn fail(&self, method: StoreMethod, fault: Fault) {
         self.plans().entry(method).or_default().lasting = Some(fault);
     }
 
-    /// Lets the next `calls` calls of `method` meet `fault`, after those that have been planned already.
+    /// Makes the next `calls` calls of `method` meet `fault`, after those that have been planned already.
     pub fn fail_next(&self, method: StoreMethod, calls: u32, fault: Fault) {
         if calls > 0 {
             self.plans().entry(method).or_default().next.push_back((fault, calls));
         }
     }
 
-    /// Lets every call of every method meet `fault` until [`heal`](Self::heal).
+    /// Makes every call of every method meet `fault` until [`heal`](Self::heal).
     pub fn fail_all(&self, fault: Fault) {
-        for method in StoreMethod::ALL {
+        for &method in StoreMethod::ALL {
             self.fail(method, fault);
         }
     }
 
-    /// Forgets all faults that are planned. Calls that hang already go on hanging; gates stay as they are.
+    /// Forgets all planned faults. Calls that already hang continue to hang; gates stay as they are.
     pub fn heal(&self) {
         for plan in self.plans().values_mut() {
             plan.next.clear();
@@ -117,8 +119,8 @@ impl FailingStore {
         gate
     }
 
-    /// Holds the calls of `method` when the wrapped store has answered, until the gate is opened: what they answer then
-    /// was so when they arrived.
+    /// Holds the calls of `method` after the wrapped store has returned, until the gate is opened: their result is that
+    /// of when they arrived.
     pub fn hold_after(&self, method: StoreMethod) -> Gate {
         let (gate, barrier) = gate();
         self.plans().entry(method).or_default().after = Some(barrier);
@@ -180,15 +182,15 @@ impl FailingStore {
 pub enum Fault {
     /// It fails, and the wrapped store is not asked.
     FailBefore,
-    /// It fails although the wrapped store has answered: a commit whose answer was lost.
+    /// It fails although the wrapped store has succeeded: a commit whose result was lost.
     FailAfter,
-    /// It never answers, and the wrapped store is not asked.
+    /// It never returns, and the wrapped store is not asked.
     HangBefore,
-    /// It never answers although the wrapped store has.
+    /// It never returns although the wrapped store has.
     HangAfter,
-    /// It takes so long before the wrapped store is asked.
+    /// It waits this long before the wrapped store is asked.
     Delay(Duration),
-    /// It takes so long after the wrapped store has answered: the answer is that old when it arrives.
+    /// It waits this long after the wrapped store has returned: the result is that old when it arrives.
     DelayAfter(Duration),
     /// It panics, and the wrapped store is not asked.
     Panic,
@@ -204,11 +206,12 @@ pub struct Gate {
 impl Gate {
     /// Waits until `calls` calls have arrived at the gate since it was closed.
     pub async fn arrived(&self, calls: u64) {
-        // The store, which holds the other end, can be gone; then nothing more arrives and there is nothing to wait for.
+        // The store, which holds the other end, may have been dropped; then nothing more arrives and there is nothing
+        // to wait for.
         let _ = self.arrived.clone().wait_for(|arrived| *arrived >= calls).await;
     }
 
-    /// Lets the calls that wait go on, and those that come.
+    /// Lets the waiting calls continue, and later ones pass.
     pub fn open(self) {}
 }
 

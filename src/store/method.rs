@@ -1,4 +1,7 @@
-/// The methods of a [`SessionStore`](super::SessionStore), for which a [`FailingStore`](super::FailingStore) plans.
+//! The methods of a store by name, for tests that plan faults.
+
+/// The methods of a [`SessionStore`](super::SessionStore), for which a [`FailingStore`](super::FailingStore) plans
+/// faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each is the method of its name")]
 #[non_exhaustive]
@@ -31,7 +34,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: &'static [Self] = &[
         Self::Migrate,
         Self::Insert,
         Self::Find,

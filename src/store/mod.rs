@@ -1,14 +1,14 @@
 //! Stores: where session records live.
 //!
-//! [`SessionStore`] is the contract. What every implementation has to keep:
+//! [`SessionStore`] is the contract. Every implementation keeps these rules:
 //!
-//! 1. A record is known by its user *and* its id. An operation that names both wrongly finds nothing, exactly as if there
-//!    were no such record.
+//! 1. A record is known by its user *and* its id. An operation that names both wrongly finds nothing, exactly as if
+//!    there were no such record.
 //! 2. An ending is final: nothing changes or clears the ending of a record that has one.
 //! 3. Each method is one atomic step, against any other method on any other node.
 //! 4. Dropping a method's future leaves the old state or the new one, nothing between.
 //! 5. Times are whole microseconds, and the present is what the caller says: a store reads no clock.
-//! 6. A method that answers `Ok` has made its change durable, as far as the engine behind it can.
+//! 6. A method that returns `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
 #[cfg(feature = "testing")]

@@ -1,3 +1,5 @@
+//! The arguments and results of a store's operations.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
@@ -14,13 +16,15 @@ use crate::{
 pub enum Admitted {
     /// The session is on record; these made room.
     Inserted(Vec<Eviction>),
+    /// It [joins](crate::policy::Admission::joins) this session; nothing changed.
+    Joined(SessionId),
     /// A limit refused it; nothing changed.
     Refused(Full),
     /// The token that asked for it is not adopted; nothing changed.
     NotAdopted(NotAdopted),
 }
 
-/// What a store says of itself.
+/// Facts about a store, for `build()` to check settings against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreFacts {
@@ -43,8 +47,8 @@ impl StoreFacts {
         self
     }
 
-    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each other.
-    /// Default: nothing.
+    /// What the names of its tables or keys begin with: nodes over stores with different prefixes do not hear each
+    /// other. Default: nothing.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
         self.prefix = prefix.into();
@@ -88,6 +92,8 @@ pub struct ListQuery {
     pub except: Option<SessionId>,
     /// Where the page before this one ended.
     pub after: Option<ListPosition>,
+    /// In place of `after`: only what is above this place, and the lowest first.
+    pub above: Option<ListPosition>,
     /// The most records to answer.
     pub limit: u32,
 }
@@ -95,7 +101,7 @@ pub struct ListQuery {
 impl ListQuery {
     /// The first `limit` sessions in this state.
     pub fn new(state: SessionState, limit: u32, as_of: AsOf) -> Self {
-        Self { as_of, state, except: None, after: None, limit }
+        Self { as_of, state, except: None, after: None, above: None, limit }
     }
 
     /// Whether `session`, a session of the right user, is in the state asked for and past the position.
@@ -106,7 +112,11 @@ impl ListQuery {
             SessionState::Ended => !active,
             SessionState::All => true,
         };
-        let past = self.after.is_none_or(|after| ListPosition::of(session) < after);
+        let at = ListPosition::of(session);
+        let past = match self.above {
+            Some(above) => at > above,
+            None => self.after.is_none_or(|after| at < after),
+        };
         in_state && past && self.except != Some(session.id)
     }
 }
@@ -126,6 +136,10 @@ impl ListPosition {
     pub fn new(last_active_at: Timestamp, id: SessionId) -> Self {
         Self { last_active_at, id }
     }
+
+    /// Above all others.
+    pub const TOP: Self =
+        Self { last_active_at: Timestamp::from_micros(i64::MAX), id: SessionId::from_uuid(uuid::Uuid::max()) };
 
     /// The place of this session.
     pub fn of(session: &Session) -> Self {
@@ -200,7 +214,7 @@ pub struct Rotation {
     pub as_of: AsOf,
     /// Refuse tokens older than the new generation from now on.
     pub refuse_older: bool,
-    /// What the user has proven on the way, if anything.
+    /// What the user has proven with it, if anything.
     pub proof: Option<Proof>,
 }
 
@@ -230,7 +244,7 @@ impl Proof {
     }
 }
 
-/// What became of a rotation. Each answer but the last carries the record as it is now.
+/// What became of a rotation. Each outcome but the last carries the record as it is now.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RotationOutcome {

@@ -1,10 +1,11 @@
 //! Device tokens.
 //!
-//! 1. A device token proves that a client is the one which was given a device id: a version, the id, up to four secrets of
-//!    16 bytes that were born with the trust in the device, and a MAC over all of it, in base64url. It is no credential; it
-//!    says nothing of users or sessions.
-//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte, as that of
-//!    refresh tokens does, and names issuer and audience: one secret can sign all of them, and none passes for another.
+//! 1. A device token proves that a client is the one that was given a device id. It holds a version, the id, up to four
+//!    secrets of 16 bytes that stand for the trust in the device, and a MAC over all of it, in base64url. It is no
+//!    credential, and says nothing about users or sessions.
+//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte, as
+//!    that of refresh tokens does, and names issuer and audience: one secret can sign all of them, and none passes for
+//!    another.
 //! 3. Reading is strict: one of five lengths, one spelling, the MAC first and in constant time.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,12 +18,12 @@ use crate::{
     id::DeviceId,
 };
 
-/// Makes and reads the tokens by which devices prove which they are, and that they are trusted.
+/// Issues and reads the tokens by which devices prove their identity and that they are trusted.
 ///
-/// Browsers keep theirs in the device cookie. This is for clients without cookies: an app is given a token with each sign-in,
-/// keeps the newest, and sends it with the next sign-in, where what it proves becomes
-/// [`ClientInfo::device_proof`](crate::ClientInfo::device_proof). When the device is trusted it is given another one: the
-/// trust belongs to what that one holds.
+/// Browsers keep theirs in the device cookie. This is for clients without cookies: an app gets a token with each
+/// sign-in, keeps the newest, and sends it with the next sign-in, where its content becomes
+/// [`ClientInfo::device_proof`](crate::ClientInfo::device_proof). When the device is trusted, the app gets another
+/// token, and the trust is bound to a secret in that one.
 ///
 /// # Examples
 ///
@@ -70,7 +71,7 @@ impl DeviceTokens {
         keys.signs() && keys.keys().algorithm().name() == "HS256"
     }
 
-    /// The token of a device; `None` when the ring does not sign any longer.
+    /// Returns the token of a device, or `None` when the ring no longer signs.
     pub fn issue(&self, device: &DeviceProof) -> Option<String> {
         let mut bytes = Vec::with_capacity(MOST_BYTES);
         bytes.push(VERSION);
@@ -81,12 +82,12 @@ impl DeviceTokens {
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// What a token proves.
+    /// Returns what a token proves.
     ///
     /// # Errors
     ///
-    /// [`TokenRejection::Malformed`] for what is not spelt like a token, [`TokenRejection::Signature`] for one that was not
-    /// signed with one of the keys, or for another environment.
+    /// [`TokenRejection::Malformed`] for text that is not in the form of a token, [`TokenRejection::Signature`] for one
+    /// that was not signed with one of the keys, or for another environment.
     pub fn open(&self, token: &[u8]) -> Result<DeviceProof, TokenRejection> {
         let mut bytes = [0; MOST_BYTES];
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).map_err(|_| TokenRejection::Malformed)?;

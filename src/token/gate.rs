@@ -1,11 +1,11 @@
-//! The gate: what a token looks like before anything in it is decoded.
+//! The gate: checks the form of a token before anything in it is decoded.
 //!
 //! 1. At most [`TOKEN_BYTES_MAX`] bytes (S19).
-//! 2. Three parts between dots, none of them empty: neither an encrypted token, nor one in JSON form, nor an unsigned one
-//!    gets further (S16, S17).
+//! 2. Three parts between dots, none of them empty: neither an encrypted token, nor one in JSON form, nor an unsigned
+//!    one gets further (S16, S17).
 //! 3. The first part, the header, has at most [`HEADER_BYTES_MAX`] bytes (S19).
-//! 4. Each part is base64url in the one way of writing its bytes: the URL-safe alphabet, no padding, no white space, no
-//!    bits left over (S16). So no two texts pass for one token but by their signatures.
+//! 4. Each part is base64url in its canonical form: the URL-safe alphabet, no padding, no white space, no bits left
+//!    over (S16). So two texts of one token differ at most in their signatures.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -1,9 +1,10 @@
 //! The header of a token: `alg`, `typ` and `kid`, each a string, and nothing else.
 //!
-//! 1. Strict JSON (S18, S20). A member beyond the three is refused, whatever it says: `crit` and `b64` change what the
-//!    signature means (S04), `jku`, `jwk`, `x5u`, `x5c` and `x5t` bring a key along (S03), `zip`, `enc` and `cty` announce
-//!    another kind of token (S17).
-//! 2. `typ` is compared as a media type (RFC 7515 §4.1.9): without regard to case, and with `application/` in front or not.
+//! 1. Strict JSON (S18, S20). Any other member is refused: `crit` and `b64` change what the signature means (S04),
+//!    `jku`, `jwk`, `x5u`, `x5c` and `x5t` bring a key along (S03), `zip`, `enc` and `cty` announce another kind of
+//!    token (S17).
+//! 2. `typ` is compared as a media type (RFC 7515 §4.1.9): without regard to case, and with `application/` in front or
+//!    not.
 
 use std::borrow::Cow;
 
@@ -20,7 +21,7 @@ use super::{
 /// The type of an access token (RFC 9068 §2.1).
 pub(super) const DEFAULT_TYPE: &str = "at+jwt";
 
-/// A header as it was read; nothing in it is to be believed yet.
+/// A header as it was read; nothing in it is verified yet.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) algorithm: String,

@@ -1,8 +1,8 @@
 //! Issuing a token.
 //!
-//! 1. The default token says who issued it, whose session it is, for whom, since when and until when, when and how the user
-//!    signed in, and nothing personal beyond that (S66).
-//! 2. The application's own claims are beside ours and cannot replace one of them.
+//! 1. The default token names its issuer, user, session, audience and lifetime, and when and how the user signed in. It
+//!    holds no other personal data (S66).
+//! 2. The application's own claims stand beside ours and cannot replace them.
 //! 3. A token that would not be accepted is not issued: too large, valid for too long, nested too deep.
 
 use std::fmt;
@@ -56,9 +56,9 @@ pub(crate) struct TokenIssuer {
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum IssueError {
-    /// The application wants to set a claim that has a meaning of its own.
+    /// The application sets a claim that is reserved.
     ReservedClaim(String),
-    /// The application's claims are not what a strict reader accepts.
+    /// A strict reader would not accept the application's claims.
     UnacceptableClaims,
     /// The claims, or the whole token, are too large.
     TooLarge { bytes: usize },

@@ -59,15 +59,15 @@ impl TokenOptions {
         }
     }
 
-    /// Who issues the tokens: written into each, and required of each, byte by byte. Default: none is written, and any is
-    /// accepted.
+    /// The issuer of the tokens: written into each and required of each, compared byte by byte. Default: none is
+    /// written, and any is accepted.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// For whom the tokens are: written into each, and required among those of each. Default: none is written, and a token
-    /// that is meant for somebody is refused (RFC 7519 §4.1.3).
+    /// The audience of the tokens: written into each and required of each. Default: none is written, and a token with
+    /// an audience is refused (RFC 7519 §4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
@@ -79,15 +79,14 @@ impl TokenOptions {
         self
     }
 
-    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days. A session
-    /// manager raises it to its policy's absolute timeout.
+    /// The longest time between the issue and the expiry of a token that is issued or accepted. Default: 30 days. A
+    /// session manager raises it to its policy's absolute timeout.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.max_lifetime = max_lifetime;
         self
     }
 
-    /// The claim that holds the session id, e.g. `session_id` or `sessionId` for tokens that are there already.
-    /// Default: `sid`.
+    /// The claim that holds the session id, e.g. `session_id` or `sessionId` for existing tokens. Default: `sid`.
     pub fn session_id_claim(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.session_id_claim = name.into();
         self
@@ -99,24 +98,24 @@ impl TokenOptions {
         self
     }
 
-    /// Accepts tokens without a `typ`, and those whose `typ` is `JWT`, too. Default: they are refused.
+    /// Also accepts tokens without a `typ`, and those whose `typ` is `JWT`. Default: they are refused.
     ///
     /// # Security
     ///
-    /// The type keeps apart what one key signs. Where that key also signs tokens for other ends (e-mail confirmation, ID
-    /// tokens), each of them becomes a credential here as soon as it has the required claims.
+    /// The type keeps tokens of one key apart. If that key also signs tokens for other purposes (e-mail confirmation,
+    /// ID tokens), each of them becomes a credential here as soon as it has the required claims.
     pub fn accept_untyped_tokens(mut self) -> Self {
         self.untyped = Untyped::Accepted;
         self
     }
 
-    /// The same settings for tokens that may have to last this long.
+    /// The same settings for tokens that may last this long.
     pub(crate) fn lasting(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = self.max_lifetime.max(lifetime);
         self
     }
 
-    /// Who issues the tokens, and for whom.
+    /// The issuer and the audience of the tokens.
     pub(crate) fn names(&self) -> [Option<&str>; 2] {
         [self.issuer.as_deref(), self.audience.as_deref()]
     }
@@ -147,7 +146,7 @@ impl TokenOptions {
             return Err(token("the longest lifetime is more than zero and at most ten years"));
         }
         let claim = &*self.session_id_claim;
-        if !is_between(claim, 1, NAME_BYTES_MAX) || !claim.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !is_name_of_claim(claim) || claim.len() > NAME_BYTES_MAX {
             return Err(token(format!(
                 "the claim of the session id has 1 to {NAME_BYTES_MAX} visible ASCII characters"
             )));
@@ -187,6 +186,11 @@ fn is_between(text: &str, shortest: usize, longest: usize) -> bool {
     (shortest..=longest).contains(&text.len())
 }
 
+/// Whether a claim can have this name: 1 to 512 visible ASCII characters.
+pub(super) fn is_name_of_claim(name: &str) -> bool {
+    is_between(name, 1, TEXT_BYTES_MAX) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// RFC 6838 §4.2, in lower case.
 fn is_type_character(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$&-^_.+".contains(&byte)
@@ -197,7 +201,7 @@ fn token(message: impl Into<Cow<'static, str>>) -> ConfigError {
 }
 
 const GENERAL_TYPE: &str = "jwt";
-/// S09: what these tokens say, they say to somebody else.
+/// S09: these tokens are meant for another recipient.
 const OTHER_TYPES: [&str; 8] = [
     "logout+jwt",
     "dpop+jwt",

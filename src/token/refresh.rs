@@ -1,13 +1,13 @@
 //! Refresh tokens.
 //!
-//! 1. A refresh token is opaque to clients: a version, the session, its user, a generation, what the next access token is to
-//!    say of the application's own, and a MAC over all of it, in base64url.
-//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte, which no
-//!    JWT does, so that one secret can do both; it names issuer and audience, so that the token is of no use elsewhere.
-//! 3. The token is bound to the random salt of its session, of which it holds a fingerprint. Neither a copy of the database
-//!    nor the key alone is enough to make one.
-//! 4. There is one token of each generation of a session, whoever asks for it and however often.
-//! 5. Reading is strict, and the MAC comes first: what is not ours costs no look-up.
+//! 1. A refresh token is opaque to clients. It holds a version, the session, its user, a generation, the application's
+//!    claims for the next access token, and a MAC over all of it, in base64url.
+//! 2. The MAC is HMAC-SHA-256 under a key that only the server has. Its input begins with a label and a zero byte,
+//!    which no JWT does, so one secret can do both. It names issuer and audience, so the token is useless elsewhere.
+//! 3. The token is bound to the random salt of its session, of which it holds a fingerprint. Neither a copy of the
+//!    database nor the key is enough on its own to make one.
+//! 4. Each generation of a session has exactly one token, however often it is issued.
+//! 5. Reading is strict, and the MAC comes first: a foreign token costs no look-up.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -56,7 +56,7 @@ impl RefreshToken {
 
     /// Whether the token was made for the session that has this salt.
     pub(crate) fn is_bound_to(&self, salt: &Salt) -> bool {
-        // Only who has the key comes this far with a fingerprint of their own.
+        // Only the holder of the key comes this far with a fingerprint of their own.
         self.fingerprint == fingerprint(self.session_id, salt)
     }
 
@@ -233,7 +233,7 @@ mod tests {
             prop_assert_eq!(tokens().open(text.as_bytes()), Ok(issued));
         }
 
-        /// Issue: a flipped bit anywhere, in the text or in the bytes.
+        /// A flipped bit anywhere, in the text or in the bytes.
         #[test]
         fn a_flipped_bit_is_refused(at in any::<prop::sample::Index>(), bit in 0..8_u32) {
             let text = tokens().issue(&token("ann", 3, b"{}")).unwrap();
@@ -248,7 +248,7 @@ mod tests {
             prop_assert!(tokens().open(&text).is_err());
         }
 
-        /// Issue: truncated, or with something behind it.
+        /// Truncated, or with something behind it.
         #[test]
         fn any_other_length_is_refused(length in any::<prop::sample::Index>(), more in "[A-Za-z0-9_=.-]{1,12}") {
             let text = tokens().issue(&token("ann", 3, b"{}")).unwrap();

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// Why a token is refused: for logs and metrics, never for the client.
 ///
-/// The exceptions are [`Expired`](Self::Expired) and [`IssuedInFuture`](Self::IssuedInFuture), which are only reported for tokens
-/// that are valid in every other respect.
+/// The exceptions are [`Expired`](Self::Expired) and [`IssuedInFuture`](Self::IssuedInFuture), which are only reported
+/// for tokens that are valid in every other respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRejection {
@@ -31,15 +31,15 @@ pub enum TokenRejection {
     Issuer,
     /// For another audience.
     Audience,
-    /// Not valid yet, as it says itself.
+    /// Not valid yet, by its `nbf`.
     NotYetValid,
-    /// Issued in the future, as this node's clock has it, and nothing else is wrong with it: the clocks of two nodes disagree.
+    /// Issued in the future by this node's clock, and otherwise valid: the clocks of two nodes disagree.
     IssuedInFuture,
-    /// Meant to be valid for longer than the policy allows, or for less than no time.
+    /// Valid for longer than the policy allows, or expired before it was issued.
     Lifetime,
-    /// Expired, and nothing else is wrong with it.
+    /// Expired, and otherwise valid.
     Expired,
-    /// Refused by a verifier of the application's own, for a reason of its own.
+    /// Refused by the application's own verifier, for another reason.
     Other,
 }
 

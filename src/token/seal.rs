@@ -1,7 +1,7 @@
-//! Seals: what is sent between nodes is known to come from one that has the secret.
+//! Seals: prove that a message between nodes comes from a holder of the secret.
 //!
-//! A seal is HMAC-SHA-256 under a secret of the ring, in base64url. Its input begins with a label and a zero byte, which no JWT
-//! does, and names issuer, audience and realm, so that it is of no use elsewhere.
+//! A seal is HMAC-SHA-256 under a secret of the ring, in base64url. Its input begins with a label and a zero byte,
+//! which no JWT does, and names issuer, audience and realm, so it is useless elsewhere.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -29,7 +29,7 @@ impl Seals {
         Ok(Self { keys, label })
     }
 
-    /// The seal of a text; `None` when the ring does not sign any longer.
+    /// Returns the seal of a text, or `None` when the ring no longer signs.
     pub(crate) fn seal(&self, text: &str) -> Option<String> {
         let mac = self.keys.keys().signer()?.sign(&self.message(text)).ok()?;
         Some(URL_SAFE_NO_PAD.encode(mac))

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{UserId, clock::Timestamp, error::ConfigErrorKind};
 
-/// Keys for tests alone; see the README beside them.
+/// Keys only for tests; see the README beside them.
 pub(in crate::token) mod files {
     pub(in crate::token) const ED25519: &str = include_str!("../../tests/keys/ed25519.pem");
     pub(in crate::token) const ED25519_OTHER: &str = include_str!("../../tests/keys/ed25519_other.pem");
@@ -54,6 +54,7 @@ fn signing_key(algorithm: Algorithm) -> SigningKey {
         Algorithm::EdDsa => SigningKey::eddsa_pem(files::ED25519),
         Algorithm::Es256 => SigningKey::es256_pem(files::P256),
         Algorithm::Rs256 => SigningKey::rs256_pem(files::RSA2048),
+        other => panic!("{other:?} is only verified"),
     };
     key.unwrap()
 }
@@ -64,6 +65,7 @@ fn other_key(algorithm: Algorithm) -> SigningKey {
         Algorithm::EdDsa => SigningKey::eddsa_pem(files::ED25519_OTHER),
         Algorithm::Es256 => SigningKey::es256_pem(files::P256_OTHER),
         Algorithm::Rs256 => SigningKey::rs256_pem(files::RSA2048_OTHER),
+        other => panic!("{other:?} is only verified"),
     };
     key.unwrap()
 }

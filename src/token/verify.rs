@@ -18,25 +18,56 @@ use crate::{clock::Timestamp, error::ConfigError, id::SessionId};
 
 /// Verifies access tokens, for applications that bring their own verifier.
 ///
+/// # Examples
+///
+/// ```
+/// # mod paseto {
+/// #     use tower_device_sessions::{SessionId, Timestamp};
+/// #     pub struct Claims {
+/// #         pub user: String, pub session: SessionId, pub issued_at: Timestamp, pub expires_at: Timestamp,
+/// #     }
+/// #     pub fn verified(_token: &str) -> Option<Claims> { None }
+/// # }
+/// use tower_device_sessions::{
+///     Timestamp, UserId,
+///     token::{TokenRejection, VerifiedToken, VerifyToken},
+/// };
+///
+/// #[derive(Debug)]
+/// struct Paseto;
+///
+/// impl VerifyToken for Paseto {
+///     fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+///         // Checks the signature, the issuer and the audience.
+///         let claims = paseto::verified(token).ok_or(TokenRejection::Other)?;
+///         if claims.expires_at <= now {
+///             return Err(TokenRejection::Expired);
+///         }
+///         let user = UserId::try_from(claims.user).map_err(|_| TokenRejection::Claims)?;
+///         Ok(VerifiedToken::new(user, claims.session, claims.issued_at, claims.expires_at))
+///     }
+/// }
+/// ```
+///
 /// # Security
 ///
-/// What an implementation accepts is a credential. It checks everything that makes the token one: signature, algorithm,
-/// issuer, audience, type, and the times against `now`; and it returns what the signed claims say. Return
-/// [`Expired`](TokenRejection::Expired) and [`IssuedInFuture`](TokenRejection::IssuedInFuture) only for tokens that would otherwise be
-/// accepted.
+/// A token that an implementation accepts is a credential. So an implementation checks signature, algorithm, issuer,
+/// audience, type, and the times against `now`, and returns what the signed claims say. Return
+/// [`Expired`](TokenRejection::Expired) and [`IssuedInFuture`](TokenRejection::IssuedInFuture) only for tokens that
+/// would otherwise be accepted.
 pub trait VerifyToken: fmt::Debug + Send + Sync + 'static {
-    /// What `token` says, if it is acceptable at `now`.
+    /// Returns what `token` says, if it is acceptable at `now`.
     ///
-    /// It is called on the request's own task, once per token and node while the session is cached: it neither blocks nor
-    /// panics. Calls with one token may be repeated and concurrent.
+    /// It is called on the request's own task, once per token and node while the session is cached, so it must neither
+    /// block nor panic. Calls with one token may be repeated and concurrent.
     ///
     /// # Errors
     ///
-    /// Why the token is refused. The client is not told.
+    /// Returns why the token is refused. The client does not learn it.
     fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenRejection>;
 
-    /// A number that changes whenever tokens accepted earlier may have become unacceptable, so that they are verified again.
-    /// It may go up or down, but never returns to an earlier value. Read on every request.
+    /// Returns a number that changes whenever tokens accepted earlier may have become unacceptable, so that they are
+    /// verified again. It may increase or decrease, but never returns to an earlier value. It is read on every request.
     ///
     /// Default: always 0.
     fn revision(&self) -> u64 {
@@ -57,6 +88,10 @@ impl TokenVerifier {
         Ok(Self { keys, options })
     }
 
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
     pub(crate) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         self.verify_as(token, now, None)
     }
@@ -73,7 +108,7 @@ impl TokenVerifier {
         if has_run_out { Err(TokenRejection::Expired) } else { Ok(verified) }
     }
 
-    /// What a token says that is acceptable, or has run out and is acceptable otherwise. It is no credential.
+    /// What a token says that is acceptable, or has expired and is otherwise acceptable. It is no credential.
     pub(crate) fn verify_but_for_expiry(
         &self,
         token: &[u8],
@@ -131,14 +166,14 @@ impl VerifyToken for TokenVerifier {
 
 /// The claims of a token that has been verified, as the application's own type.
 ///
-/// They are decoded from the token that the request carries anyway, when they are asked for, and not kept.
+/// They are decoded from the request's token when they are read, and not kept.
 pub(crate) fn claims_of<T: DeserializeOwned>(token: &[u8]) -> Result<T, ClaimsError> {
     let parts = gate::pass(token).map_err(|rejection| ClaimsError(Box::new(rejection)))?;
     let claims = gate::decode(parts.claims).map_err(|rejection| ClaimsError(Box::new(rejection)))?;
     serde_json::from_slice(&claims).map_err(|error| ClaimsError(Box::new(error)))
 }
 
-/// The claims of a token are not what the application's type asks for.
+/// The claims of a token do not have the form of the application's type.
 #[derive(Debug)]
 pub(crate) struct ClaimsError(Box<dyn std::error::Error + Send + Sync>);
 

@@ -1,21 +1,19 @@
-//! Reads what a request presents: nothing, one token, or something that must not be guessed at.
+//! Reads the credential of a request: nothing, one token, or something malformed, without guessing.
 //!
 //! The rules, in the order in which the code applies them:
 //!
-//! 1. Only the transports that the application has chosen are looked at. A token in the URL, in the
-//!    body or in any other header field does not exist (RFC 6750 §2.3 and RFC 9700 §4.3.2 say why).
+//! 1. Only the transports that the application has chosen are looked at. A token in the URL, in the body or in any
+//!    other header field is ignored (see RFC 6750 §2.3 and RFC 9700 §4.3.2).
 //! 2. The `Authorization` field is read by the rules of `bearer`, all `Cookie` lines by those of
 //!    `cookie`.
-//! 3. A candidate longer than 8,192 bytes is refused for its length alone; its content is not
-//!    looked at.
+//! 3. A candidate longer than 8,192 bytes is refused without looking at its content.
 //! 4. A candidate that is not a `token68` (RFC 9110 §11.2) is refused. Nothing is decoded, trimmed
 //!    or repaired.
-//! 5. What is malformed beside a token is left over, or somebody else's: it does not count.
+//! 5. Something malformed beside a token does not count: it is left over, or belongs to another program.
 //! 6. The same token in both transports came both ways. It needs no further proof of its origin: a
 //!    cross-site page cannot have set the header.
 //! 7. Tokens that differ are several: header and cookie, or cookies of one name for two paths or
-//!    domains. Which of them is live, only the manager can tell. At most four cookies of our name
-//!    are looked at.
+//!    domains. Only the manager can tell which of them is live. At most four cookies of our name are read.
 //!
 //! Reading works on header bytes, takes time linear in the length of the two fields, and allocates
 //! nothing unless there are several tokens.
@@ -36,10 +34,10 @@ mod bearer;
 pub(crate) mod cookie;
 mod csrf;
 
-/// What stands in the place of the one token that a request may carry, judged by no rule.
+/// The bytes in the place of the one token that a request may carry, without applying any rule.
 ///
-/// It is for whoever knows tokens that have been judged: one that equals such a token, byte by byte, passes every rule
-/// too. Where two transports could contradict each other there is no candidate.
+/// It is for comparison with tokens that have been accepted before: bytes that equal such a token pass every rule too.
+/// Where two transports could contradict each other there is no candidate.
 pub(crate) fn candidate<'a>(
     accepted: &Credentials,
     only: Option<CredentialSource>,
@@ -127,14 +125,13 @@ impl fmt::Debug for Credential<'_> {
 /// Why what a request carried could not be read as one token.
 ///
 /// What stands in the `Authorization` field and is no token is an error of the request itself,
-/// `invalid_request` in the words of RFC 6750 §3.1, answered with 400 where a session is needed. Too
-/// large a token, and a cookie that holds something else, are bad tokens, `invalid_token`, answered
-/// with 401 there.
+/// `invalid_request` in the words of RFC 6750 §3.1, which is a 400 where a session is needed. A token that is too
+/// large, and a cookie that holds something else, are bad tokens, `invalid_token`, which are a 401 there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum MalformedCredential {
     /// Two `Authorization` lines.
     SeveralCredentials,
-    /// Two cookies of our name, whatever they hold.
+    /// Two cookies of our name.
     AmbiguousCookie,
     /// Bytes that no token has, or no token at all where one was announced.
     BadSyntax(CredentialSource),

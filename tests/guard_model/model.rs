@@ -137,7 +137,7 @@ fn no_request_after_a_revocation_is_accepted_while_several_share_a_load() {
     });
 }
 
-/// S26. A read from before the revocation ends after it, while two requests that begin later read anew.
+/// S26. A read from before the revocation ends after it, while two requests that begin later read again.
 #[test]
 fn what_an_early_read_brings_does_not_touch_the_reads_of_later_requests() {
     check(|| {

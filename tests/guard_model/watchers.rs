@@ -1,8 +1,8 @@
-//! A model of live connections: the list of those who wait as it is, behind one of loom's locks, and steps of a store beside
-//! it, in every order in which they can happen.
+//! A model of live connections: the list of those who wait as it is, behind one of loom's locks, and steps of a store
+//! beside it, in every order in which they can happen.
 //!
-//! What is checked is what connections are promised: whoever still waits when all is quiet waits for a session that has not
-//! ended. The model fails when a read that is over overwrites what became due meanwhile.
+//! What is checked is what connections are promised: a connection that still waits when all is quiet waits for a
+//! session that has not ended. The model fails when a read that is over overwrites what became due meanwhile.
 
 #[allow(dead_code, unreachable_pub, reason = "the model does not use all of what it is made of")]
 #[path = "../../src/manager/records/watch/turns.rs"]
@@ -69,7 +69,7 @@ impl Node {
         true
     }
 
-    /// Whoever waits goes, and comes again with a session that was accepted before.
+    /// A waiting connection goes, and comes again with a session that was accepted before.
     fn wait_anew(&self) {
         self.turns.lock().unwrap().leave(&self.user, ONE);
         *self.told.lock().unwrap() = false;

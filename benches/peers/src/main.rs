@@ -4,9 +4,9 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick
 //! ```
 //!
-//! The cases take turns, in many short rounds, so that what disturbs one of them disturbs all. A case's time is the median
-//! of its rounds; its allocations are counted by the allocator. The *floor* is the bare handler; what a case *adds* is the
-//! difference to it. At the end comes one line per figure: `RATIO <name> <value>`.
+//! The cases take turns, in many short rounds, so that what disturbs one of them disturbs all. A case's time is the
+//! median of its rounds; its allocations are counted by the allocator. The *floor* is the bare handler; what a case
+//! *adds* is the difference to it. At the end comes one line per figure: `RATIO <name> <value>`.
 
 mod allocations;
 mod cases;

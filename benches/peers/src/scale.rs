@@ -53,7 +53,7 @@ impl Hasher for TailHasher {
     fn write_u8(&mut self, _: u8) {}
 }
 
-/// A token, owned once and shared by whoever needs it.
+/// A token, owned once and shared by all that need it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub Arc<[u8]>);
 

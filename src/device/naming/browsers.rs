@@ -10,7 +10,7 @@ pub(super) fn brand(brand: &str) -> Option<(Rank, &'static str)> {
     BRANDS.iter().find(|(known, ..)| *known == brand).map(|(_, rank, name)| (*rank, *name))
 }
 
-/// Says whether a product exists on iPhone and iPad only, whatever the rest of the User-Agent pretends.
+/// Whether a product exists only on iPhone and iPad, even if the rest of the User-Agent pretends otherwise.
 pub(super) fn is_ios_only(product: &str) -> bool {
     IOS_ONLY.iter().any(|known| product.eq_ignore_ascii_case(known))
 }

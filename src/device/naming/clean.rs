@@ -1,8 +1,7 @@
 //! Which text may be shown.
 //!
-//! Names end up on pages, in mails and in terminals. So whatever came from a request keeps letters, digits and a
-//! few harmless marks, and loses everything else: control, bidirectional, zero-width and other format characters,
-//! and all markup.
+//! Names end up on pages, in mails and in terminals. So text from a request keeps letters, digits and a few harmless
+//! marks, and loses everything else: control, bidirectional, zero-width and other format characters, and all markup.
 
 use std::borrow::Cow;
 
@@ -61,7 +60,7 @@ pub(super) fn product_name(text: &str) -> Option<String> {
 
 /// Cuts a version to its leading number and to the digits that mean something.
 ///
-/// Chromium fills the three places behind the first with zeros, whatever the true version is.
+/// Chromium fills the three places behind the first with zeros, not with the true version.
 pub(super) fn version(text: &str) -> Option<&str> {
     let text = text.trim_start_matches(['v', 'V']);
     let end = text.bytes().position(|byte| !byte.is_ascii_digit() && byte != b'.').unwrap_or(text.len());

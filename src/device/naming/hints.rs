@@ -124,7 +124,7 @@ impl ClientHints {
 pub(super) struct Said<'h> {
     /// The most specific brand that the table knows.
     pub(super) brand: Option<(Rank, &'static str, &'h str)>,
-    /// A brand that no table knows, and that is not GREASE: the last in the alphabet, whatever their order.
+    /// A brand that no table knows, and that is not GREASE: the last in the alphabet, in any order.
     pub(super) own_brand: Option<Product<'h>>,
     pub(super) system: Option<System>,
     pub(super) system_version: Option<Cow<'h, str>>,

@@ -15,7 +15,8 @@ pub(super) struct Make {
 }
 
 impl Make {
-    /// Reads a model as it stands in the User-Agent or in the hints. Phones that receive television are called after it.
+    /// Reads a model as it stands in the User-Agent or in the hints. Phones that receive television are called after
+    /// it.
     pub(super) fn of(model: &str, is_phone: bool) -> Self {
         let code = model.strip_prefix("SAMSUNG").or_else(|| model.strip_prefix("samsung"));
         let code = code.and_then(|code| code.strip_prefix([' ', '-'])).unwrap_or(model);
@@ -146,7 +147,7 @@ fn word(before: &[u8], rest: &[u8]) -> Option<DeviceKind> {
     }
 }
 
-/// Finds the word "TV", alone or joined to another as in "RealtekATV" and "TDTV43".
+/// Finds the word "TV", on its own or joined to another as in "RealtekATV" and "TDTV43".
 fn is_television(model: &[u8]) -> bool {
     model.windows(2).enumerate().any(|(at, word)| {
         let before = at.checked_sub(1).and_then(|at| model.get(at));

@@ -1,12 +1,12 @@
 //! Device names that a person recognises, from the User-Agent and the Client Hints.
 //!
-//! Everything here is what the client says of itself, for people to read; nothing of it is proof. The raw
-//! strings are kept beside the name, so that a better table renames old rows.
+//! Everything here is what the client says about itself, for people to read, and is no proof. The raw strings are kept
+//! beside the name, so a better table renames old rows.
 //!
 //! [`describe`] follows these rules:
 //!
 //! 1. Hints count only when the User-Agent has `Chrome/` in it, and only when their platform agrees with the
-//!    User-Agent's. Otherwise somebody has replaced one of the two headers, and the User-Agent alone speaks.
+//!    User-Agent's. Otherwise one of the two headers has been replaced, and only the User-Agent counts.
 //! 2. A bot is a bot, by its own name. The device it imitates is not shown. Agents that act for a person are bots,
 //!    and so is what introduces itself by an address and tells no system. A phone may have "bot" in its model.
 //! 3. Of several systems the most specific is meant: Android over Linux, Xbox over Windows. `CriOS` and its like
@@ -86,7 +86,7 @@ use self::{
 };
 use crate::device::DeviceKind;
 
-/// What a client said of itself.
+/// What a client said about itself.
 ///
 /// Every text in it is safe to show: letters, digits and a few harmless marks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Described {
 
 /// Describes a client by what its request said.
 ///
-/// It never fails and takes time in proportion to the length of the input.
+/// It never fails, and takes time linear in the length of the input.
 pub fn describe(user_agent: Option<&str>, hints: &ClientHints) -> Described {
     let user_agent = user_agent.unwrap_or_default();
     let facts = Facts::read(user_agent);

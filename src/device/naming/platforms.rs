@@ -104,7 +104,7 @@ impl System {
         }
     }
 
-    /// The kind of device, as far as the system alone tells it.
+    /// The kind of device, as far as the system tells it.
     pub(super) fn kind(self) -> DeviceKind {
         match self {
             Self::Linux | Self::FreeBsd | Self::OpenBsd | Self::NetBsd => DeviceKind::Desktop,
@@ -131,7 +131,7 @@ impl System {
     /// Says whether a browser that claims `self` may send the hint `hint`.
     ///
     /// A system may be named by what it is built on: ChromeOS and Android are Linux, the Quest is Android. Anything
-    /// else is a request in which somebody has replaced one of the two headers.
+    /// else is a request in which one of the two headers was replaced.
     pub(super) fn agrees_with(self, hint: Self) -> bool {
         let runs_on_linux = |system| {
             matches!(

@@ -1,3 +1,5 @@
+//! Names for the long tail of clients, by the rules of the *ua-parser* project.
+
 use std::{error::Error, fmt};
 
 use serde::{Deserialize, Deserializer};
@@ -8,16 +10,18 @@ use crate::device::{
     naming::{clean, describe},
 };
 
-/// The built-in tables, and for the long tail of clients that they do not know the rules of the *ua-parser* project (feature
-/// `ua-parser`).
+/// The built-in tables, and for the long tail of clients that they do not know the rules of the *ua-parser* project
+/// (feature `ua-parser`).
 ///
-/// The rules are data that the application brings, and updates: `regexes.yaml` of <https://github.com/ua-parser/uap-core>, or a
-/// conversion of it to JSON. What the tables know is never overruled: rules only fill in a browser or a system that is unknown.
+/// The rules are data that the application brings, and updates: `regexes.yaml` of
+/// <https://github.com/ua-parser/uap-core>, or a conversion of it to JSON. The tables are never overruled:
+/// rules only fill in a browser or a system that is unknown.
 ///
 /// # Costs
 ///
-/// Reading the whole file takes part of a second and some 100 MB at its peak: do it once, before the server listens. Clients that the tables know cost what they
-/// did; others several microseconds more. The regular expressions run in time in proportion to their input.
+/// Reading the whole file takes part of a second and some 100 MB at its peak: do it once, before the server listens.
+/// Clients that the tables know cost what they did; others several microseconds more. The regular expressions run in
+/// time linear in their input.
 ///
 /// # Examples
 ///
@@ -42,7 +46,7 @@ impl UaParser {
     ///
     /// # Errors
     ///
-    /// [`InvalidRules`] when they are no such rules, or an expression among them is none.
+    /// [`InvalidRules`] when they are not such rules, or contain an invalid expression.
     pub fn from_rules<'de, D>(rules: D) -> Result<Self, InvalidRules>
     where
         D: Deserializer<'de, Error: Error + Send + Sync + 'static>,
@@ -92,7 +96,7 @@ impl fmt::Debug for UaParser {
     }
 }
 
-/// Rules that are none.
+/// Rules that are invalid.
 #[derive(Debug)]
 pub struct InvalidRules(Box<dyn Error + Send + Sync>);
 

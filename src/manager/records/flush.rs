@@ -65,14 +65,20 @@ impl Records {
         if !admission.limits.iter().any(|limit| limit.over == OverLimit::RevokeLeastRecent) {
             return;
         }
+        self.write_activity_of_user(user).await;
+    }
+
+    /// Writes what activity of a user waits on this node. Returns whether there was any.
+    pub(in crate::manager) async fn write_activity_of_user(&self, user: &UserId) -> bool {
         let touches = self.activity.take_of(user);
         if touches.is_empty() {
-            return;
+            return false;
         }
-        // A failure is on the log. The sign-in goes on with what is on record.
+        // A failure is on the log. Whoever asks goes on with what is on record.
         if self.ask(Operation::Touch, |store| store.touch(&touches)).await.is_err() {
             self.activity.put_back(touches);
         }
+        true
     }
 
     /// Writes the activity of one session: what waits must not make it look idle to the store.

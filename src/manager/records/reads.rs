@@ -73,6 +73,10 @@ impl Records {
         self.within_deadline(operation, call(&*self.store)).await
     }
 
+    pub(in crate::manager) fn store_name(&self) -> &'static str {
+        self.store.name()
+    }
+
     /// Asks the store where it is, and whether anybody on the way can read along. One that cannot tell has nothing to tell.
     pub(in crate::manager) async fn plain_text_peer(&self) -> Option<String> {
         let asked = time::timeout(self.settings.store_deadline, self.store.plain_text_peer()).await;

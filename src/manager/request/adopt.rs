@@ -15,12 +15,13 @@ use crate::{
         Inner, SessionManager,
         records::{Records, change::detached},
         request::pending::Pending,
+        settings::Adoption,
     },
     metrics::Operation,
     policy::{Admission, Denied, NotAdopted, TokenCutoff},
     session::{Salt, Session},
     store::Admitted,
-    token::VerifiedToken,
+    token::{Circumstances, KeyRing, TokenRejection, VerifiedToken},
 };
 
 impl SessionManager {
@@ -31,6 +32,19 @@ impl SessionManager {
 }
 
 impl Inner {
+    /// What an old token says that is not like ours.
+    pub(super) fn verify_foreign(&self, token: &[u8], now: Timestamp) -> Option<Result<VerifiedToken, TokenRejection>> {
+        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        Some(adoption.tokens.as_ref()?.verify(token, &circumstances(adoption, token, now, ours)))
+    }
+
+    /// The same, or what an old token says that has run out and is acceptable otherwise.
+    pub(super) fn verify_foreign_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
+        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        let circumstances = circumstances(adoption, token, now, ours);
+        adoption.tokens.as_ref()?.verify_but_for_expiry(token, &circumstances).ok()
+    }
+
     /// Puts a token without a session on record, if it is one and is admitted. Returns whether there is a record to read now.
     pub(super) async fn adopt(self: &Arc<Self>, verified: &VerifiedToken, pending: &Pending) -> Result<bool, Denied> {
         let now = self.records.clock.now();
@@ -51,7 +65,7 @@ impl Inner {
             match admitted {
                 Admitted::Inserted(_) => inner.records.tell(&SessionEvent::Adopted { session: Arc::clone(&session) }),
                 Admitted::NotAdopted(NotAdopted::NotBegun) => logging::adoption_not_begun(),
-                Admitted::NotAdopted(_) | Admitted::Refused(_) => {}
+                Admitted::NotAdopted(_) | Admitted::Refused(_) | Admitted::Joined(_) => {}
             }
             Ok(matches!(admitted, Admitted::Inserted(_)))
         };
@@ -61,7 +75,10 @@ impl Inner {
 
 impl Records {
     fn session_of(&self, verified: &VerifiedToken, pending: &Pending, now: Timestamp) -> Session {
-        let mut session = Session::new(verified.user_id.clone(), verified.issued_at, verified.expires_at);
+        // A token that does not say when it was issued is as old as can be; its session begins now.
+        let created_at = Some(verified.issued_at).filter(|at| *at > Timestamp::UNIX_EPOCH).unwrap_or(now);
+        let longest = now.saturating_add(self.settings.policy.absolute_timeout);
+        let mut session = Session::new(verified.user_id.clone(), created_at, verified.expires_at.min(longest));
         session.id = verified.session_id;
         session.last_active_at = now;
         // An old system may issue tokens again and again without asking the user for anything.
@@ -84,6 +101,15 @@ impl Records {
         let cutoff = TokenCutoff::new(at, adoption.until);
         self.ask_twice(Operation::CutOff, |store| store.cut_off(user, &cutoff)).await
     }
+}
+
+fn circumstances<'a>(
+    adoption: &Adoption,
+    token: &[u8],
+    now: Timestamp,
+    ours: Option<&'a KeyRing>,
+) -> Circumstances<'a> {
+    Circumstances { now, session_id: id_of(token), ends_at: adoption.until, ours }
 }
 
 /// The id of the session that a token without one is put on record with.

@@ -21,6 +21,7 @@ use crate::{
             refusals::Refusal,
             weight::weight,
         },
+        settings::Adoption,
         tokens::Verifier,
     },
     metrics::LookedUp,
@@ -59,7 +60,7 @@ impl SessionManager {
     /// What is known was accepted once, byte by byte, so that no other rule has to be applied to `token` first.
     pub(crate) fn known(&self, token: &[u8], source: CredentialSource) -> Option<CurrentSession> {
         let (inner, now) = (&self.inner, self.inner.records.clock.coarse_ticks());
-        match inner.records.cache.get(token, now, inner.tokens.verifier.key_revision()) {
+        match inner.records.cache.get(token, now, inner.key_revision()) {
             Lookup::Hit(entry) => {
                 inner.records.metrics.looked_up(LookedUp::Hit);
                 Some(CurrentSession::new(entry, source, now))
@@ -71,7 +72,7 @@ impl SessionManager {
     /// Looks a token up in the cache, and says what is left to be done. Never waits.
     pub(crate) fn check(&self, token: &[u8], source: CredentialSource) -> Checked {
         let (inner, now) = (&self.inner, self.inner.records.clock.coarse_ticks());
-        let key_revision = inner.tokens.verifier.key_revision();
+        let key_revision = inner.key_revision();
         match inner.records.cache.get(token, now, key_revision) {
             Lookup::Hit(entry) => {
                 inner.records.metrics.looked_up(LookedUp::Hit);
@@ -212,6 +213,18 @@ impl Inner {
     }
 
     fn verify_at(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        match self.verify_ours(token, now) {
+            Err(why) if !matches!(why, TokenRejection::Expired | TokenRejection::IssuedInFuture) => {
+                match self.verify_foreign(token, now) {
+                    Some(verified @ (Ok(_) | Err(TokenRejection::Expired))) => verified,
+                    _ => Err(why),
+                }
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_ours(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {
         match &self.tokens.verifier {
             Verifier::Own(verifier) => match verifier.verify(token, now) {
                 Err(TokenRejection::SessionIdClaim) if self.settings.adoption.is_some() => {
@@ -236,9 +249,15 @@ impl Inner {
         (verified.generation.unwrap_or(0) < below).then_some(Refusal::Superseded { below })
     }
 
+    /// What changes when a key is added or retired.
+    pub(super) fn key_revision(&self) -> u64 {
+        let of_old_tokens = self.settings.adoption.as_ref().map_or(0, Adoption::key_revision);
+        self.tokens.verifier.key_revision().wrapping_add(of_old_tokens << 32)
+    }
+
     /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
     pub(in crate::manager) fn is_current(&self, current: &CurrentSession) -> bool {
-        let key_revision = self.tokens.verifier.key_revision();
+        let key_revision = self.key_revision();
         matches!(
             self.records.cache.get(current.entry().token(), self.records.clock.coarse_ticks(), key_revision),
             Lookup::Hit(_)

@@ -72,12 +72,13 @@ impl Inner {
 
     /// What a token says that is acceptable, or would be had it not run out.
     pub(in crate::manager) fn verified_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
-        match &self.tokens.verifier {
+        let ours = match &self.tokens.verifier {
             Verifier::Own(verifier) => {
                 let unnamed = self.settings.adoption.as_ref().map(|_| adopt::id_of(token));
                 verifier.verify_but_for_expiry(token, now, unnamed).ok()
             }
             Verifier::Application(_) | Verifier::Upstream => None,
-        }
+        };
+        ours.or_else(|| self.verify_foreign_but_for_expiry(token, now))
     }
 }

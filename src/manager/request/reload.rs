@@ -48,7 +48,7 @@ impl Inner {
 
     async fn reload(self: &Arc<Self>, entry: &Entry<Authenticated>) {
         // The keys' revision is the one that the token was verified under, or else the entry is not recent.
-        let key_revision = self.tokens.verifier.key_revision();
+        let key_revision = self.key_revision();
         if !self.records.cache.is_recent(entry, key_revision) {
             return;
         }

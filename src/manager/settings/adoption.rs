@@ -3,22 +3,28 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    clock::Timestamp, error::ConfigError, id::UserId, manager::settings::invalid, policy::Adopting,
-    store::StoreRetention, token::VerifiedToken,
+    clock::Timestamp,
+    error::ConfigError,
+    id::UserId,
+    manager::settings::invalid,
+    policy::Adopting,
+    store::StoreRetention,
+    token::{ForeignTokens, VerifiedToken},
 };
 
 /// Which tokens from before this crate came are admitted, and until when.
 ///
 /// Such a token names no session. Until the window closes, its first use puts a session on record, under an id that follows
 /// from the token: on any node, and however often it is tried, the same one. From then on it is a session like others, which
-/// ends when the token expires, and can be listed and ended before. After the window, tokens that were never used here are
-/// refused.
+/// ends when the token expires, or an absolute timeout after its first use when that is earlier, and can be listed and ended
+/// before. After the window, tokens that were never used here are refused.
 ///
 /// # Security
 ///
 /// - The tokens must be signed with a key of the ring, and have what is required of others: `sub`, `iat`, `exp`, the issuer,
 ///   the audience and the type. Where the same key signs tokens for other ends,
 ///   [`accept_untyped_tokens`](crate::token::TokenOptions::accept_untyped_tokens) makes credentials of those as well.
+///   Tokens that look otherwise, or are signed with other keys, are read as [`tokens`](Self::tokens) says.
 /// - Ending all sessions of a user, or all others, also reaches tokens that have not been used yet: those issued until then,
 ///   by `iat`, in whole seconds. So do a change of credentials and an erasure. What the old system has revoked is not known
 ///   here: [`only_if`](Self::only_if) is asked about each token.
@@ -32,6 +38,7 @@ pub struct Adoption {
     begins: Timestamp,
     pub(in crate::manager) until: Timestamp,
     only_if: Option<OnlyIf>,
+    pub(in crate::manager) tokens: Option<ForeignTokens>,
 }
 
 type OnlyIf = Arc<dyn Fn(&UserId, Timestamp) -> bool + Send + Sync>;
@@ -42,18 +49,39 @@ impl Adoption {
     /// `begins` is the day of the deployment, as a constant: the first token must be adopted within a day of it. The window
     /// must be within the retention of ended sessions, since a session that was ended and deleted could come back otherwise.
     pub fn between(begins: Timestamp, until: Timestamp) -> Self {
-        Self { begins, until, only_if: None }
+        Self { begins, until, only_if: None, tokens: None }
+    }
+
+    /// How old tokens are verified and read that are not like those of this crate. Default: old tokens are, but for the
+    /// session.
+    ///
+    /// A token is first judged as one of this crate's, or by the [verifier](crate::manager::SessionManagerBuilder::verifier) of
+    /// the application, which needs not know the old ones.
+    pub fn tokens(mut self, tokens: ForeignTokens) -> Self {
+        self.tokens = Some(tokens);
+        self
     }
 
     /// Admits only those tokens for whose user and time of issue this returns `true`: not those from before the user's last
-    /// change of password in the old system, for example. It is called on the request's own task, once per token. Default:
-    /// all are admitted.
+    /// change of password in the old system, for example. Tokens without a time of issue count as issued at the epoch. It
+    /// is called on the request's own task, once per token. Default: all are admitted.
     pub fn only_if(mut self, admits: impl Fn(&UserId, Timestamp) -> bool + Send + Sync + 'static) -> Self {
         self.only_if = Some(Arc::new(admits));
         self
     }
 
+    /// Whether old tokens are verified without the keys of the manager.
+    pub(in crate::manager) fn verifies_itself(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Changes with every change of the keys of old tokens.
+    pub(in crate::manager) fn key_revision(&self) -> u64 {
+        self.tokens.as_ref().map_or(0, ForeignTokens::revision)
+    }
+
     pub(in crate::manager) fn check(&self, retention: Duration, store: StoreRetention) -> Result<(), ConfigError> {
+        self.tokens.as_ref().map_or(Ok(()), ForeignTokens::check)?;
         let window = self.until.duration_since(self.begins);
         let rules = [
             (self.until <= self.begins, "the window of adoption closes before it begins"),

@@ -1,6 +1,6 @@
 //! The builder: all settings, with their defaults.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 use crate::{
     client_ip::TrustedProxies,
@@ -30,7 +30,7 @@ use crate::{
 /// | --- | --- |
 /// | [`keys`](Self::keys), [`verifier`](Self::verifier) or [`verified_upstream`](Self::verified_upstream) | none: one is required |
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
-/// | [`transport`](Self::transport) | [`Transport::Bearer`] |
+/// | [`transport`](Self::transport) | [`Transport::Bearer`](crate::credentials::Transport::Bearer) |
 /// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
 /// | [`clear_site_data`](Self::clear_site_data) | off: a sign-out clears our cookies alone |
 /// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
@@ -72,25 +72,29 @@ impl SessionManagerBuilder {
         Self { store, settings: Settings::new() }
     }
 
-    /// The keys that sign and verify tokens. The last call among this, [`verifier`](Self::verifier) and
-    /// [`verified_upstream`](Self::verified_upstream) counts.
-    pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.settings.proof = Some(Proof::Keys(keys));
-        self
+    /// The keys that sign and verify tokens. It excludes [`verifier`](Self::verifier) and
+    /// [`verified_upstream`](Self::verified_upstream).
+    pub fn keys(self, keys: KeyRing) -> Self {
+        self.proven_by(Proof::Keys(keys))
     }
 
     /// A verifier of the application's own. The manager then issues no tokens; sessions are started with
     /// [`StartSession::without_token`](crate::StartSession::without_token), and the application puts the session's id into
     /// its own token.
-    pub fn verifier(mut self, verifier: impl VerifyToken) -> Self {
-        self.settings.proof = Some(Proof::Application(Arc::new(verifier)));
-        self
+    pub fn verifier(self, verifier: impl VerifyToken) -> Self {
+        self.proven_by(Proof::Application(Arc::new(verifier)))
     }
 
     /// An outer layer verifies the token, and leaves a [`VerifiedToken`](crate::token::VerifiedToken) in the request's
     /// extensions. No header is read then, and the manager issues no tokens.
-    pub fn verified_upstream(mut self) -> Self {
-        self.settings.proof = Some(Proof::Upstream);
+    pub fn verified_upstream(self) -> Self {
+        self.proven_by(Proof::Upstream)
+    }
+
+    fn proven_by(mut self, proof: Proof) -> Self {
+        let differs = |earlier: &Proof| mem::discriminant(earlier) != mem::discriminant(&proof);
+        self.settings.proven_differently |= self.settings.proof.as_ref().is_some_and(differs);
+        self.settings.proof = Some(proof);
         self
     }
 
@@ -215,15 +219,16 @@ impl SessionManagerBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, a cookie that
-    /// browsers would refuse, refresh tokens without a secret, times out of bounds, or an idle timeout that could pass
-    /// between two records of activity.
+    /// browsers would refuse, refresh tokens without a secret, times out of bounds, an idle timeout that could pass between two
+    /// records of activity, or a setting that another one takes the effect from.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let Self { store, settings } = self;
         settings.check(&store.facts())?;
         let tokens = Tokens::new(&settings)?;
+        settings.check_contradictions(tokens.device_cookie.as_ref())?;
         let settings = Arc::new(settings);
         let records = Records::new(store, Arc::clone(&settings))?;
-        let (request, upkeep) = (Requests::new(&settings), Upkeep::new());
+        let (request, upkeep) = (Requests::new(&settings), Upkeep::new(&records));
         Ok(SessionManager::from_inner(Arc::new(Inner { settings, records, tokens, request, upkeep })))
     }
 }

@@ -52,15 +52,18 @@ impl SessionManagerBuilder {
         self.limit(SessionLimit::new(sessions, over))
     }
 
-    /// Adds a limit on the active sessions of a user. One on the same kind of device takes the place of an earlier one; of
-    /// limits on different kinds each has to be kept. Default: none.
+    /// Adds a limit on the active sessions of a user. One that counts the same takes the place of an earlier one; of others
+    /// each has to be kept. Default: none.
     pub fn limit(mut self, limit: SessionLimit) -> Self {
-        self.settings.limits.of_everybody.retain(|earlier| earlier.kind != limit.kind);
+        self.settings
+            .limits
+            .of_everybody
+            .retain(|earlier| (earlier.kind, earlier.counted) != (limit.kind, limit.counted));
         self.settings.limits.of_everybody.push(limit);
         self
     }
 
-    /// The limits of each user, instead of those that are the same for all. It is asked at each sign-in, so it must not
+    /// The limits of each user. It excludes those that are the same for all. It is called at each sign-in, so it must not
     /// block. A limit of 0 sessions counts as 1. Default: not set.
     pub fn limits_of(mut self, limits: impl Fn(&UserId) -> Vec<SessionLimit> + Send + Sync + 'static) -> Self {
         self.settings.limits.of_each = Some(OfEach(Arc::new(limits)));
@@ -77,8 +80,9 @@ impl SessionManagerBuilder {
 
     /// What becomes of a user's other sessions on the device of a new one. Default: they stay.
     ///
-    /// It takes a device id in the [`ClientInfo`](crate::ClientInfo). The session that the client itself held ends in either
-    /// case.
+    /// It takes a device id in the [`ClientInfo`](crate::ClientInfo): where tokens travel in cookies, `build()` asks for a
+    /// [device cookie](Self::device_cookie); elsewhere, a sign-in without an id is told once, on the log and by an event. The
+    /// session that the client itself held ends in either case.
     pub fn same_device(mut self, same_device: SameDevice) -> Self {
         self.settings.limits.same_device = same_device;
         self
@@ -95,6 +99,15 @@ impl Limits {
             Some((_, message)) => Err(invalid(message)),
             None => Ok(()),
         }
+    }
+
+    /// Whether there are limits for everybody that those of each user take the place of.
+    pub(in crate::manager) fn are_ignored(&self) -> bool {
+        self.of_each.is_some() && !self.of_everybody.is_empty()
+    }
+
+    pub(in crate::manager) fn same_device(&self) -> SameDevice {
+        self.same_device
     }
 
     /// What a sign-in of this user has to keep to.

@@ -6,11 +6,13 @@
 //! - `travel`: how tokens travel, and how they are renewed; `refresh` is the policy of that.
 //! - `adoption`: which tokens from before this crate came are admitted.
 //! - `clients`: what is kept of clients.
+//! - `contradictions`: settings that contradict each other.
 //! - `hearing`: how other nodes are heard.
 
 mod adoption;
 mod builder;
 mod clients;
+mod contradictions;
 mod hearing;
 mod limits;
 mod refresh;
@@ -48,6 +50,8 @@ use crate::{
 /// What has no default of its own, and follows from other settings, is asked for by the method of its name.
 pub(crate) struct Settings {
     pub(super) proof: Option<Proof>,
+    /// Whether two different ways were chosen.
+    proven_differently: bool,
     pub(super) token_options: TokenOptions,
     pub(super) transport: Transport,
     pub(super) origins: Origins,
@@ -86,9 +90,12 @@ pub(super) enum Proof {
 }
 
 /// Where unsafe requests with a cookie may come from.
-pub(super) enum Origins {
-    Own { and: Vec<String> },
-    Unchecked,
+#[derive(Default)]
+pub(super) struct Origins {
+    /// Besides the application's own.
+    pub(super) trusted: Vec<String>,
+    /// Whether the application checks them itself.
+    pub(super) are_unchecked: bool,
 }
 
 /// How other nodes are heard, as it was asked for.
@@ -106,9 +113,10 @@ impl Settings {
     fn new() -> Self {
         Self {
             proof: None,
+            proven_differently: false,
             token_options: TokenOptions::new(),
             transport: Transport::Bearer,
-            origins: Origins::Own { and: Vec::new() },
+            origins: Origins::default(),
             site_data: SiteData::Kept,
             refresh: None,
             adoption: None,

@@ -45,6 +45,10 @@ impl Settings {
             (absolute_timeout.is_zero(), "the absolute timeout is zero"),
             (absolute_timeout > SessionPolicy::LONGEST, "the absolute timeout is longer than 400 days"),
             (idle_timeout.is_zero(), "the idle timeout is zero"),
+            (
+                self.policy.idle_is_chosen && self.policy.idle_timeout > absolute_timeout,
+                "the idle timeout is longer than the absolute timeout",
+            ),
             (cache_ttl > 60 * second, "the cache's time to live is longer than 60 s"),
             (self.cache_capacity == 0, "the cache's capacity is zero"),
             (activity_interval.is_zero(), "the activity interval is zero"),

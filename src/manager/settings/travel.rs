@@ -2,7 +2,7 @@
 
 use crate::{
     credentials::{SiteData, Transport},
-    manager::settings::{Adoption, Origins, RefreshPolicy, SessionManagerBuilder},
+    manager::settings::{Adoption, RefreshPolicy, SessionManagerBuilder},
 };
 
 /// # How tokens travel, and how they are renewed
@@ -16,7 +16,7 @@ impl SessionManagerBuilder {
     /// Origins besides the application's own whose pages may cause unsafe requests with our cookie, each as browsers write
     /// it: `https://app.example.com`. Default: none.
     pub fn trusted_origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.settings.origins = Origins::Own { and: origins.into_iter().map(Into::into).collect() };
+        self.settings.origins.trusted = origins.into_iter().map(Into::into).collect();
         self
     }
 
@@ -35,7 +35,7 @@ impl SessionManagerBuilder {
     /// Any page on the web can then make a signed-in visitor's browser send requests in the visitor's name, where `SameSite`
     /// does not prevent it.
     pub fn insecure_without_csrf_check(mut self) -> Self {
-        self.settings.origins = Origins::Unchecked;
+        self.settings.origins.are_unchecked = true;
         self
     }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Weak,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,8 @@ pub(super) struct Setup {
     told: AtomicU32,
     /// When the first layer in shadow mode was made, in ticks; 0 when there is none.
     shadow_since: AtomicU64,
+    /// Whether it was told that a request has no address of its peer.
+    peer_is_missed: AtomicBool,
 }
 
 impl SessionManager {
@@ -37,6 +39,13 @@ impl SessionManager {
         let (since, now) = (&self.inner.upkeep.setup.shadow_since, self.inner.records.clock.ticks().max(1));
         // Another layer may have been the first.
         let _ = since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Notes that a request does not have the address of its peer.
+    pub(crate) fn note_missing_peer(&self) {
+        if !self.inner.upkeep.setup.peer_is_missed.swap(true, Ordering::Relaxed) {
+            logging::no_peer_address();
+        }
     }
 
     /// Notes for which host a request is.

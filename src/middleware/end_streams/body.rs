@@ -1,3 +1,5 @@
+//! The response body that ends with its session.
+
 use std::{
     fmt,
     pin::Pin,
@@ -66,7 +68,7 @@ impl<B> EndStreamsBody<B> {
         Self { inner: Some(inner), refusal: None, watch: Some(Watch { ended, farewell }) }
     }
 
-    /// A body that ends by itself alone.
+    /// A body that only ends by itself.
     pub(crate) fn unwatched(inner: B) -> Self {
         Self { inner: Some(inner), refusal: None, watch: None }
     }

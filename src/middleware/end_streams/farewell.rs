@@ -1,3 +1,5 @@
+//! The last message of a stream, by its content type.
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -21,7 +23,7 @@ pub(super) struct Farewell {
 }
 
 enum Form {
-    /// An error: whatever has arrived must not be taken for the whole.
+    /// An error: the part that has arrived must not be taken for the whole.
     Cut,
     /// Nothing: a stream of events has no length, and ends at any time.
     End,

@@ -1,9 +1,10 @@
 //! Ending the streams of sessions that have ended.
 //!
 //! 1. Only bodies that may go on are watched: those of requests with a session, whose length is not known beforehand.
-//! 2. The wait begins when the body first has to wait itself, or has come to its second frame. A body that is complete at
-//!    once, as that of a unary call, costs nothing, and may be the answer to the very request that ended the session.
-//! 3. Once the session has ended, the frame that is on its way is the last one of the inner body, which is dropped.
+//! 2. Watching begins when the body is first pending, or has come to its second frame. A body that is complete at once,
+//!    as that of a unary call, costs nothing, and may be the response to the very request that ended the session.
+//! 3. Once the session has ended, the frame that is on its way is the last one of the inner body, which is then
+//!    dropped.
 //! 4. The last word is a server-sent event, the trailers of gRPC, or an error, by the response's content type.
 //! 5. A stream that a page of another origin has fetched by our cookie is not opened.
 
@@ -38,28 +39,32 @@ use crate::{
     policy::{CsrfDenied, Denied},
 };
 
-/// Ends streaming response bodies when the session of their request ends: server-sent events, gRPC streams, downloads of
-/// unknown length.
+/// Ends streaming response bodies when the session of their request ends: server-sent events, gRPC streams, downloads
+/// of unknown length.
 ///
-/// It belongs behind a [`SessionLayer`](crate::SessionLayer). It changes the type of the response body, and nothing about
-/// responses whose length is known. What is sent before a stream ends:
+/// It belongs inside a [`SessionLayer`](crate::SessionLayer). It changes the type of the response body, and leaves
+/// responses of known length unchanged. What is sent before a stream ends:
 ///
 /// | `Content-Type` | the last that is sent |
 /// | --- | --- |
-/// | `text/event-stream` | `event: session-ended` with the reason as its data, unless [`last_event`](Self::last_event) says otherwise |
+/// | `text/event-stream` | `event: session-ended` with the reason as its data; see [`last_event`](Self::last_event) |
 /// | `application/grpc` | the trailers `grpc-status: 16`, `grpc-message` and `session-end-reason` |
 /// | `application/grpc-web` | the same in a message, as that protocol has it |
 /// | `application/connect+…` | the message that ends a stream of Connect's own protocol, with the error |
-/// | any other, such as a download | nothing, and the body ends by an *error*: the server resets the connection, or the stream of HTTP/2, so that no client takes what it has for the whole |
+/// | any other, such as a download | nothing, and the body ends by an *error* |
 ///
-/// An event stream ends properly also where no last event can be sent: in the midst of an event, or compressed.
+/// After an error the server resets the connection, or the stream of HTTP/2, so that no client takes what it has for
+/// the whole.
 ///
-/// Clients are told the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session
-/// ends for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or expires.
-/// A client that does not read what it was sent is told when it does.
+/// An event stream also ends properly where no last event can be sent: in the middle of an event, or when it is
+/// compressed.
 ///
-/// A stream is not opened for a page of another origin that has fetched it by our cookie: the answer is 403, whatever the
-/// handler has answered. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
+/// Clients learn the reason unless the manager [conceals endings](crate::manager::Endings::Concealed). The session ends
+/// for the stream as it does for [`CurrentSession::ended`]: once it is revoked here or on another node, or expires. A
+/// client that is slow to read receives it when it reads.
+///
+/// A stream is not opened for a page of another origin that has fetched it by our cookie: the response is 403, instead
+/// of that of the handler. The [rules](crate::credentials#requests-that-other-sites-cause) are in `credentials`.
 ///
 /// # Defaults
 ///
@@ -79,19 +84,20 @@ use crate::{
 /// # }
 /// ```
 ///
-/// Layers that compress responses belong outside of this one: nothing can be added to a body that is compressed already,
-/// so that it ends without a last event.
+/// Layers that compress responses belong outside of this one: nothing can be added to a compressed body, so it would
+/// end without a last event.
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct EndStreamsLayer {
     last_event: LastEvent,
 }
 
-/// What a stream of server-sent events is told when its session has ended.
+/// What a stream of server-sent events receives when its session has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LastEvent {
-    /// An event of the type `session-ended`, with the reason as its data. Clients that do not listen for it never notice.
+    /// An event of the type `session-ended`, with the reason as its data. Clients that do not listen for it do not
+    /// notice it.
     #[default]
     SessionEnded,
     /// Nothing.
@@ -99,12 +105,12 @@ pub enum LastEvent {
 }
 
 impl EndStreamsLayer {
-    /// A layer that ends streams, and says why.
+    /// A layer that ends streams and says why.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What a stream of server-sent events is told at its end. Default: [`LastEvent::SessionEnded`].
+    /// What a stream of server-sent events receives at its end. Default: [`LastEvent::SessionEnded`].
     pub fn last_event(mut self, last_event: LastEvent) -> Self {
         self.last_event = last_event;
         self
@@ -119,7 +125,7 @@ impl<S> Layer<S> for EndStreamsLayer {
     }
 }
 
-/// The service that [`EndStreamsLayer`] makes.
+/// The service of [`EndStreamsLayer`].
 #[derive(Clone, Debug)]
 pub struct EndStreamsService<S> {
     inner: S,
@@ -146,7 +152,7 @@ where
     }
 }
 
-/// What is wrong with a request that is answered by a stream.
+/// What is wrong with a request for a stream.
 fn forged(current: &CurrentSession, headers: &HeaderMap) -> Option<CsrfDenied> {
     if current.credential_source() != CredentialSource::Cookie {
         return None;

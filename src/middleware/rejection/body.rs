@@ -1,3 +1,5 @@
+//! Response bodies that hold a text, for the types that are known.
+
 use std::any::Any;
 
 use bytes::Bytes;
@@ -5,10 +7,10 @@ use http_body_util::Full;
 
 use crate::middleware::EndStreamsBody;
 
-/// A body of type `B` that holds `bytes`, where `B` is one that can be told to.
+/// A body of type `B` that holds `bytes`, where `B` is a type that can.
 ///
-/// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them; so
-/// the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
+/// The response's body type is the inner service's, and no trait of the field makes a body from bytes for all of them;
+/// so the known ones are recognised by type, as `axum` and `tonic` do when they avoid boxing a body twice.
 pub(super) fn body_with<B: Default + 'static>(bytes: Bytes) -> B {
     let mut body = B::default();
     let slot: &mut dyn Any = &mut body;

@@ -1,4 +1,4 @@
-//! Answers to clients of Connect's own protocol, which read a body of its form and no other.
+//! Responses to clients of Connect's own protocol, which only read bodies of its form.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri, header};

@@ -1,8 +1,10 @@
+//! Rejections of gRPC requests.
+
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::{error::ErrorKind, middleware::rejection::details, policy::Denied, session::EndReason};
 
-/// An answer made of trailers alone: status 200, and `grpc-status` among the headers.
+/// A response of only trailers: status 200, and `grpc-status` among the headers.
 pub(super) fn response<B: Default>(denied: &Denied) -> Response<B> {
     let mut response = Response::new(B::default());
     *response.headers_mut() = trailers(denied);
@@ -29,17 +31,18 @@ pub(in crate::middleware) fn trailers(denied: &Denied) -> HeaderMap {
 }
 
 impl Denied {
-    /// What a gRPC call that has no session for this reason ends with: `grpc-status`, `grpc-message`, and a
+    /// Returns the trailers of a gRPC call that has no session for this reason: `grpc-status`, `grpc-message`, and a
     /// `google.rpc.ErrorInfo` in `grpc-status-details-bin`.
     ///
-    /// `tonic::Status::from_header_map` makes a status of it, for methods that need a session beside others that do not.
+    /// `tonic::Status::from_header_map` makes a status of it, for methods that need a session beside others that do
+    /// not.
     pub fn grpc_trailers(&self) -> HeaderMap {
         trailers(self)
     }
 }
 
 impl ErrorKind {
-    /// The gRPC status code for an answer to such an error, for sign-ins over gRPC: `tonic::Code::from_i32` takes it.
+    /// Returns the gRPC status code for such an error, for sign-ins over gRPC: `tonic::Code::from_i32` takes it.
     ///
     /// 8 (`RESOURCE_EXHAUSTED`) for too many sessions, 14 (`UNAVAILABLE`) for a store that did not answer, 16
     /// (`UNAUTHENTICATED`) for what was denied, 13 (`INTERNAL`) for the rest.

@@ -1,3 +1,5 @@
+//! Problem details: one for each reason to reject a request.
+
 use std::borrow::Cow;
 
 use http::{HeaderValue, Response, StatusCode, header};
@@ -21,10 +23,10 @@ pub(crate) struct Problem {
     /// Why the session ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    /// How long ago the user may have authenticated at most, in seconds.
+    /// The longest time since the user's authentication, in seconds.
     #[serde(rename = "maxAge", skip_serializing_if = "Option::is_none")]
     max_age: Option<u64>,
-    /// The assurance level that is asked for.
+    /// The required assurance level.
     #[serde(rename = "acrValues", skip_serializing_if = "Option::is_none")]
     acr_values: Option<&'static str>,
     #[serde(skip)]
@@ -106,7 +108,7 @@ impl From<&Denied> for Problem {
     }
 }
 
-/// The developer has forgotten the layer.
+/// The layer is missing.
 pub(crate) fn missing_layer() -> Problem {
     let error = "SessionLayer is missing: add `.layer(SessionLayer::new(&sessions))` around this service";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "session_layer_missing", error)
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_code_and_a_text() {
-        for reason in EndReason::ALL {
+        for &reason in EndReason::ALL {
             let ending = Ending::new(reason, Actor::System, Timestamp::UNIX_EPOCH);
             let body = answer(&Denied::Ended(ending)).into_body();
             assert!(body.contains(&format!("\"reason\":\"{reason}\"")), "{body}");

@@ -1,3 +1,5 @@
+//! A request body that can be taken back when nobody has read it.
+
 use std::{
     fmt,
     pin::Pin,
@@ -7,8 +9,8 @@ use std::{
 
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of requests behind a [`DrainRequestLayer`](crate::middleware::DrainRequestLayer). It is the server's, and goes back to
-/// the layer when it is dropped before its end.
+/// The body of requests behind a [`DrainRequestLayer`](crate::middleware::DrainRequestLayer). It is the server's, and
+/// goes back to the layer when it is dropped before its end.
 pub struct LentBody<B: Body> {
     // `None` at its end.
     body: Option<B>,

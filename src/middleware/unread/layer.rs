@@ -1,3 +1,5 @@
+//! A layer that reads the rest of request bodies.
+
 use std::{
     fmt,
     pin::Pin,
@@ -12,16 +14,17 @@ use tower_service::Service;
 
 use super::{LentBody, Loan, Reading, is_worth_reading, read};
 
-/// Reads what is left of a request's body before the request is answered, so that the answer arrives.
+/// Reads the rest of a request's body before the response is sent, so that the response arrives.
 ///
-/// A server of HTTP/1 that answers before it has read the whole request closes the connection. A client or proxy that is still
-/// sending then finds it reset, and reports a 502 or a broken pipe in place of the refusal. [`SessionLayer`](crate::SessionLayer)
-/// takes care of that by itself for requests without a session whose body is Axum's. This layer, outermost, does so for every
-/// request and every body: for Tonic servers that speak gRPC-Web, and for what handlers and other layers refuse.
+/// A server of HTTP/1 that responds before it has read the whole request closes the connection. A client or proxy that
+/// is still sending then finds it reset, and reports a 502 or a broken pipe instead of the response.
+/// [`SessionLayer`](crate::SessionLayer) takes care of that by itself for requests without a session whose body is
+/// Axum's. This layer, outermost, does so for every request and every body: for Tonic servers that speak gRPC-Web, and
+/// for what handlers and other layers refuse.
 ///
-/// At most 16 MiB are read, for at most 30 s, and only of bodies that the inner service has dropped before their end. Requests of
-/// HTTP/2, those with `Expect`, and bodies whose length is known to be greater are left alone. It changes the type of the request's
-/// body.
+/// At most 16 MiB are read, for at most 30 s, and only of bodies that the inner service has dropped before their end.
+/// Requests of HTTP/2, those with `Expect`, and bodies whose length is known to be greater are not read. It changes the
+/// type of the request's body.
 ///
 /// # Examples
 ///
@@ -40,7 +43,7 @@ use super::{LentBody, Loan, Reading, is_worth_reading, read};
 pub struct DrainRequestLayer;
 
 impl DrainRequestLayer {
-    /// A layer that reads what is left of requests.
+    /// A layer that reads the rest of requests.
     pub fn new() -> Self {
         Self
     }
@@ -54,7 +57,7 @@ impl<S> Layer<S> for DrainRequestLayer {
     }
 }
 
-/// The service that [`DrainRequestLayer`] makes.
+/// The service of [`DrainRequestLayer`].
 #[derive(Clone, Debug)]
 pub struct DrainRequestService<S> {
     inner: S,

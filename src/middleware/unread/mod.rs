@@ -1,12 +1,12 @@
-//! Bodies of requests that are answered without having been read.
+//! Bodies of requests that are responded to without having been read.
 //!
-//! A server of HTTP/1 that answers in the midst of a request has to close the connection, and a client or proxy that is still sending
-//! finds it reset before it has seen the answer. So what is left of the body is read first, and dropped:
+//! A server of HTTP/1 that responds in the middle of a request has to close the connection, and a client or proxy that
+//! is still sending finds it reset before it has seen the response. So the rest of the body is read first, and dropped:
 //!
-//! 1. Only of HTTP/1. In HTTP/2 an answer reaches a client that is still sending.
-//! 2. Not of a request with `Expect`: its client waits for our word, and is told the answer.
+//! 1. Only over HTTP/1. In HTTP/2 a response reaches a client that is still sending.
+//! 2. Not of a request with `Expect`: its client waits for the response before it sends the body.
 //! 3. At most 16 MiB, and not for longer than 30 s. A body whose length is known to be greater is not read at all.
-//! 4. Only once the inner service has let go of the body, so that one that is still being streamed is left alone.
+//! 4. Only once the inner service has let go of the body, so that one that is still being streamed is not touched.
 
 mod body;
 mod layer;
@@ -48,7 +48,7 @@ where
         }
     };
     Box::pin(async move {
-        // Late is as good as never: the answer is sent in either case.
+        // Time out or not, the response is sent.
         let _ = tokio::time::timeout(LONGEST, reading).await;
     })
 }
@@ -63,8 +63,8 @@ pub(super) fn is_worth_reading(version: Version, headers: &HeaderMap, body: &imp
 
 /// Lends the body of a request, if it is one of Axum's.
 ///
-/// The type of the body is the application's, and there are services whose requests have none. So the known one is recognised by
-/// its type; for others there is [`DrainRequestLayer`].
+/// The type of the body is the application's, and there are services whose requests have none. So the known one is
+/// recognised by its type; for others there is [`DrainRequestLayer`].
 #[cfg(feature = "axum")]
 pub(super) fn lend<B: 'static>(request: &mut Request<B>) -> Option<Loan<axum_core::body::Body>> {
     let body = axum_body(request)?;

@@ -1,3 +1,5 @@
+//! Ending the sessions of all users that match some conditions.
+
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
@@ -57,7 +59,7 @@ impl IncidentBody {
             filter = filter.browser(name);
         }
         if let Some(name) = &self.device_kind {
-            filter = filter.device_kind(DeviceKind::ALL.into_iter().find(|kind| kind.as_str() == name)?);
+            filter = filter.device_kind(DeviceKind::ALL.iter().copied().find(|kind| kind.as_str() == name)?);
         }
         if let Some(name) = &self.method {
             filter = filter.method(name);

@@ -19,20 +19,20 @@ use crate::{
 ///
 /// | route | answer |
 /// | --- | --- |
-/// | `GET /users/{user}/sessions` | 200, an array of sessions, newest activity first; `?limit=`, `?cursor=`, `?state=` as in `GET /sessions` |
+/// | `GET /users/{user}/sessions` | 200, an array of sessions, newest activity first; queries as in `GET /sessions` |
 /// | `DELETE /users/{user}/sessions` | 200 `{"revoked": n}`; all of the user's sessions |
 /// | `DELETE /users/{user}/sessions/{id}` | 204, also when it had ended; 404 when the user has none under this id |
-/// | `POST /sessions/revoke` | 200 `{"dryRun", "lookedAt", "matched", "revoked", "next"}`; ends the sessions of all users that match |
+/// | `POST /sessions/revoke` | 200 `{"dryRun", "lookedAt", "matched", "revoked", "next"}`; ends what matches |
 ///
-/// `POST /sessions/revoke` takes a JSON object with at least one of `startedBefore` (a time), `addresses` (an address or a
-/// range), `browser`, `deviceKind` and `method`; all that are there have to hold. It only counts, unless `"dryRun": false`
-/// is sent. One request looks at about 10,000 sessions; `next` is to be sent as `cursor` for the rest.
+/// `POST /sessions/revoke` ends the sessions of all users that match. It takes a JSON object with at least one of
+/// `startedBefore` (a time), `addresses` (an address or a range), `browser`, `deviceKind` and `method`; all of those
+/// present must hold. It only counts, unless `"dryRun": false` is sent. One request looks at about 10,000 sessions;
+/// send `next` as `cursor` for the rest.
 ///
 /// # Security
 ///
-/// The routes check nothing themselves. The guard in front puts an [`AdminName`] into the extensions of each request that
-/// it lets through; a request without one is answered with 500 and reaches nothing, so that routes whose guard was
-/// forgotten are closed.
+/// The routes check nothing themselves. The guard in front puts an [`AdminName`] into the extensions of each request
+/// that it lets through; a request without one gets a 500 and reaches nothing, so routes without a guard are closed.
 ///
 /// # Examples
 ///
@@ -78,13 +78,13 @@ impl AdminRoutes {
     }
 }
 
-/// The administrator who asks: put into a request's extensions by the guard in front of [`AdminRoutes`]. Sessions that they
-/// end keep the name with their ending: without control and invisible characters, and at most 128 bytes of it.
+/// The administrator who sends the request: put into its extensions by the guard in front of [`AdminRoutes`]. Sessions
+/// that they end keep at most 128 bytes of the name with their ending, without control and invisible characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminName(Box<str>);
 
 impl AdminName {
-    /// An administrator, by whatever name the application knows them.
+    /// An administrator, by the application's name for them.
     pub fn new(name: impl Into<Box<str>>) -> Self {
         Self(crate::text::clean(name.into().as_bytes(), 128))
     }
@@ -108,7 +108,7 @@ impl<S: Sync> FromRequestParts<S> for AdminName {
     }
 }
 
-/// Lets nothing through that no guard has let through.
+/// Rejects requests that no guard has passed.
 async fn guarded(request: Request, next: Next) -> Response {
     match request.extensions().get::<AdminName>() {
         Some(_) => next.run(request).await,

@@ -1,3 +1,5 @@
+//! Listing and ending the sessions of one user, for administrators.
+
 use axum::{
     extract::{
         Path, Query, State,

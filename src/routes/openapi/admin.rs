@@ -60,7 +60,7 @@ fn revoke_matching() -> Operation {
         .build()
 }
 
-/// The guard in front is the application's: it may answer whatever it likes.
+/// The guard in front is the application's: it chooses its own responses.
 fn of_administrator(id: &str, summary: &str, description: &str) -> OperationBuilder {
     operation(id, ADMINISTRATION, summary, description)
         .security(SecurityRequirement::new(ADMIN, [""; 0]))

@@ -1,4 +1,4 @@
-//! What operations are asked with, and what they answer.
+//! The requests and responses of operations.
 
 use utoipa::openapi::{
     Content, Header, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
@@ -8,7 +8,7 @@ use utoipa::openapi::{
 
 use super::shapes;
 
-/// An operation with the answers that all of them may give.
+/// An operation with the responses that all of them share.
 pub(super) fn operation(id: &str, tag: &str, summary: &str, description: &str) -> OperationBuilder {
     OperationBuilder::new()
         .operation_id(Some(id))

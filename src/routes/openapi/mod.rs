@@ -1,7 +1,7 @@
 //! The endpoints as an OpenAPI document.
 //!
-//! It says what the server does, no less and no more: tests compare it with the router and with answers, `schemathesis`
-//! asks what nobody has thought of, and generated clients walk through a sign-in and a sign-out.
+//! It says exactly what the server does: tests compare it with the router and with responses, `schemathesis` sends
+//! unusual requests, and generated clients walk through a sign-in and a sign-out.
 
 mod admin;
 mod answers;
@@ -21,9 +21,9 @@ use crate::routes::{AdminRoutes, SessionRoutes};
 impl SessionRoutes {
     /// The document of the endpoints under `prefix`, which is where the router is nested: `/api`, or nothing.
     ///
-    /// It describes each transport: a request is secured by the scheme `sessionToken` or `sessionCookie`, and what is only in
-    /// bodies where tokens travel in bodies is optional. The cookie has its default name. The names of schemas begin with
-    /// `DeviceSession`, so that an application can merge the document into its own.
+    /// It describes each transport: a request is secured by the scheme `sessionToken` or `sessionCookie`, and what is
+    /// only in bodies where tokens travel in bodies is optional. The cookie has its default name. The names of schemas
+    /// begin with `DeviceSession`, so that an application can merge the document into its own.
     ///
     /// Applications on another version of `utoipa` take [`openapi_json`](Self::openapi_json).
     ///
@@ -75,8 +75,8 @@ impl SessionRoutes {
 impl AdminRoutes {
     /// The document of the endpoints under `prefix`, which is where the router is nested: `/admin`, or nothing.
     ///
-    /// Requests are secured by the scheme `sessionAdmin`, a bearer token: it stands for the guard in front, which is the
-    /// application's own. One that works otherwise puts its own scheme under that name before it merges the document.
+    /// Requests are secured by the scheme `sessionAdmin`, a bearer token: it stands for the guard in front, which is
+    /// the application's own. If it works differently, put its own scheme under that name before merging the document.
     ///
     /// # Examples
     ///

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::support::{
-    HOUR, MINUTE, NOW, Store, Verdict, Violation, ago, ensure, ensure_eq, ensure_unchanged, ids_in, insert, insert_all,
-    plain, race, reread, revoked, session, session_of, sorted, user_agent,
+    HOUR, MINUTE, NOW, SECOND, Store, Verdict, Violation, ago, ensure, ensure_eq, ensure_unchanged, ids_in, insert,
+    insert_all, plain, race, reread, revoked, session, session_of, sorted, user_agent,
 };
 use crate::{
     device::{Device, DeviceKind},
@@ -241,7 +241,7 @@ pub(super) async fn racing_sign_ins_never_pass_a_limit(store: Store) -> Verdict 
                     told_to_go.extend(evictions.iter().map(|eviction| eviction.id));
                 }
                 Admitted::Refused(full) => ensure_eq!(full.active, 5, "how many were counted under {over:?}"),
-                Admitted::NotAdopted(why) => ensure!(false, "a sign-in was answered by {why:?}"),
+                other => ensure!(false, "a sign-in was answered by {other:?}"),
             }
         }
         let mut distinct = sorted(told_to_go.clone());
@@ -261,6 +261,59 @@ pub(super) async fn racing_sign_ins_on_one_device_leave_one(store: Store) -> Ver
     let staying = ids_in(&store, &UserId::from(1), SessionState::Active).await?;
     ensure!(staying.len() == 1, "{} sessions stay on the device", staying.len());
     insert(&store, &session(2)).await
+}
+
+pub(super) async fn a_sign_in_joins_the_one_of_a_moment_ago(store: Store) -> Verdict {
+    let device_id = Some(DeviceId::new());
+    let within = Admission::JOINED_WITHIN;
+    let since = |user: u32, device_id, age: Duration| Session { device_id, ..session_of(UserId::from(user), age) };
+    let (lately, before) = (since(1, device_id, SECOND), since(1, device_id, within - Duration::from_micros(1)));
+    let (elsewhere, theirs) = (since(1, Some(DeviceId::new()), SECOND), since(2, device_id, SECOND));
+    let (nowhere, newcomer) = (since(1, None, SECOND), since(1, device_id, Duration::ZERO));
+    let others = [&before, &elsewhere, &theirs, &nowhere];
+    insert_all(&store, others.into_iter().chain([&lately])).await?;
+
+    // It takes no room: a limit that is reached refuses it no more than it makes others give way.
+    let joining = |limits| Admission { same_device: SameDevice::Join, limits, ..plain() };
+    for over in [OverLimit::RejectNew, OverLimit::RevokeOldest] {
+        let admission = joining(vec![SessionLimit::new(1, over)]);
+        ensure_eq!(store.insert(&newcomer, &admission).await?, Admitted::Joined(lately.id), "the answer");
+        ensure_eq!(store.find(&newcomer.key()).await?, None, "the record of the sign-in that joined");
+        for other in others.into_iter().chain([&lately]) {
+            ensure_unchanged(&store, other).await?;
+        }
+    }
+    store.end(&lately.key(), &revoked(), Duration::ZERO).await?;
+    ensure_eq!(store.insert(&newcomer, &joining(Vec::new())).await?, Admitted::Joined(before.id), "the next answer");
+
+    // What the client held makes room, and so does what was longer ago; the time counts from the last authentication.
+    let superseding = Admission { supersedes: Some(before.id), ..joining(Vec::new()) };
+    let replaced = |id| Admitted::Inserted(vec![Eviction { id, reason: EndReason::Replaced }]);
+    ensure_eq!(store.insert(&newcomer, &superseding).await?, replaced(before.id), "the answer to superseding it");
+    let (user, long_ago) = (UserId::from(3), since(3, device_id, within));
+    let confirmed = Session { authenticated_at: NOW, ..since(3, device_id, HOUR) };
+    let newcomer = Session { device_id, ..session_of(user, Duration::ZERO) };
+    insert_all(&store, [&long_ago, &confirmed]).await?;
+    let admission = joining(Vec::new());
+    ensure_eq!(store.insert(&newcomer, &admission).await?, Admitted::Joined(confirmed.id), "one just confirmed");
+    store.end(&confirmed.key(), &revoked(), Duration::ZERO).await?;
+    ensure_eq!(store.insert(&newcomer, &admission).await?, replaced(long_ago.id), "the answer to one too late");
+    ensure_unchanged(&store, &newcomer).await
+}
+
+pub(super) async fn racing_sign_ins_on_one_device_join_one(store: Store) -> Verdict {
+    let device_id = Some(DeviceId::new());
+    let racers: Vec<Session> =
+        (0..20).map(|_| Session { device_id, ..session_of(UserId::from(1), Duration::ZERO) }).collect();
+    let admission = Admission { same_device: SameDevice::Join, ..plain() };
+    let answers = sign_in_together(&store, &racers, &admission).await?;
+    let staying = ids_in(&store, &UserId::from(1), SessionState::Active).await?;
+    ensure!(staying.len() == 1, "{} sessions are on the device", staying.len());
+    for (id, answer) in answers {
+        let expected = if id == staying[0] { Admitted::Inserted(Vec::new()) } else { Admitted::Joined(staying[0]) };
+        ensure_eq!(answer, expected, "the answer to {id}");
+    }
+    Ok(())
 }
 
 async fn sign_in_together(

@@ -1,5 +1,5 @@
-//! Adoption: which tokens from before this crate came are put on record. A store that keeps no cutoffs says so, and is not
-//! held to this.
+//! Adoption: which tokens from before this crate came are put on record. A store that keeps no cutoffs says so, and is
+//! not held to this.
 
 use std::time::Duration;
 

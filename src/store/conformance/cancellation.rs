@@ -82,7 +82,7 @@ pub(super) async fn a_dropped_insert_is_all_or_nothing(store: Store) -> Verdict 
         let admission = Admission { supersedes: Some(held.id), ..plain() };
         drop_after(polls, store.insert(&newcomer, &admission)).await;
 
-        // The newcomer first: when it is there, the other has made room already, in whatever order they are read.
+        // The newcomer first: when it is there, the other has made room already, in any order of reading.
         let inserted = store.find(&newcomer.key()).await?.is_some();
         let ended = reread(&store, &held).await?.ended.is_some();
         ensure!(!inserted || ended, "after {polls} polls there is a new session and the old one is active");

@@ -1,4 +1,4 @@
-//! Interleaving: what holds whatever the order in which changes arrive.
+//! Interleaving: what holds in every order in which changes arrive.
 
 use std::{slice, time::Duration};
 
@@ -130,7 +130,7 @@ fn issued(generation: u32) -> crate::clock::Timestamp {
     ago(HOUR).saturating_add(generation * SECOND)
 }
 
-/// Applies a change at this moment; answers the ending when this is what ended the session.
+/// Applies a change at this moment; returns the ending when this is what ended the session.
 async fn apply(
     store: &Store,
     original: &Session,

@@ -1,14 +1,15 @@
 //! Lists: the order, the pages, the states.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use super::support::{
     AT_NOW, HOUR, MINUTE, NOW, SECOND, Store, Verdict, ago, ensure, ensure_eq, ids_in, insert_all, later, session,
     session_of,
 };
 use crate::{
+    clock::Timestamp,
     id::{SessionId, UserId},
-    session::{Actor, AsOf, EndReason, Ending, Session},
+    session::{Actor, AsOf, EndReason, Ending, Session, Touch},
     store::{ListPosition, ListQuery, SessionState},
 };
 
@@ -106,6 +107,67 @@ pub(super) async fn a_page_may_start_at_a_place_that_is_gone(store: Store) -> Ve
     Ok(())
 }
 
+pub(super) async fn a_list_goes_up_from_a_place(store: Store) -> Verdict {
+    let sessions = varied(1);
+    insert_all(&store, &sessions).await?;
+    let lowest = ListPosition::new(Timestamp::from_micros(i64::MIN), SessionId::from_uuid(uuid::Uuid::nil()));
+    for state in STATES {
+        for start in sessions.iter().map(ListPosition::of).chain([lowest, ListPosition::TOP]) {
+            for limit in [1, 3, 100] {
+                let mut query = ListQuery::new(state, limit, AT_NOW);
+                // What comes after a place does not count then.
+                (query.above, query.after, query.except) = (Some(start), Some(lowest), Some(sessions[2].id));
+                let all = ids(expected(&sessions, &ListQuery { limit: 100, ..query.clone() }));
+                let mut shown = Vec::new();
+                loop {
+                    let page = store.list(&UserId::from(1), &query).await?;
+                    ensure!(page.len() <= limit as usize, "a page of {limit} holds {} sessions", page.len());
+                    let Some(last) = page.last() else { break };
+                    query.above = Some(ListPosition::of(last));
+                    shown.extend(page.iter().map(|session| session.id));
+                    ensure!(shown.len() <= all.len(), "pages of {limit} {state:?} sessions never end: {shown:?}");
+                }
+                ensure_eq!(shown, all, "all pages of {limit} {state:?} sessions above {start:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn a_list_that_moves_misses_nobody(store: Store) -> Verdict {
+    let user = UserId::from(1);
+    let sessions: Vec<Session> = (1..=24_u32).map(|n| session_of(user.clone(), (n / 3) * SECOND)).collect();
+    insert_all(&store, &sessions).await?;
+    for (round, state) in [SessionState::Active, SessionState::All].into_iter().enumerate() {
+        let mut shown = BTreeSet::new();
+        let mut query = ListQuery::new(state, 5, AT_NOW);
+        let mut touched = 0;
+        let mut top = None;
+        loop {
+            let page = store.list(&user, &query).await?;
+            top = top.or(page.first().map(ListPosition::of));
+            shown.extend(page.iter().map(|session| session.id));
+            let last = page.last().map(ListPosition::of);
+            match (query.above, last) {
+                (None, Some(last)) => query.after = Some(last),
+                (None, None) => query.above = top,
+                (Some(_), Some(last)) => query.above = Some(last),
+                (Some(_), None) => break,
+            }
+            // Those that would come next, and those that have just been shown, become active, for a while.
+            let rest = sessions.iter().filter(|session| !shown.contains(&session.id));
+            let some = rest.take(2).chain(page.iter().take(1)).filter(|_| touched < 60);
+            let at = later(u32::try_from(100 * round + touched)? * SECOND);
+            let touches: Vec<_> = some.map(|session| Touch::new(session.key(), at)).collect();
+            touched += touches.len();
+            store.touch(&touches).await?;
+        }
+        let all: BTreeSet<_> = sessions.iter().map(|session| session.id).collect();
+        ensure_eq!(shown, all, "the {state:?} sessions that were shown");
+    }
+    Ok(())
+}
+
 /// Sessions in every state, several of them active at the same moment.
 fn varied(user: u32) -> Vec<Session> {
     let mut sessions = Vec::new();
@@ -132,6 +194,9 @@ fn varied(user: u32) -> Vec<Session> {
 fn expected(sessions: &[Session], query: &ListQuery) -> Vec<Session> {
     let mut selected: Vec<Session> = sessions.iter().filter(|session| query.selects(session)).cloned().collect();
     selected.sort_by_key(|session| Reverse(ListPosition::of(session)));
+    if query.above.is_some() {
+        selected.reverse();
+    }
     selected.truncate(query.limit as usize);
     selected
 }

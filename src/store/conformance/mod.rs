@@ -126,9 +126,9 @@ impl Error for Failure {}
 
 /// Makes one test of each conformance case: `store_conformance!(make)` or `store_conformance!(run = run)`.
 ///
-/// - `make` is called without arguments for each case and answers a future of an empty store with its schema.
-/// - `run` is called with each [`Case`](crate::store::conformance::Case) instead and answers a future of a
-///   `Result<(), Failure>`: for suites that have something to skip or to tear down.
+/// - `make` is called without arguments for each case and returns a future of an empty store with its schema.
+/// - `run` is called with each [`Case`](crate::store::conformance::Case) instead and returns a future of a
+///   `Result<(), Failure>`, for suites that skip cases or tear something down.
 ///
 /// The tests use `#[tokio::test]`, so `tokio` with its `macros` and `rt-multi-thread` features must be a dependency.
 ///
@@ -193,6 +193,8 @@ macro_rules! __conformance_cases {
             a_list_can_leave_one_session_out: "the session to leave out is on no page",
             a_list_is_of_one_user: "a list shows no other user's sessions, and for a stranger it is empty",
             a_page_may_start_at_a_place_that_is_gone: "a position need not be that of a session that is still there",
+            a_list_goes_up_from_a_place: "above a place, the lowest comes first, and each page goes on where the one before it ended",
+            a_list_that_moves_misses_nobody: "down from where it began, and then up from there, a list shows whoever was there all the time",
         }
         admission {
             a_plain_insert_ends_nothing: "an admission that asks for nothing ends nothing",
@@ -209,6 +211,8 @@ macro_rules! __conformance_cases {
             sessions_past_a_deadline_take_no_room: "a limit counts only sessions that are active at that moment",
             racing_sign_ins_never_pass_a_limit: "of 50 racing sign-ins under a limit of 5, exactly 5 stay (S85)",
             racing_sign_ins_on_one_device_leave_one: "of racing sign-ins on one device that replace, one stays",
+            a_sign_in_joins_the_one_of_a_moment_ago: "a sign-in that joins is answered with the newest session of the last 30 seconds on its device, and changes nothing",
+            racing_sign_ins_on_one_device_join_one: "of racing sign-ins on one device that join, one is inserted, and the others join it",
         }
         touching {
             a_touch_records_time_and_address: "a touch moves the newest activity and the address",

@@ -1,4 +1,4 @@
-//! Records: kept exactly, and found under their own user alone.
+//! Records: kept exactly, and found only under their own user.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ pub(super) async fn every_ending_reads_back_exactly(store: Store) -> Verdict {
     let mut actors = vec![Actor::System, Actor::Session(session(1).id), Actor::Application];
     actors.extend(administrators.map(|name| Actor::Administrator(name.into())));
 
-    for reason in EndReason::ALL {
+    for &reason in EndReason::ALL {
         for actor in &actors {
             let (ended_later, mut imported) = (session(1), session(1));
             let ending = Ending::new(reason, actor.clone(), NOW);

@@ -207,7 +207,7 @@ pub(super) fn sorted<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items
 }
 
-/// Runs all of these at the same time, each in a task of its own, and answers what they answered.
+/// Runs all of these at the same time, each in a task of its own, and returns their results.
 pub(super) async fn race<T, F>(tasks: impl IntoIterator<Item = F>) -> Result<Vec<T>, Violation>
 where
     T: Send + 'static,

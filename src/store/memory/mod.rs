@@ -1,3 +1,5 @@
+//! A store in the memory of one process.
+
 mod records;
 
 use std::{
@@ -22,9 +24,9 @@ use crate::{
     },
 };
 
-/// A store in this process's memory: for tests, for trying things out, and for applications that may forget.
+/// A store in the memory of this process, for tests, trials, and applications that may lose their sessions.
 ///
-/// Clones share the same records. All is lost when the process ends.
+/// Clones share the same records. All records are lost when the process ends.
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     records: Arc<Mutex<Records>>,
@@ -37,7 +39,7 @@ impl MemoryStore {
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
-        // No method leaves the records half changed, so those a panicking caller left behind are as good as any.
+        // No method leaves the records half changed, so they are valid even after a caller has panicked.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +83,11 @@ impl SessionStore for MemoryStore {
                 .filter(|other| other.is_active(&admission.as_of))
                 .map(ActiveSession::from)
                 .collect();
-            let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+            let newcomer = ActiveSession::from(session);
+            if let Some(joined) = admission.joins(&newcomer, &active) {
+                return Ok(Admitted::Joined(joined));
+            }
+            let evictions = match admission.decide(&newcomer, &active) {
                 Ok(evictions) => evictions,
                 Err(full) => return Ok(Admitted::Refused(full)),
             };
@@ -108,6 +114,9 @@ impl SessionStore for MemoryStore {
             let records = self.records();
             let mut page: Vec<&Session> = records.of(user).filter(|session| query.selects(session)).collect();
             page.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
+            if query.above.is_some() {
+                page.reverse();
+            }
             page.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
             Ok(page.into_iter().cloned().collect())
         })

@@ -52,6 +52,9 @@ impl RedisStore {
                     active
                 }
             };
+            if let Some(joined) = admission.joins(&newcomer, &active) {
+                return Ok(Admitted::Joined(joined));
+            }
             evictions = match admission.decide(&newcomer, &active) {
                 Ok(evictions) => evictions,
                 Err(full) => return Ok(Admitted::Refused(full)),
@@ -156,8 +159,9 @@ fn read_insertion(answer: Value) -> Result<Insertion, StoreError> {
 
 /// A session that takes room. One that cannot be read cannot be used either, so it takes none.
 fn read_active(session: Value) -> Option<ActiveSession> {
-    let (id, fixed, device_id, last_active_at): (String, Vec<u8>, String, String) = from_redis_value(session).ok()?;
-    record::decode_active(&id, &fixed, &device_id, &last_active_at).ok()
+    let (id, fixed, device_id, authenticated_at, last_active_at) =
+        from_redis_value::<(String, Vec<u8>, String, String, String)>(session).ok()?;
+    record::decode_active(&id, &fixed, &device_id, [&authenticated_at, &last_active_at]).ok()
 }
 
 /// A pause of random length, longer the more attempts have failed, so that those who race get out of step.

@@ -37,7 +37,7 @@ pub(super) enum Source {
     Application,
 }
 
-/// How many replicas must have an ending before it is answered.
+/// How many replicas must have an ending before the call returns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Replicas {
     pub(super) count: u32,
@@ -144,7 +144,8 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Runs scripts that may be repeated, as few round trips as it takes. Calls with the same routing key stand together.
+    /// Runs scripts that may be repeated, as few round trips as it takes. Calls with the same routing key stand
+    /// together.
     pub(super) async fn invoke_all(&self, calls: &[Call]) -> Result<Vec<Value>, StoreError> {
         // The driver refuses to send nothing.
         if calls.is_empty() {

@@ -1,3 +1,5 @@
+//! Turns failures of the driver and of scripts into the store's errors.
+
 use redis::{ErrorKind, ParsingError, RedisError};
 
 use crate::store::{StoreError, StoreErrorKind};

@@ -8,13 +8,14 @@
 //! | `tds:{7}:ends` | a sorted set: the sessions of the whole shard, by when they ended or will at the latest |
 //! | `tds:{7}:device:<device>:<user>` | a hash: a device |
 //! | `tds:{7}:devices:<user>` | a sorted set: the user's devices, by when they were last seen |
-//! | `tds:{7}:due` | a sorted set: the devices of the whole shard, by when it is worth asking whether they are still needed |
+//! | `tds:{7}:due` | a sorted set: the devices of the whole shard, by when to ask whether they are still needed |
 //! | `tds:{7}:cutoff:<hash of the user>` | the user's cutoff |
 //! | `tds:{7}:adoption` | the note that an adoption has begun, in each shard: any of them may be lost |
 //!
-//! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which the user's id
-//! alone decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be kept
-//! in the same atomic step. The user's id comes last, so that no character in it can be mistaken for anything else.
+//! Redis Cluster places keys by what stands in braces. Here that is the number of one of 1,024 shards, which only the
+//! user's id decides: all keys of a user are on one node, and so is the shard's list of endings, which can therefore be
+//! kept in the same atomic step. The user's id comes last, so that no character in it can be mistaken for anything
+//! else.
 
 use std::sync::Arc;
 

@@ -25,32 +25,32 @@ use crate::store::StoreError;
 
 /// A store in Redis or Valkey, on one server or a cluster.
 ///
-/// Every change is one script, so it is one atomic step; it takes one round trip, save for a sign-in under a limit, which
-/// takes two, and more while others of the same user race it. All keys of a user are on one node of a cluster. Times come
-/// from the caller; the server's clock only decides when a record that nobody has purged is dropped at last, a day or more
-/// after its time.
+/// Every change is one script, so it is one atomic step; it takes one round trip, save for a sign-in under a limit,
+/// which takes two, and more while others of the same user race it. All keys of a user are on one node of a cluster.
+/// Times come from the caller; the server's clock only decides when a record that nobody has purged is dropped at last,
+/// a day or more after its time.
 ///
 /// # What can be lost
 ///
-/// What Redis loses is signed out, never let in: a record that is gone means that its session is not authenticated. That
-/// goes for `FLUSHALL`, for a server that forgets on restart, and for a server that evicts keys when it is full, which it
-/// should not be allowed to (`maxmemory-policy noeviction`; ending sessions still works when it is full).
+/// A session whose record is lost is signed out, never let in. That goes for `FLUSHALL`, for a server that forgets on
+/// restart, and for a server that evicts keys when it is full, which it should not be allowed to
+/// (`maxmemory-policy noeviction`; ending sessions still works when it is full).
 ///
 /// A revocation can be lost too, and then the session **is let in again**:
 ///
-/// - Replication is asynchronous. When a primary fails right after it has answered, and a replica without the change takes
-///   its place, the change is gone. [`wait_replicas`](Self::wait_replicas) makes that much less likely, not impossible:
-///   Redis is not a strongly consistent store.
-/// - Persistence is off or up to a second behind by default. A server that crashes and restarts from its disk goes back to
-///   what was there, unless it runs with `appendonly yes` and `appendfsync always`.
+/// - Replication is asynchronous. When a primary fails right after it has answered, and a replica without the change
+///   takes its place, the change is gone. [`wait_replicas`](Self::wait_replicas) makes that much less likely, not
+///   impossible: Redis is not a strongly consistent store.
+/// - Persistence is off or up to a second behind by default. A server that crashes and restarts from its disk goes back
+///   to what was there, unless it runs with `appendonly yes` and `appendfsync always`.
 /// - A restored backup brings back the sessions that were active in it.
 ///
 /// Where that is not acceptable, use an SQL store and let Redis carry the messages between nodes only.
 ///
 /// # Requirements
 ///
-/// Redis 7 or Valkey. Reads go to primaries. While a slot of a cluster is being moved, calls on it may fail and are worth
-/// repeating. Clones share the connections.
+/// Redis 7 or Valkey. Reads go to primaries. While a slot of a cluster is being moved, calls on it may fail and are
+/// worth repeating. Clones share the connections.
 ///
 /// # Defaults
 ///
@@ -76,7 +76,7 @@ use crate::store::StoreError;
 pub struct RedisStore {
     connection: Connection,
     source: Source,
-    /// Endings go their own way when they are waited for: `WAIT` keeps everything behind it waiting too.
+    /// Endings that wait for replicas use a connection of their own: `WAIT` blocks everything behind it.
     endings: Option<(Connection, Replicas)>,
     keys: Keys,
     retention: Duration,
@@ -112,8 +112,8 @@ impl RedisStore {
         Self::from_source(Source::Client(Box::new(client))).await
     }
 
-    /// A store on a cluster client of the application's own, with its retries and timeouts. Those of the driver by default
-    /// are longer than a request should wait.
+    /// A store on a cluster client of the application's own, with its retries and timeouts. Those of the driver by
+    /// default are longer than a request should wait.
     ///
     /// # Errors
     ///
@@ -140,14 +140,14 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) unless it is 1 to 64 ASCII letters, digits and
-    /// characters of `_-.:/`.
+    /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) unless it is 1 to 64 ASCII letters, digits
+    /// and characters of `_-.:/`.
     pub fn key_prefix(mut self, prefix: &str) -> Result<Self, StoreError> {
         self.keys = Keys::new(prefix)?;
         Ok(self)
     }
 
-    /// How long a record is kept after its session has ended, should nobody purge it. Default: 60 days.
+    /// How long a record is kept after its session has ended, if nobody purges it. Default: 60 days.
     ///
     /// A day is added to it, since the server's clock decides. It should be longer than the retention of the manager,
     /// which purges what is older.
@@ -157,11 +157,12 @@ impl RedisStore {
         self
     }
 
-    /// Answers that sessions have ended, or that older tokens are refused, only when this many replicas have it, and fails
-    /// when they do not within `timeout`. Default: the primary alone.
+    /// Reports that sessions have ended, or that older tokens are refused, only once this many replicas have the
+    /// change, and fails if they do not within `timeout`. Default: only the primary.
     ///
-    /// Choose a timeout below the deadline that the manager gives the store. A change that failed so is on the primary, and
-    /// may be asked for again. Those changes get a connection of their own, on which one waits for the other.
+    /// Choose a timeout below the deadline that the manager gives the store. A change that failed this way is on the
+    /// primary, and is safe to repeat. These changes get a connection of their own, on which each waits for the one
+    /// before.
     ///
     /// # Errors
     ///
@@ -193,7 +194,7 @@ fn time_to_live(duration: Duration) -> String {
     duration.min(LONGEST_LIFE).as_millis().max(1).to_string()
 }
 
-/// How long records outlive their sessions by default, should nobody purge them.
+/// How long records outlive their sessions by default, if nobody purges them.
 const RETENTION: Duration = Duration::from_secs(60 * 86_400);
 
 /// What the server's clock may be wrong by.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use redis::{FromRedisValue, Value, from_redis_value};
 use serde_json::{Map, Value as Json};
-use uuid::Uuid;
 
 use super::{
     RedisStore,
@@ -64,8 +63,10 @@ impl SessionStore for RedisStore {
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         Box::pin(async move {
             let keys = self.keys.of(user);
-            let last = ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max()));
-            let after = query.after.unwrap_or(last);
+            let (side, place) = match query.above {
+                Some(above) => ("above", above),
+                None => ("after", query.after.unwrap_or(ListPosition::TOP)),
+            };
             let call = Call::new(&LIST, [keys.open(), keys.over()])
                 .arg(keys.base)
                 .arg(user.as_str())
@@ -77,8 +78,9 @@ impl SessionStore for RedisStore {
                 .number(query.as_of.now.as_micros())
                 .number(query.as_of.idle_cutoff().as_micros())
                 .arg(query.except.map(|id| id.to_string()).unwrap_or_default())
-                .number(after.last_active_at.as_micros())
-                .arg(after.id.to_string())
+                .arg(side)
+                .number(place.last_active_at.as_micros())
+                .arg(place.id.to_string())
                 .number(i64::from(query.limit));
             let page: Vec<Value> = read(self.connection.invoke(&call).await?)?;
             let session = |entry| {

@@ -1,8 +1,8 @@
 //! A session as the fields of a hash.
 //!
-//! What never changes is one field of JSON, which saves memory; what changes, and what scripts look at, has fields of its
-//! own. Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero, where
-//! there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
+//! What never changes is one field of JSON, which saves memory; what changes, and what scripts look at, has fields of
+//! its own. Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero,
+//! where there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
 
 use std::{
     borrow::Cow, collections::BTreeMap, collections::HashMap, fmt::Display, net::IpAddr, str::FromStr, time::Duration,
@@ -22,14 +22,14 @@ use crate::{
     store::StoreError,
 };
 
-/// The fields of a record, as Redis answers them.
+/// The fields of a record, as Redis returns them.
 pub(super) type Fields = HashMap<String, Vec<u8>>;
 
 /// What never changes.
 #[derive(Serialize, Deserialize)]
 struct Fixed<'a> {
     created_at: i64,
-    /// For the limits alone; a record is described by the raw strings.
+    /// Only for the limits; a record is described by the raw strings.
     #[serde(borrow)]
     kind: Cow<'a, str>,
     #[serde(borrow)]
@@ -154,12 +154,12 @@ pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, Store
     })
 }
 
-/// What admission needs to know of a session, of its id and three of its fields.
+/// What admission needs to know of a session, of its id and four of its fields.
 pub(super) fn decode_active(
     id: &str,
     fixed: &[u8],
     device_id: &str,
-    last_active_at: &str,
+    [authenticated_at, last_active_at]: [&str; 2],
 ) -> Result<ActiveSession, StoreError> {
     let fixed = parse_fixed(std::str::from_utf8(fixed).map_err(corrupt)?)?;
     let device_id = (!device_id.is_empty()).then(|| device_id.parse::<DeviceId>()).transpose().map_err(corrupt)?;
@@ -168,6 +168,7 @@ pub(super) fn decode_active(
         device_id,
         kind: DeviceKind::from_name(&fixed.kind),
         created_at: Timestamp::from_micros(fixed.created_at),
+        authenticated_at: Timestamp::from_micros(authenticated_at.parse().map_err(corrupt)?),
         last_active_at: Timestamp::from_micros(last_active_at.parse().map_err(corrupt)?),
     })
 }
@@ -338,7 +339,7 @@ mod tests {
             }
             fixed.truncate(fixed.len().saturating_sub(cut));
             let _ = decode(&session.key(), &fields);
-            let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", "1");
+            let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", ["1", "1"]);
         }
     }
 }

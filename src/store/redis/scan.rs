@@ -1,5 +1,5 @@
-//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end forward
-//! and never puts it off, so that a session moves only to where the scan has not been yet.
+//! Scans: shard by shard, and within a shard from the latest end to the earliest. An ending brings a session's end
+//! forward and never puts it off, so that a session moves only to where the scan has not been yet.
 
 use redis::{Cmd, from_redis_value};
 
@@ -37,20 +37,23 @@ impl RedisStore {
         while entries.len() < limit && shard < SHARDS {
             let behind = SHARDS.min(shard + ahead);
             let counts: Vec<Cmd> = (shard..behind).map(|shard| self.count(shard)).collect();
-            let (mut missing, mut wanted, mut calls) = (limit - entries.len(), Vec::new(), Vec::new());
+            let room = limit - entries.len();
+            let (mut counted, mut wanted, mut calls) = (0, Vec::new(), Vec::new());
             for (here, count) in (shard..behind).zip(self.connection.query_all(counts).await?) {
                 let count: usize = from_redis_value(count).map_err(unexpected)?;
-                if count > 0 && missing > 0 {
+                if count > 0 && counted < room {
                     wanted.push(here);
-                    calls.push(self.scan_call(here, None, missing.min(count)));
-                    missing = missing.saturating_sub(count);
+                    calls.push(self.scan_call(here, None, room));
+                    counted += count;
                 }
             }
-            // With a full page the shards behind the last of these have not been read.
-            shard = if missing == 0 { wanted.last().map_or(behind, |last| last + 1) } else { behind };
+            // Each shard is asked for as much as there is room, whatever was counted: sessions come and go between the
+            // two questions, and a shard is only done with when it had less than that, or when the page is full.
+            shard = if counted < room { behind } else { wanted.last().map_or(behind, |last| last + 1) };
             for (here, page) in wanted.into_iter().zip(self.connection.invoke_all(&calls).await?) {
                 entries.extend(read_entries(page)?.into_iter().map(|entry| (here, entry)));
             }
+            entries.truncate(limit);
             ahead = ahead.saturating_mul(2).min(MOST_AHEAD);
         }
         let last = entries.last().filter(|_| entries.len() >= limit);

@@ -37,7 +37,7 @@ impl RedisStore {
         Ok(purged)
     }
 
-    /// Deletes records of one shard. Answers how many, and how many names were looked at.
+    /// Deletes records of one shard. Returns how many, and how many names were looked at.
     async fn purge_shard(&self, shard: u16, ended_before: Timestamp, limit: u64) -> Result<(u64, u64), StoreError> {
         let call = Call::new(&PURGE, [self.keys.ends(shard)])
             .arg(self.keys.base(shard))

@@ -135,7 +135,8 @@ macro_rules! row_readers {
                 device_id: device_id.map(crate::id::DeviceId::from_uuid),
                 kind: crate::device::DeviceKind::from_name(row.try_get(2).map_err(failure)?),
                 created_at: Timestamp::from_micros(row.try_get(3).map_err(failure)?),
-                last_active_at: Timestamp::from_micros(row.try_get(4).map_err(failure)?),
+                authenticated_at: Timestamp::from_micros(row.try_get(4).map_err(failure)?),
+                last_active_at: Timestamp::from_micros(row.try_get(5).map_err(failure)?),
             })
         }
 

@@ -1,3 +1,5 @@
+//! Turns failures of the driver into the store's errors.
+
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What a failure of the driver is to the callers of a store.

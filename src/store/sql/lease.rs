@@ -1,3 +1,5 @@
+//! A pooled connection that is closed, not returned, when its user is dropped halfway.
+
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{Database, Executor, pool::PoolConnection};

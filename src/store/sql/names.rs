@@ -1,3 +1,5 @@
+//! The prefix of table names, and the statements under it.
+
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The prefix of all names in the statements and migrations as they are written, and the default.

@@ -7,8 +7,8 @@ use crate::store::StoreError;
 /// How often a change that lost a conflict is tried again.
 pub(super) const RETRIES: u32 = 6;
 
-/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it is
-/// run again. Answers a future of the change's `Result`.
+/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it
+/// is run again. Returns a future of the change's `Result`.
 macro_rules! retrying {
     ($change:expr) => {{
         let mut attempt = 0;
@@ -34,8 +34,8 @@ pub(super) fn lost_a_conflict(error: &StoreError) -> bool {
     let Some(sqlx::Error::Database(error)) = error.source().and_then(|source| source.downcast_ref()) else {
         return false;
     };
-    // MySQL has no SQLSTATE of its own for these two: a lock that was not given in time, and (MariaDB) a record that has
-    // changed since it was read.
+    // MySQL has no SQLSTATE of its own for these two: a lock that was not given in time, and (MariaDB) a record that
+    // has changed since it was read.
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()
         && matches!(error.number(), 1205 | 1020)

@@ -15,7 +15,7 @@ pub(super) struct ScanPosition {
 }
 
 impl ScanPosition {
-    /// The place that `cursor` names, which the page before has answered; without one, the place before all others.
+    /// The place that `cursor` names, which comes from the previous page; without one, the place before all others.
     pub(super) fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
         let Some(cursor) = cursor else {
             return Ok(Self { user: String::new(), id: Uuid::nil() });

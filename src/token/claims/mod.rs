@@ -1,10 +1,10 @@
-//! The claims of a token whose signature is good: what they say, and whether that is acceptable.
+//! The claims of a token whose signature is valid: what they say, and whether that is acceptable.
 //!
 //! 1. Strict JSON: no name twice at any level, also not in the application's own claims (S18, S20).
 //! 2. Every claim that this crate knows has its one type, wherever it is read: a number is a number, a string a string.
 //! 3. `sub`, the session id, `exp` and `iat` are there (S05, S10); `iss` and `aud` when they are configured (S07, S08).
 //! 4. `nbf` and `iat` are not in the future, and the lifetime is within the policy (S06, S15).
-//! 5. Last of all, `exp` is not past: who reads "expired" knows that nothing else is wrong.
+//! 5. Last of all, `exp` is not past. So "expired" means that nothing else is wrong.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ pub(in crate::token) fn has_run_out(verified: &VerifiedToken, options: &TokenOpt
     now >= verified.expires_at.saturating_add(options.leeway)
 }
 
-/// Reads and judges the claims but for rule 5. A token without a session belongs to the session `unnamed`.
+/// Reads and judges the claims, except for rule 5. A token without a session belongs to the session `unnamed`.
 pub(in crate::token) fn read(
     text: &[u8],
     options: &TokenOptions,
@@ -74,7 +74,7 @@ pub(in crate::token) fn read(
 }
 
 /// The times of a token are whole seconds, and what is compared with them must be too.
-fn whole_seconds(duration: Duration) -> Duration {
+pub(in crate::token) fn whole_seconds(duration: Duration) -> Duration {
     let started = u64::from(duration.subsec_nanos() > 0);
     Duration::from_secs(duration.as_secs().saturating_add(started))
 }
@@ -92,7 +92,7 @@ struct Claims<'a> {
 }
 
 #[derive(Default)]
-enum Audience<'a> {
+pub(in crate::token) enum Audience<'a> {
     #[default]
     Absent,
     One(Cow<'a, str>),
@@ -127,15 +127,15 @@ impl<'a> Claims<'a> {
 }
 
 impl<'a> Audience<'a> {
-    fn decode(item: Item<'a>) -> Result<Self, Invalid> {
+    pub(in crate::token) fn decode(item: Item<'a>) -> Result<Self, Invalid> {
         match item {
             Item::String(one) => Ok(Self::One(one)),
             item => strings(&item).map(Self::Several),
         }
     }
 
-    /// A token that is meant for somebody is not for those who have no name (RFC 7519 §4.1.3).
-    fn fits(&self, us: Option<&str>) -> bool {
+    /// A token with an audience is refused where none is configured (RFC 7519 §4.1.3).
+    pub(in crate::token) fn fits(&self, us: Option<&str>) -> bool {
         let Some(us) = us else { return matches!(self, Self::Absent) };
         match self {
             Self::Absent => false,
@@ -159,7 +159,7 @@ fn string<'a>(item: Item<'a>) -> Result<Cow<'a, str>, Invalid> {
     }
 }
 
-/// The text of an array that holds strings alone.
+/// The text of an array that holds only strings.
 fn strings<'a>(item: &Item<'a>) -> Result<&'a str, Invalid> {
     let Item::Array(text) = item else { return Err(Invalid) };
     json::array(text, |element| string(element).map(drop))?;
@@ -174,7 +174,7 @@ fn generation(item: &Item<'_>) -> Result<u32, Invalid> {
 }
 
 /// A NumericDate (RFC 7519 §2): a number of seconds since the epoch, perhaps with a fraction, which is rounded down.
-fn numeric_date(item: &Item<'_>) -> Result<Timestamp, Invalid> {
+pub(in crate::token) fn numeric_date(item: &Item<'_>) -> Result<Timestamp, Invalid> {
     let Item::Number(number) = item else { return Err(Invalid) };
     if number.starts_with('-') {
         return Err(Invalid);

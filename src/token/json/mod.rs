@@ -1,12 +1,13 @@
 //! Strict JSON: one object, read in one pass, borrowed from the text.
 //!
 //! 1. The grammar of RFC 8259, nothing around it: no byte order mark, no trailing text.
-//! 2. A member name occurs once per object, at every level, however it is written (`"sub"` and `"s\u0075b"` are one name).
+//! 2. A member name occurs once per object, at every level, however it is written (`"sub"` and `"s\u0075b"` are one
+//!    name).
 //! 3. No string holds NUL or half of a surrogate pair; no number is beyond the range of a double.
 //! 4. Nothing is nested deeper than [`MAX_DEPTH`].
 //!
-//! A scanner of our own, because what a general JSON library does with a repeated name, or with a number once another
-//! crate of the build has switched on a feature of it, is not ours to decide. The tests hold it against such a library.
+//! This is a scanner of our own because a general JSON library decides by itself about repeated names, and about
+//! numbers once another crate of the build switches on one of its features. The tests compare it with such a library.
 
 #[cfg(test)]
 mod tests;
@@ -305,5 +306,5 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The largest double has 309 digits before the point: an integer of fewer digits is in range whatever they are.
+/// The largest double has 309 digits before the point: any integer of fewer digits is in range.
 const LARGEST_DOUBLE_DIGITS: usize = 309;

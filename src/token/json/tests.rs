@@ -193,7 +193,7 @@ proptest! {
         if accepts(&text) {
             prop_assert!(library, "{text}");
         } else if library {
-            // Ours is the stricter one about repeated names and NUL alone.
+            // Ours is stricter only about repeated names and NUL.
             let nul = text.contains("\\u0000");
             let names = |text: &str| text.matches("\":").count();
             let merged = serde_json::from_str::<Value>(&text).unwrap().to_string();

@@ -6,13 +6,13 @@ use super::{
     KeyRing, SigningKey, VerifyingKey, jwk,
     set::{KeySet, ring},
 };
-use crate::error::ConfigError;
+use crate::{error::ConfigError, token::crypto::Algorithm};
 
-/// Puts a [`KeyRing`] together from several keys.
+/// Builds a [`KeyRing`] from several keys.
 ///
 /// # Defaults
 ///
-/// No key at all; a ring has at least one, and a ring without a signing key only verifies.
+/// No key yet. A ring has at least one; a ring without a signing key only verifies.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct KeyRingBuilder {
@@ -24,7 +24,11 @@ pub struct KeyRingBuilder {
 
 /// The text of a JWK set, which may turn out to hold private keys.
 #[derive(Clone)]
-struct Jwks(Zeroizing<String>);
+struct Jwks {
+    text: Zeroizing<String>,
+    /// `None` for whichever of ours its keys are for.
+    algorithm: Option<Algorithm>,
+}
 
 impl std::fmt::Debug for Jwks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -60,7 +64,16 @@ impl KeyRingBuilder {
 
     /// The public keys of a JWK set that are meant for verifying tokens; any number of sets. Default: none.
     pub fn jwks(mut self, text: impl Into<String>) -> Self {
-        self.sets.push(Jwks(Zeroizing::new(text.into())));
+        self.sets.push(Jwks { text: Zeroizing::new(text.into()), algorithm: None });
+        self
+    }
+
+    /// The public keys of a JWK set that verify tokens of one algorithm; any number of sets. Default: none.
+    ///
+    /// Keys of other algorithms are passed over: providers publish several side by side, for weeks when they move from one
+    /// to the other. It is also the way to algorithms that this crate does not sign with.
+    pub fn jwks_for(mut self, text: impl Into<String>, algorithm: Algorithm) -> Self {
+        self.sets.push(Jwks { text: Zeroizing::new(text.into()), algorithm: Some(algorithm) });
         self
     }
 
@@ -68,12 +81,13 @@ impl KeyRingBuilder {
     ///
     /// # Errors
     ///
-    /// No key; several signing keys; a key without a name beside others; two keys of one name; keys of two algorithms; a
-    /// JWK set that is malformed or holds a private, symmetric or weak key, or none of use.
+    /// [`ConfigError`] when there is no key, or several signing keys; a key without a name beside others; two keys of
+    /// one name; keys of two algorithms; a JWK set that is malformed, holds a private, symmetric or weak key, or holds
+    /// no usable one.
     pub fn build(self) -> Result<KeyRing, ConfigError> {
         let Self { mut signing, mut verifying, mut unnamed, sets } = self;
-        for Jwks(text) in &sets {
-            verifying.extend(jwk::set(text)?);
+        for Jwks { text, algorithm } in &sets {
+            verifying.extend(jwk::set(text, *algorithm)?);
         }
         let (signing, unnamed) = match (signing.pop(), unnamed.pop()) {
             _ if !signing.is_empty() => return Err(ring("a ring has one signing key: let the others only verify")),

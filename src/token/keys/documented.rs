@@ -10,8 +10,8 @@ pub(super) fn is_in_documentation(secret: &[u8]) -> bool {
     IN_DOCUMENTATION.iter().any(|known| letters.contains(known))
 }
 
-/// Parts of the secrets in the documentation of this crate, of others and of jwt.io, in lower case and without punctuation. In
-/// random bytes as text, the shortest of them turns up once in ten billion.
+/// Parts of the secrets in the documentation of this crate, of others and of jwt.io, in lower case and without
+/// punctuation. In random bytes as text, the shortest of them turns up once in ten billion.
 const IN_DOCUMENTATION: [&str; 10] = [
     "examplesecret",
     "examplekey",

@@ -2,7 +2,8 @@
 //!
 //! 1. The JSON is strict: a repeated member is refused.
 //! 2. A key that holds a private or symmetric part is refused: a set of public keys is no place for it.
-//! 3. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is passed over,
+//! 3. Keys are read for the algorithms that this crate signs with, or for one that the application names.
+//! 4. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is passed over,
 //!    as RFC 7517 §5 has it; what is meant for us must be sound. A key that is given alone must be meant for us.
 
 use std::collections::BTreeMap;
@@ -24,15 +25,15 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// A JWK that is malformed, private or symmetric, too weak, or, by its `use`, `key_ops` or `alg`, meant for something
-    /// else than verifying tokens.
+    /// [`ConfigError`] when the JWK is malformed, private or symmetric, too weak, or not meant for verifying tokens by
+    /// its `use`, `key_ops` or `alg`.
     pub fn jwk(text: impl AsRef<str>) -> Result<Self, ConfigError> {
-        read(text.as_ref())?.map_err(|purpose| invalid(format!("the JWK is not for verifying tokens: {purpose}")))
+        read(text.as_ref(), None)?.map_err(|purpose| invalid(format!("the JWK is not for verifying tokens: {purpose}")))
     }
 }
 
-/// Reads the keys of a set that are meant for verifying tokens; there must be one.
-pub(super) fn set(text: &str) -> Result<Vec<VerifyingKey>, ConfigError> {
+/// Reads the keys of a set that are meant for verifying tokens, of this algorithm if there is one; there must be one.
+pub(super) fn set(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<VerifyingKey>, ConfigError> {
     let members = members(text)?;
     let Some(Item::Array(keys)) = members.get("keys") else {
         return Err(invalid("a JWK set has a member `keys`, an array"));
@@ -49,7 +50,7 @@ pub(super) fn set(text: &str) -> Result<Vec<VerifyingKey>, ConfigError> {
 
     let mut usable = Vec::new();
     for text in &texts {
-        usable.extend(read(text)?.ok());
+        usable.extend(read(text, algorithm)?.ok());
     }
     if usable.is_empty() {
         return Err(invalid("the JWK set holds no key for verifying tokens"));
@@ -64,6 +65,7 @@ pub(super) fn write(key: &VerifyingKey) -> Option<Value> {
         Material::Secret => return None,
         Material::Ed25519 { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
         Material::P256 { x, y } => json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) }),
+        Material::P384 { x, y } => json!({ "kty": "EC", "crv": "P-384", "x": encode(x), "y": encode(y) }),
         Material::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
     };
     let members = jwk.as_object_mut()?;
@@ -79,7 +81,7 @@ pub(super) fn write(key: &VerifyingKey) -> Option<Value> {
 type OtherPurpose = &'static str;
 type Members<'a> = BTreeMap<String, Item<'a>>;
 
-fn read(text: &str) -> Result<Result<VerifyingKey, OtherPurpose>, ConfigError> {
+fn read(text: &str, wanted: Option<Algorithm>) -> Result<Result<VerifyingKey, OtherPurpose>, ConfigError> {
     let jwk = members(text)?;
     let kind = string(&jwk, "kty")?.ok_or_else(|| invalid("a JWK has a member `kty`"))?;
     if kind == "oct" || jwk.contains_key("k") {
@@ -89,7 +91,7 @@ fn read(text: &str) -> Result<Result<VerifyingKey, OtherPurpose>, ConfigError> {
         return Err(invalid("the JWK holds a private key: publish and configure the public members alone"));
     }
     let kid = string(&jwk, "kid")?;
-    if let Some(purpose) = other_purpose(&jwk)? {
+    if let Some(purpose) = other_purpose(&jwk, wanted)? {
         return Ok(Err(purpose));
     }
 
@@ -97,13 +99,25 @@ fn read(text: &str) -> Result<Result<VerifyingKey, OtherPurpose>, ConfigError> {
     let key = match (kind, curve) {
         ("OKP", Some("Ed25519")) => VerifyingKey::ed25519(&number(&jwk, "x")?)?,
         ("EC", Some("P-256")) => VerifyingKey::p256(&number(&jwk, "x")?, &number(&jwk, "y")?)?,
-        ("RSA", None) => VerifyingKey::rsa(&number(&jwk, "n")?, &number(&jwk, "e")?)?,
+        ("EC", Some("P-384")) if wanted == Some(Algorithm::Es384) => {
+            VerifyingKey::p384(&number(&jwk, "x")?, &number(&jwk, "y")?)?
+        }
+        ("RSA", None) => {
+            let key = VerifyingKey::rsa(&number(&jwk, "n")?, &number(&jwk, "e")?)?;
+            match wanted {
+                Some(other @ (Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps256)) => key.for_algorithm(other),
+                _ => key,
+            }
+        }
         ("OKP" | "EC", None) => return Err(invalid("a JWK on a curve has a member `crv`")),
         _ => return Ok(Err("its `kty` or `crv` is none of ours")),
     };
     let algorithm = string(&jwk, "alg")?.and_then(Algorithm::from_name);
     if algorithm.is_some_and(|algorithm| algorithm != key.algorithm()) {
         return Err(invalid("the JWK's `alg` does not fit its `kty`"));
+    }
+    if wanted.is_some_and(|wanted| wanted != key.algorithm()) {
+        return Ok(Err("it is of another algorithm"));
     }
     Ok(Ok(match kid {
         Some(kid) => key.kid(kid),
@@ -112,12 +126,19 @@ fn read(text: &str) -> Result<Result<VerifyingKey, OtherPurpose>, ConfigError> {
 }
 
 /// S22: `use`, `key_ops` and `alg` say what a key is for, and each that is there has to say "verifying".
-fn other_purpose(jwk: &Members<'_>) -> Result<Option<OtherPurpose>, ConfigError> {
+fn other_purpose(jwk: &Members<'_>, wanted: Option<Algorithm>) -> Result<Option<OtherPurpose>, ConfigError> {
     if string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Ok(Some("its `use` is not `sig`"));
     }
-    if string(jwk, "alg")?.is_some_and(|name| Algorithm::from_name(name).is_none()) {
-        return Ok(Some("its `alg` is none of ours"));
+    if let Some(name) = string(jwk, "alg")? {
+        let algorithm = Algorithm::from_name(name);
+        let fits = match wanted {
+            Some(wanted) => algorithm == Some(wanted),
+            None => algorithm.is_some_and(Algorithm::is_ours),
+        };
+        if !fits {
+            return Ok(Some("its `alg` is none of ours"));
+        }
     }
     match jwk.get("key_ops") {
         None => Ok(None),

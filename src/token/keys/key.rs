@@ -25,7 +25,8 @@ use crate::{
 /// ```
 /// use tower_device_sessions::token::{KeyRing, SigningKey, VerifyingKey};
 ///
-/// # let (old, new) = ([*b"0123456789abcdef", *b"fedcba9876543210"].concat(), [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat());
+/// # let old = [*b"0123456789abcdef", *b"fedcba9876543210"].concat();
+/// # let new = [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat();
 /// let keys = KeyRing::builder()
 ///     .signing_key(SigningKey::hs256(&new)?.kid("2026-02"))
 ///     .verifying_key(VerifyingKey::hs256(&old)?.kid("2026-01"))
@@ -44,6 +45,7 @@ pub struct SigningKey {
 #[must_use]
 pub struct VerifyingKey {
     pub(super) kid: Option<String>,
+    pub(super) algorithm: Algorithm,
     pub(super) material: Material,
     pub(super) verifier: DecodingKey,
 }
@@ -54,6 +56,7 @@ pub(super) enum Material {
     Secret,
     Ed25519 { x: [u8; 32] },
     P256 { x: [u8; 32], y: [u8; 32] },
+    P384 { x: [u8; 48], y: [u8; 48] },
     Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
@@ -62,14 +65,14 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// A secret that is shorter, that consists of fewer than eight different bytes, that stands in documentation, or that is a
-    /// key in PEM form.
+    /// [`ConfigError`] when the secret is shorter, has fewer than eight different bytes, stands in documentation, or is
+    /// a key in PEM form.
     ///
     /// # Security
     ///
-    /// A password is not a secret: whoever sees one token can try passwords against it at leisure. `openssl rand -base64 48`
-    /// makes a good one. Whoever can verify tokens with this secret can also make them; services that only verify should be
-    /// given a public key.
+    /// A password is not a secret: anyone who sees one token can try passwords against it offline.
+    /// `openssl rand -base64 48` makes a good secret. Anyone who can verify tokens with this secret can also make them,
+    /// so services that only verify should get a public key.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = secret.as_ref();
         let public = VerifyingKey::hs256(secret)?;
@@ -80,7 +83,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private Ed25519 key.
+    /// [`ConfigError`] for anything but one private Ed25519 key.
     pub fn eddsa_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::Ed25519Private(pkcs8) => {
@@ -96,7 +99,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private key on P-256.
+    /// [`ConfigError`] for anything but one private key on P-256.
     pub fn es256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::P256Private(pkcs8) => {
@@ -111,7 +114,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Anything but one private RSA key of that size with an odd exponent of at least 3.
+    /// [`ConfigError`] for anything but one private RSA key of that size with an odd exponent of at least 3.
     pub fn rs256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(private_key.as_ref())? {
             KeyFile::RsaPrivate { pkcs1, modulus, exponent } => {
@@ -134,6 +137,9 @@ impl SigningKey {
 
     /// S25: what signs once, and verifies it, signs always.
     fn tested(self) -> Result<Self, ConfigError> {
+        if !crypto::HAS_PROVIDER {
+            return Err(ring(crypto::NO_PROVIDER));
+        }
         let signature = self.sign(SELF_TEST).map_err(|error| invalid("the key does not sign").with_source(error))?;
         if !self.public.verifies(SELF_TEST, &signature) {
             return Err(invalid("the key does not verify what it has signed itself"));
@@ -149,16 +155,14 @@ impl VerifyingKey {
     ///
     /// Like [`SigningKey::hs256`].
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        let secret = secret.as_ref();
-        check_secret(secret)?;
-        Ok(Self { kid: None, material: Material::Secret, verifier: DecodingKey::from_secret(secret) })
+        Self::secret_of(Algorithm::Hs256, secret.as_ref())
     }
 
     /// Ed25519, with a public key in PEM form; of a private one, the public half is taken.
     ///
     /// # Errors
     ///
-    /// Anything but one Ed25519 key.
+    /// [`ConfigError`] for anything but one Ed25519 key.
     pub fn eddsa_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::Ed25519Public(x) => Self::ed25519(&x),
@@ -171,7 +175,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Anything but one key on P-256.
+    /// [`ConfigError`] for anything but one key on P-256.
     pub fn es256_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::P256Public(point) => {
@@ -184,12 +188,12 @@ impl VerifyingKey {
         }
     }
 
-    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public half
-    /// is taken.
+    /// RSA (PKCS#1 v1.5) with SHA-256, with a public key of 2048 to 4096 bits in PEM form; of a private one, the public
+    /// half is taken.
     ///
     /// # Errors
     ///
-    /// Anything but one RSA key of that size with an odd exponent of at least 3.
+    /// [`ConfigError`] for anything but one RSA key of that size with an odd exponent of at least 3.
     pub fn rs256_pem(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         match read_pem(key.as_ref())? {
             KeyFile::RsaPublic { modulus, exponent } => Self::rsa(&modulus, &exponent),
@@ -204,12 +208,28 @@ impl VerifyingKey {
         self
     }
 
+    pub(super) fn secret_of(algorithm: Algorithm, secret: &[u8]) -> Result<Self, ConfigError> {
+        check_secret(algorithm, secret)?;
+        Ok(Self::of_secret(algorithm, secret))
+    }
+
+    pub(super) fn of_secret(algorithm: Algorithm, secret: &[u8]) -> Self {
+        Self { kid: None, algorithm, material: Material::Secret, verifier: DecodingKey::from_secret(secret) }
+    }
+
+    /// The same key for another algorithm of its kind.
+    pub(super) fn for_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
     pub(super) fn ed25519(x: &[u8]) -> Result<Self, ConfigError> {
         let x: [u8; 32] = x.try_into().map_err(|_| invalid("a public Ed25519 key has 32 bytes"))?;
         if !curve::is_on_ed25519(&x) {
             return Err(invalid("the public key is not a usable point of Ed25519"));
         }
-        Self { kid: None, material: Material::Ed25519 { x }, verifier: DecodingKey::from_ed_der(&x) }.tested()
+        let verifier = DecodingKey::from_ed_der(&x);
+        Self { kid: None, algorithm: Algorithm::EdDsa, material: Material::Ed25519 { x }, verifier }.tested()
     }
 
     pub(super) fn p256(x: &[u8], y: &[u8]) -> Result<Self, ConfigError> {
@@ -220,7 +240,8 @@ impl VerifyingKey {
             return Err(invalid("the public key is not a point of P-256"));
         }
         let point = [&[4][..], &x, &y].concat();
-        Self { kid: None, material: Material::P256 { x, y }, verifier: DecodingKey::from_ec_der(&point) }.tested()
+        let verifier = DecodingKey::from_ec_der(&point);
+        Self { kid: None, algorithm: Algorithm::Es256, material: Material::P256 { x, y }, verifier }.tested()
     }
 
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, ConfigError> {
@@ -243,21 +264,17 @@ impl VerifyingKey {
             return Err(invalid(format!("the exponent of an RSA key has at most {RSA_EXPONENT_BITS_MAX} bits")));
         }
         let verifier = DecodingKey::from_rsa_raw_components(n, e);
-        Self { kid: None, material: Material::Rsa { n: n.to_vec(), e: e.to_vec() }, verifier }.tested()
+        let material = Material::Rsa { n: n.to_vec(), e: e.to_vec() };
+        Self { kid: None, algorithm: Algorithm::Rs256, material, verifier }.tested()
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
-        match self.material {
-            Material::Secret => Algorithm::Hs256,
-            Material::Ed25519 { .. } => Algorithm::EdDsa,
-            Material::P256 { .. } => Algorithm::Es256,
-            Material::Rsa { .. } => Algorithm::Rs256,
-        }
+        self.algorithm
     }
 
     /// Whether this and `other` are the same key, whatever they are called.
-    pub(super) fn is_same_key(&self, other: &Self) -> bool {
-        self.material == other.material && self.secret() == other.secret()
+    pub(in crate::token) fn is_same_key(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.material == other.material && self.secret() == other.secret()
     }
 
     fn secret(&self) -> Option<&[u8]> {
@@ -269,24 +286,25 @@ impl VerifyingKey {
 
     /// Every algorithm has signatures of one length; a signature of another is not worth the arithmetic.
     pub(super) fn verifies(&self, message: &[u8], signature: &Vec<u8>) -> bool {
-        let length = match &self.material {
-            Material::Secret => 32,
-            Material::Ed25519 { .. } | Material::P256 { .. } => 64,
-            Material::Rsa { n, .. } => n.len(),
-        };
-        signature.len() == length && crypto::verifies(self.algorithm(), &self.verifier, message, signature)
+        signature.len() == self.signature_bytes()
+            && crypto::verifies(self.algorithm(), &self.verifier, message, signature)
     }
 
     /// S25: a public key cannot sign, but it can be made to look at a signature that is not its own.
-    fn tested(self) -> Result<Self, ConfigError> {
-        let length = match &self.material {
-            Material::Rsa { n, .. } => n.len(),
-            _ => 64,
-        };
-        if self.verifies(SELF_TEST, &vec![1; length]) {
+    pub(super) fn tested(self) -> Result<Self, ConfigError> {
+        if self.verifies(SELF_TEST, &vec![1; self.signature_bytes()]) {
             return Err(invalid("the key verifies a signature that nobody made"));
         }
         Ok(self)
+    }
+
+    fn signature_bytes(&self) -> usize {
+        match &self.material {
+            Material::Secret => self.algorithm.hash_bytes(),
+            Material::Ed25519 { .. } | Material::P256 { .. } => 64,
+            Material::P384 { .. } => 96,
+            Material::Rsa { n, .. } => n.len(),
+        }
     }
 }
 
@@ -309,11 +327,11 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
-/// S21, S02.
-fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
-    if secret.len() < SECRET_BYTES_MIN {
-        let length = secret.len();
-        return Err(weak(format!("an HMAC secret has at least {SECRET_BYTES_MIN} bytes, this one has {length}")));
+/// S21, S02: RFC 7518 §3.2.
+fn check_secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), ConfigError> {
+    let (least, length) = (algorithm.hash_bytes(), secret.len());
+    if length < least {
+        return Err(weak(format!("an HMAC secret has at least {least} bytes, this one has {length}")));
     }
     let distinct = secret.iter().collect::<BTreeSet<_>>().len();
     if distinct < SECRET_DISTINCT_MIN {
@@ -324,6 +342,11 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
             "this HMAC secret stands in documentation, where anyone can read it: make one of random bytes",
         ));
     }
+    check_is_no_key_file(secret)
+}
+
+/// S02.
+pub(super) fn check_is_no_key_file(secret: &[u8]) -> Result<(), ConfigError> {
     // Public keys are public: whoever can read this one could sign with it.
     let start = secret.trim_ascii_start();
     let is_jwk = start.starts_with(b"{") && secret.windows(5).any(|window| window == b"\"kty\"");
@@ -333,19 +356,23 @@ fn check_secret(secret: &[u8]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn read_pem(pem: &[u8]) -> Result<KeyFile, ConfigError> {
+pub(super) fn read_pem(pem: &[u8]) -> Result<KeyFile, ConfigError> {
     pem::read(pem).map_err(invalid)
 }
 
-fn mismatch(found: &KeyFile, wanted: &str) -> ConfigError {
+pub(super) fn mismatch(found: &KeyFile, wanted: &str) -> ConfigError {
     invalid(format!("the file holds {}, where {wanted} belongs", found.name()))
+}
+
+pub(super) fn ring(message: impl Into<Cow<'static, str>>) -> ConfigError {
+    ConfigError::new(ConfigErrorKind::KeyRing, message)
 }
 
 pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::InvalidKey, message)
 }
 
-fn weak(message: impl Into<Cow<'static, str>>) -> ConfigError {
+pub(super) fn weak(message: impl Into<Cow<'static, str>>) -> ConfigError {
     ConfigError::new(ConfigErrorKind::WeakKey, message)
 }
 
@@ -360,8 +387,6 @@ fn bit_length(number: &[u8]) -> usize {
     number.len() * 8 - leading
 }
 
-/// RFC 7518 §3.2.
-const SECRET_BYTES_MIN: usize = 32;
 /// 32 random hexadecimal digits hold fewer different ones than this once in thirty million times.
 const SECRET_DISTINCT_MIN: usize = 8;
 const KEY_FILES: [&[u8]; 4] = [b"-----BEGIN ", b"---- BEGIN ", b"ssh-", b"ecdsa-sha2-"];

@@ -1,16 +1,17 @@
 //! The keys: which one signs, and which ones verify.
 //!
-//! 1. A ring has one algorithm (S01): secrets and public keys never meet in one ring (S23), and a key is used with its
-//!    algorithm alone, whatever a token says (S02).
-//! 2. A token's `kid` is an exact key into the ring (S24). A token without one belongs to the key without one, if there is
-//!    such a key.
+//! 1. A ring has one algorithm (S01): secrets and public keys never meet in one ring (S23), and a key is only used with
+//!    its own algorithm, which no token can change (S02).
+//! 2. A token's `kid` is an exact key into the ring (S24). A token without one belongs to the key without one, if there
+//!    is such a key.
 //! 3. A ring changes while it is in use; all clones see the change at once. Tokens of a retired key are refused from
-//!    then on, also those verified before: the ring's revision tells.
+//!    then on, even those that were verified before, because the ring's revision changes.
 
 mod builder;
 mod curve;
 mod der;
 mod documented;
+mod foreign;
 mod jwk;
 mod key;
 mod pem;
@@ -41,8 +42,8 @@ pub use self::{
 
 /// The keys that sign and verify tokens.
 ///
-/// Cloning is cheap, and clones share their keys: what one does to them is seen by all. Secrets are wiped from memory when the
-/// last clone is dropped, or the key is retired.
+/// Cloning is cheap, and clones share their keys: a change through one of them applies to all. Secrets are wiped from
+/// memory when the last clone is dropped, or the key is retired.
 ///
 /// # Examples
 ///
@@ -62,7 +63,8 @@ pub use self::{
 /// ```
 /// use tower_device_sessions::token::{KeyRing, SigningKey};
 ///
-/// # let (old, new) = ([*b"0123456789abcdef", *b"fedcba9876543210"].concat(), [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat());
+/// # let old = [*b"0123456789abcdef", *b"fedcba9876543210"].concat();
+/// # let new = [*b"hgfedcba12345678", *b"87654321abcdefgh"].concat();
 /// let keys = KeyRing::builder().signing_key(SigningKey::hs256(&old)?.kid("2026-01")).build()?;
 ///
 /// // On every node: accept the new key. Then, on every node: sign with it.
@@ -81,7 +83,7 @@ pub struct KeyRing {
 
 struct Shared {
     keys: RwLock<Arc<KeySet>>,
-    /// Stored after the keys have been replaced, so that whoever sees a revision also sees its keys.
+    /// Stored after the keys have been replaced, so that a reader of a revision also sees its keys.
     revision: AtomicU64,
 }
 
@@ -90,18 +92,18 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// A secret that is too weak.
+    /// [`ConfigError`] when the secret is too weak.
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::builder().signing_key(SigningKey::hs256(secret)?).build()
     }
 
     /// A ring of one unnamed secret from the system's random generator, for trials and tests.
     ///
-    /// It ends with the process, and all tokens with it. A server takes its secret from its configuration.
+    /// The secret ends with the process, and so do all tokens. A server takes its secret from its configuration.
     ///
     /// # Errors
     ///
-    /// None but a defect of the cryptography.
+    /// [`ConfigError`] only when the cryptography is defective.
     pub fn random() -> Result<Self, ConfigError> {
         // Two random UUIDs have 244 random bits.
         let secret = Zeroizing::new([Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat());
@@ -112,7 +114,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// Anything but one private Ed25519 key.
+    /// [`ConfigError`] for anything but one private Ed25519 key.
     pub fn eddsa_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::builder().signing_key(SigningKey::eddsa_pem(private_key)?).build()
     }
@@ -121,7 +123,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// Anything but one private key on P-256.
+    /// [`ConfigError`] for anything but one private key on P-256.
     pub fn es256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::builder().signing_key(SigningKey::es256_pem(private_key)?).build()
     }
@@ -130,7 +132,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// Anything but one private RSA key of 2048 to 4096 bits.
+    /// [`ConfigError`] for anything but one private RSA key of 2048 to 4096 bits.
     pub fn rs256_pem(private_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::builder().signing_key(SigningKey::rs256_pem(private_key)?).build()
     }
@@ -144,35 +146,36 @@ impl KeyRing {
         Self { shared: Arc::new(Shared { keys: RwLock::new(Arc::new(keys)), revision: AtomicU64::new(0) }) }
     }
 
-    /// Verifies with `key` too, from now on. Adding a key that is there already changes nothing.
+    /// Also verifies with `key` from now on. Adding a key that is in the ring already changes nothing.
     ///
     /// # Errors
     ///
-    /// A key without a name or of another algorithm, or another key of that name.
+    /// [`ConfigError`] for a key without a name or of another algorithm, or when another key has that name.
     pub fn add(&self, key: impl Into<VerifyingKey>) -> Result<(), ConfigError> {
         self.change(|keys| keys.add(key.into()))
     }
 
-    /// Signs with `key` from now on; the key that signed until now goes on verifying.
+    /// Signs with `key` from now on. The previous signing key continues to verify.
     ///
-    /// Where several nodes verify each other's tokens, give the key to [`add`](Self::add) on all of them first: a node that
-    /// does not know it yet refuses what it signs.
+    /// Where several nodes verify each other's tokens, [`add`](Self::add) the key on all of them first: a node that
+    /// does not have it yet refuses its tokens.
     ///
     /// A ring of one unnamed key keeps it for the tokens without a `kid`, until
     /// [`retire_unnamed`](Self::retire_unnamed).
     ///
     /// # Errors
     ///
-    /// A ring that only verifies; a key without a name or of another algorithm, or another key of that name.
+    /// [`ConfigError`] when the ring only verifies; for a key without a name or of another algorithm, or when another
+    /// key has that name.
     pub fn rotate_to(&self, key: SigningKey) -> Result<(), ConfigError> {
         self.change(|keys| keys.rotate_to(key))
     }
 
-    /// Refuses the tokens of the key named `kid` from now on, also those that have been verified already.
+    /// Refuses the tokens of the key named `kid` from now on, even those that were verified before.
     ///
     /// # Errors
     ///
-    /// No key of that name, or the one that signs: rotate first.
+    /// [`ConfigError`] when no key has that name, or it is the one that signs: rotate first.
     pub fn retire(&self, kid: &str) -> Result<(), ConfigError> {
         self.change(|keys| keys.retire(Some(kid)))
     }
@@ -181,7 +184,7 @@ impl KeyRing {
     ///
     /// # Errors
     ///
-    /// No key without a name, or it is the one that signs: rotate first.
+    /// [`ConfigError`] when there is no key without a name, or it is the one that signs: rotate first.
     pub fn retire_unnamed(&self) -> Result<(), ConfigError> {
         self.change(|keys| keys.retire(None))
     }
@@ -199,8 +202,7 @@ impl KeyRing {
 
     /// A number that differs after every change of the keys.
     ///
-    /// What has been verified may be remembered for as long as the revision is the one that was read *before* it was
-    /// verified.
+    /// A result of verification may be cached for as long as the revision is the one that was read *before* verifying.
     pub fn revision(&self) -> u64 {
         self.shared.revision.load(Ordering::Acquire)
     }

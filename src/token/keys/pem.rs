@@ -18,6 +18,8 @@ pub(super) enum KeyFile {
     P256Private(Zeroizing<Vec<u8>>),
     /// The point, uncompressed.
     P256Public(Vec<u8>),
+    /// The point, uncompressed.
+    P384Public(Vec<u8>),
     /// The PKCS#1 document of an RSA key, and its public numbers.
     RsaPrivate { pkcs1: Zeroizing<Vec<u8>>, modulus: Vec<u8>, exponent: Vec<u8> },
     /// Modulus and exponent.
@@ -32,6 +34,7 @@ impl KeyFile {
             Self::Ed25519Public(_) => "a public Ed25519 key",
             Self::P256Private(_) => "a private P-256 key",
             Self::P256Public(_) => "a public P-256 key",
+            Self::P384Public(_) => "a public P-384 key",
             Self::RsaPrivate { .. } => "a private RSA key",
             Self::RsaPublic { .. } => "a public RSA key",
         }
@@ -83,7 +86,7 @@ fn private(pkcs8: Zeroizing<Vec<u8>>) -> Result<KeyFile, &'static str> {
         Named::Ed25519 => Ok(KeyFile::Ed25519Private(pkcs8)),
         Named::P256 => Ok(KeyFile::P256Private(pkcs8)),
         Named::Rsa => rsa_private(Zeroizing::new(key.to_vec())),
-        Named::OtherCurve => Err(OTHER_CURVE),
+        Named::P384 | Named::OtherCurve => Err(OTHER_CURVE),
         Named::Other => Err(OTHER_ALGORITHM),
     }
 }
@@ -104,6 +107,7 @@ fn public(document: &[u8]) -> Result<KeyFile, &'static str> {
     match algorithm {
         Named::Ed25519 => Ok(KeyFile::Ed25519Public(key.to_vec())),
         Named::P256 => Ok(KeyFile::P256Public(key.to_vec())),
+        Named::P384 => Ok(KeyFile::P384Public(key.to_vec())),
         Named::Rsa => rsa_public(key).map_err(|Malformed| "the public key document is malformed"),
         Named::OtherCurve => Err(OTHER_CURVE),
         Named::Other => Err(OTHER_ALGORITHM),
@@ -145,6 +149,7 @@ fn rsa_public(pkcs1: &[u8]) -> Result<KeyFile, Malformed> {
 enum Named {
     Ed25519,
     P256,
+    P384,
     Rsa,
     OtherCurve,
     Other,
@@ -161,6 +166,7 @@ fn algorithm(mut identifier: Reader<'_>) -> Result<Named, Malformed> {
         }
         ID_EC => match identifier.element(der::OBJECT_IDENTIFIER)? {
             ID_P256 => Named::P256,
+            ID_P384 => Named::P384,
             _ => Named::OtherCurve,
         },
         _ => return Ok(Named::Other),
@@ -177,6 +183,8 @@ const ID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const ID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// 1.2.840.10045.3.1.7 (RFC 5480).
 const ID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// 1.3.132.0.34 (RFC 5480).
+const ID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 
 const NOT_PEM: &str = "the key is not in PEM form";
 const OTHER_CURVE: &str = "the key is on another curve than P-256";

@@ -1,12 +1,12 @@
 //! The keys of a ring at one moment, immutable, and the rules they obey.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use jsonwebtoken::EncodingKey;
 
-use super::{SigningKey, VerifyingKey};
+use super::{SigningKey, VerifyingKey, key::ring};
 use crate::{
-    error::{ConfigError, ConfigErrorKind},
+    error::ConfigError,
     token::{
         crypto::{self, Algorithm},
         header::{self, DEFAULT_TYPE},
@@ -76,6 +76,9 @@ impl KeySet {
         verifying: Vec<VerifyingKey>,
         unnamed: Option<VerifyingKey>,
     ) -> Result<Self, ConfigError> {
+        if !crypto::HAS_PROVIDER {
+            return Err(ring(crypto::NO_PROVIDER));
+        }
         let count = usize::from(signing.is_some()) + verifying.len() + usize::from(unnamed.is_some());
         let unnamed_is_named = unnamed.as_ref().is_some_and(|key| key.kid.is_some());
         if unnamed_is_named {
@@ -186,10 +189,6 @@ impl KeySet {
             _ => Ok(()),
         }
     }
-}
-
-pub(super) fn ring(message: impl Into<Cow<'static, str>>) -> ConfigError {
-    ConfigError::new(ConfigErrorKind::KeyRing, message)
 }
 
 /// S24.

@@ -137,10 +137,12 @@ fn any_other_key_file_is_refused() {
             assert_eq!(kind(refused), Some(ConfigErrorKind::InvalidKey), "{file}");
         }
     }
-    for file in [files::P384, files::P384_PUBLIC, files::SECP256K1, files::SECP256K1_PUBLIC] {
+    for file in [files::P384, files::SECP256K1, files::SECP256K1_PUBLIC] {
         let error = VerifyingKey::es256_pem(file).unwrap_err();
         assert_eq!(error.to_string(), "the key is on another curve than P-256");
     }
+    let error = VerifyingKey::es256_pem(files::P384_PUBLIC).unwrap_err();
+    assert_eq!(error.to_string(), "the file holds a public P-384 key, where a P-256 key belongs");
     assert!(SigningKey::eddsa_pem(b"\xff").is_err());
 }
 
@@ -481,7 +483,8 @@ fn random_rings_sign_and_are_all_different() {
     assert!(!other.keys().find(None).unwrap().verifies(b"x", &signature));
 }
 
-/// S91: what keys are made of is wiped when it is dropped. That the memory is, no safe code can see; this is its promise.
+/// S91: what keys are made of is wiped when it is dropped. That the memory is, no safe code can see; this is its
+/// promise.
 #[test]
 fn secrets_are_wiped_on_drop() {
     fn is_wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}

@@ -2,15 +2,13 @@
 //!
 //! The rules, in the order in which the code applies them:
 //!
-//! 1. No `Authorization` line: no credential. More than one: several credentials, whatever their
-//!    schemes, because the field may stand only once (RFC 9110 §5.3) and readers differ in which
-//!    one they take.
+//! 1. No `Authorization` line: no credential. More than one: several credentials, even with different schemes, because
+//!    the field may stand only once (RFC 9110 §5.3) and readers differ in which one they take.
 //! 2. An empty value is no credential. A value that does not begin with a scheme is malformed.
-//! 3. The scheme is compared without regard to case. Any other scheme (`Basic`, `Digest`, …) is
-//!    somebody else's business: no credential.
-//! 4. After `Bearer` come exactly one space and a `token68`, and nothing else. So `Bearer` alone,
-//!    `Bearer` with two spaces, with a tab, with parameters, or with a comma and a second
-//!    credential are all malformed.
+//! 3. The scheme is compared without regard to case. Any other scheme (`Basic`, `Digest`, …) is not for this crate: no
+//!    credential.
+//! 4. After `Bearer` come exactly one space and a `token68`, and nothing else. So `Bearer` without a token, `Bearer`
+//!    with two spaces, with a tab, with parameters, or with a comma and a second credential are all malformed.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -19,7 +17,7 @@ use super::{Credential, CredentialSource, MalformedCredential, is_tchar, judge};
 
 /// What stands in the place of the token, if there is one `Authorization` line and its scheme is `Bearer`.
 ///
-/// Nothing is judged: it is for whoever compares it with tokens that have been.
+/// Nothing is checked: it is for comparison with tokens that have been accepted before.
 pub(super) fn candidate(headers: &HeaderMap) -> Option<&[u8]> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let (scheme, token) = lines.next()?.as_bytes().split_first_chunk::<7>()?;

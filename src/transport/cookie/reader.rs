@@ -3,19 +3,19 @@
 //! The rules, in the order in which the code applies them:
 //!
 //! 1. All `Cookie` lines are read, in order: HTTP/2 clients split the field (RFC 9113 §8.2.3).
-//! 2. `;` alone separates cookies. A comma does not, and quotes do not protect a `;`.
+//! 2. Only `;` separates cookies. A comma does not, and quotes do not protect a `;`.
 //! 3. Spaces and tabs around a cookie are dropped, no other white space: not U+2000, not 0x85, and
 //!    none in front of the `=`.
 //! 4. The name ends at the first `=` and must equal ours in every byte. Nothing is percent-decoded,
 //!    no case is folded, so that `__%48ost-session` and `__host-session` are strangers. A cookie
 //!    without `=` is none of ours.
-//! 5. Two cookies of our name are ambiguous, whatever their values: their order tells nothing. Those
-//!    whose values are tokens can be had one by one, for whoever can tell which of them is live.
+//! 5. Two cookies of our name are ambiguous, whatever their values, because their order means nothing. Those whose
+//!    values are tokens can be read one by one, for the manager to tell which of them is live.
 //! 6. An empty value is no credential; that is what a cleared cookie looks like.
 //! 7. The value is taken as it stands and must be a token. Quotes are part of a value, and no token
 //!    has them.
 //!
-//! What other cookies hold, odd bytes included, changes nothing.
+//! The contents of other cookies, odd bytes included, change nothing.
 
 use std::ops::ControlFlow;
 
@@ -37,7 +37,8 @@ pub(crate) fn read<'a>(cookie: &SessionCookie, headers: &'a HeaderMap) -> Creden
     }
 }
 
-/// The value of the one cookie of this name, not judged: for whoever compares it with tokens that have been.
+/// The value of the one cookie of this name, without any check, for comparison with tokens that have been accepted
+/// before.
 pub(crate) fn candidate<'a>(cookie: &SessionCookie, headers: &'a HeaderMap) -> Option<&'a [u8]> {
     find(cookie, headers).ok().flatten()
 }
@@ -67,8 +68,8 @@ fn find<'a>(cookie: &SessionCookie, headers: &'a HeaderMap) -> Result<Option<&'a
 
 /// Rules 1 to 4: calls `found` with the value of each cookie of this name, until it has enough.
 ///
-/// It looks for our name and then at what is in front of it, instead of taking every cookie apart: that takes a third of
-/// the time.
+/// It looks for our name and then at what is in front of it, instead of taking every cookie apart: that takes a third
+/// of the time.
 #[inline]
 fn each<'a>(cookie: &SessionCookie, headers: &'a HeaderMap, mut found: impl FnMut(&'a [u8]) -> ControlFlow<()>) {
     for line in headers.get_all(COOKIE) {

@@ -375,7 +375,7 @@ fn near_miss() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    /// S61, S62, S63, R36: the reader agrees with the naive one on whatever lines there are.
+    /// S61, S62, S63, R36: the reader agrees with the naive one on any lines.
     #[test]
     fn reader_agrees_with_a_naive_splitter(lines in prop::collection::vec(near_miss(), 0..4)) {
         let headers = cookie_lines(&lines);

@@ -1,7 +1,7 @@
 //! Refuses requests that another site has made a browser send with our cookie.
 //!
-//! The rules are public, and stand in [`credentials`](crate::credentials#requests-that-other-sites-cause). The scheme is that of
-//! Go's `CrossOriginProtection`; it needs neither tokens nor state.
+//! The rules are public, and stand in [`credentials`](crate::credentials#requests-that-other-sites-cause). The scheme
+//! is that of Go's `CrossOriginProtection`; it needs neither tokens nor state.
 
 use http::header::{ACCEPT, HOST, HeaderName, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Uri};
@@ -19,8 +19,8 @@ impl CsrfPolicy {
 
     /// Judges a request by the rules in [`credentials`](crate::credentials).
     ///
-    /// `source` is where its credential came from. For a sign-in, which brings none, it is where
-    /// the answer will put one: signing somebody in to a stranger's account is a forgery as well.
+    /// `source` is where its credential came from. For a sign-in, which brings none, it is where the response will put
+    /// one: signing a user in to a stranger's account is a forgery as well.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl CsrfPolicy {
         }
     }
 
-    /// Judges a request that is answered by a stream, and that no method or header has announced as one.
+    /// Judges a request whose response is a stream that no method or header announced.
     ///
     /// A navigation is no such request: a link of another site may lead to a page that is sent in pieces.
     ///
@@ -117,7 +117,8 @@ fn is_own_origin(origin: &[u8], uri: &Uri, headers: &HeaderMap) -> bool {
     own.and_then(|own| Origin::of(origin.scheme, own)) == Some(origin)
 }
 
-/// An origin, of which no byte is copied (RFC 6454 §4): equal in another case, and with the scheme's default port or without.
+/// An origin, of which no byte is copied (RFC 6454 §4): equal in another case, and with the scheme's default port or
+/// without.
 #[derive(Clone, Copy)]
 struct Origin<'a> {
     scheme: &'a [u8],

@@ -315,7 +315,7 @@ fn site() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// S72: what the browser calls foreign is never allowed, whatever else the request says.
+    /// S72: what the browser calls foreign is never allowed, even if the rest of the request says otherwise.
     #[test]
     fn foreign_unsafe_cookie_request_is_never_allowed(
         site in site(),

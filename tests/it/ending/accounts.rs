@@ -133,7 +133,8 @@ async fn without_keys_everything_else_ends_all_the_same() -> TestResult {
     Ok(())
 }
 
-/// "A deleted row that comes back": neither activity that waits, nor a cached record, nor a running read brings it back.
+/// "A deleted row that comes back": neither activity that waits, nor a cached record, nor a running read brings it
+/// back.
 #[tokio::test]
 async fn an_erased_user_is_gone_and_stays_gone() -> TestResult {
     let kit = Kit::new();

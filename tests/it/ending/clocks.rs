@@ -1,5 +1,5 @@
-//! Clocks that are wrong: one reading, at the start, for a while, or for good. Nobody is signed out, nothing that is good is
-//! deleted, and nothing lives longer.
+//! Clocks that are wrong: one reading, at the start, for a while, or for good. Nobody is signed out, nothing that is
+//! good is deleted, and nothing lives longer.
 
 use std::time::Duration;
 
@@ -151,7 +151,8 @@ async fn a_day_ahead_for_a_second_lets_nothing_live_longer() -> TestResult {
     Ok(())
 }
 
-/// R11: a machine whose monotonic hand stands still while it is suspended. After a minute it is as late as the wall says.
+/// R11: a machine whose monotonic hand stands still while it is suspended. After a minute it is as late as the wall
+/// says.
 #[tokio::test(start_paused = true)]
 async fn the_cleaner_goes_on_after_a_suspension() -> TestResult {
     let kit = Kit::with(|builder| builder.retention(DAY));
@@ -169,7 +170,8 @@ async fn the_cleaner_goes_on_after_a_suspension() -> TestResult {
     Ok(())
 }
 
-/// Ends sessions of these many users, forty days before the kit's present, at which somebody else signs in. Nobody runs.
+/// Ends sessions of these many users, forty days before the kit's present, at which somebody else signs in. Nobody
+/// runs.
 async fn ended_long_ago(users: u32) -> Result<Kit, Box<dyn std::error::Error + Send + Sync>> {
     let kit = Kit::new();
     for user in 0..users {
@@ -209,7 +211,7 @@ async fn the_cleaner_asks_before_it_takes_most_of_all_sessions() -> TestResult {
     drop(kit.sign_in("bob").await);
     pass(&[&kit.clock], 5 * HOUR + 60 * SECOND).await;
     assert!(is_there(&kit, "user-0").await?);
-    let asked = |event: &SessionEvent| matches!(event, SessionEvent::RetentionPaused { due: 150, kept: 2 });
+    let asked = |event: &SessionEvent| matches!(event, SessionEvent::RetentionPaused { due: 150, kept: 2, .. });
     assert_eq!(kit.events.take().iter().filter(|&event| asked(event)).count(), 3, "in each round");
 
     assert_eq!(kit.sessions.purge().await?, 150);
@@ -238,8 +240,8 @@ async fn what_is_on_record_as_ended_stays_ended_when_the_clock_is_corrected() ->
     Ok(())
 }
 
-/// R10: the node cannot know how late it is. It is a 503 until it does, the page leaves the cookie alone, and whoever wants to
-/// can sign in.
+/// R10: the node cannot know how late it is. It is a 503 until it does, the page leaves the cookie alone, and anyone
+/// who wants to can sign in.
 #[tokio::test(start_paused = true)]
 async fn a_restart_with_the_clock_behind_clears_no_cookie_that_will_be_good_again() -> TestResult {
     let with_cookies = |kit: &Kit, clock: ManualClock| {

@@ -22,7 +22,7 @@ use crate::support::{Answer, CHROME, IPHONE, Kit, TestResult, get_with, request,
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Issue 9: each reason has its code and its text, and is told to the ended device.
+/// Each reason has its code and its text, and is told to the ended device.
 #[tokio::test]
 async fn every_ending_is_told_by_code_and_text() -> TestResult {
     for (reason, code, error) in [
@@ -53,7 +53,7 @@ async fn every_ending_is_told_by_code_and_text() -> TestResult {
     Ok(())
 }
 
-/// Issue 9: whoever ends a session, the reason, the actor and the time are on record and in the list.
+/// No matter who ends a session, the reason, the actor and the time are on record and in the list.
 #[tokio::test]
 async fn an_ended_session_keeps_reason_actor_and_time() -> TestResult {
     let kit = Kit::new();
@@ -179,7 +179,7 @@ async fn polling_keeps_no_session_alive() -> TestResult {
     Ok(())
 }
 
-/// Issue 11: a shadow lets everything pass, and says what it would have refused.
+/// A shadow rejects nothing, and reports what it would have rejected.
 #[tokio::test]
 async fn a_shadow_refuses_nothing_and_reports_everything() -> TestResult {
     let kit = Kit::new();
@@ -197,7 +197,7 @@ async fn a_shadow_refuses_nothing_and_reports_everything() -> TestResult {
         assert_eq!(get_with(&app, "/", token).await.body, "nobody");
         let told = kit.events.take();
         told.into_iter().find_map(|event| match event {
-            SessionEvent::WouldDeny { denied } => Some(denied),
+            SessionEvent::WouldDeny { denied, .. } => Some(denied),
             _ => None,
         })
     };
@@ -208,6 +208,6 @@ async fn a_shadow_refuses_nothing_and_reports_everything() -> TestResult {
     let cold = Kit::over(kit.store.clone(), kit.clock.clone(), |builder| builder);
     let elsewhere = Router::new().route("/", get(async || "through")).layer(SessionLayer::new(&cold.sessions).shadow());
     assert_eq!(get_with(&elsewhere, "/", good.token()).await.body, "through");
-    assert!(matches!(&cold.events.take()[..], [SessionEvent::WouldDeny { denied: Denied::Unavailable }]));
+    assert!(matches!(&cold.events.take()[..], [SessionEvent::WouldDeny { denied: Denied::Unavailable, .. }]));
     Ok(())
 }

@@ -209,8 +209,8 @@ async fn a_refresh_token_with_another_salt_signs_nobody_out() -> TestResult {
     Ok(())
 }
 
-/// S72: another site cannot sign anybody out by the cookies that are left, and the ready-made route wants a word on where a
-/// request comes from. A token in the header or in the body needs none.
+/// S72: another site cannot sign anybody out by the cookies that are left, and the ready-made route wants a word on
+/// where a request comes from. A token in the header or in the body needs none.
 #[tokio::test]
 async fn another_site_cannot_sign_out_by_what_is_left() -> TestResult {
     let kit = kit(both());

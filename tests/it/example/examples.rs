@@ -54,7 +54,7 @@ impl Example {
         Ok((status, body.to_owned()))
     }
 
-    /// The token that signing in answers.
+    /// The token that signing in returns.
     async fn sign_in(&self, user: &str) -> std::io::Result<String> {
         let (status, body) = self.call("POST", &format!("/login?user={user}"), "").await?;
         assert_eq!(status, 200, "{body}");

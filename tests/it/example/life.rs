@@ -18,8 +18,8 @@ fn form() -> Value {
     json!({ "email": "demo@example.com", "password": PASSWORD })
 }
 
-/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own cookie
-/// is left out.
+/// The cookies that an answer sets for the session, each as `name=value`, with their attributes. The device's own
+/// cookie is left out.
 fn set_cookies(head: &str) -> Vec<(String, String)> {
     let lines = head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let pairs = lines.filter_map(|line| line.split_once("; ")).filter(|(pair, _)| !pair.contains("device="));
@@ -126,7 +126,7 @@ fn with_both_transports_a_disagreement_is_a_bad_request() {
     assert_eq!((ask(&one), ask(&other)), (200, 400));
 }
 
-/// Issue 2, in the body: the pair moves on, a used token ends everything.
+/// With tokens in the body, the pair moves on, and a used token ends everything.
 #[test]
 fn a_used_refresh_token_ends_the_session() {
     let server = Server::start(&[("REFRESH", "on"), ("REFRESH_GRACE", "0")]);
@@ -238,7 +238,7 @@ fn a_server_of_secrets_publishes_no_key() {
     assert_eq!((status, json_of(&body)), (200, json!({ "keys": [] })));
 }
 
-/// Issue 5: the presets, and the timeouts that win over them.
+/// The presets, and the timeouts that win over them.
 #[test]
 fn presets_set_the_lifetimes() -> TestResult {
     for (variables, seconds) in [
@@ -277,7 +277,7 @@ fn submit(server: &Server, path: &str, body: &str, headers: &str) -> String {
 
 const FORM: &str = "email=demo%40example.com&password=correct+horse+battery+staple";
 
-/// A person sees a page, whoever refuses them; and a proxy's own token is none of ours.
+/// A person sees a page, no matter which layer refuses them; and a proxy's own token is none of ours.
 #[test]
 fn what_is_refused_on_a_page_is_a_page() {
     let server = Server::start(&[]);
@@ -301,7 +301,7 @@ fn what_is_refused_on_a_page_is_a_page() {
     assert!(head.starts_with("HTTP/1.1 303") && head.contains("cache-control: no-store"), "{head}");
 }
 
-/// Two clicks on "Sign in" in a browser that has been here before.
+/// Issue: two clicks on "Sign in" in a browser that has been here before.
 #[test]
 fn a_form_that_is_submitted_twice_leaves_one_session() {
     let server = Server::start(&[]);
@@ -322,10 +322,79 @@ fn a_form_that_is_submitted_twice_leaves_one_session() {
         .iter()
         .map(|cookie| server.call("GET", "/", &[("cookie", cookie)], None).1.matches("id=\"device-").count())
         .collect();
-    assert_eq!(shown.iter().sum::<usize>(), 1, "one of the two is left, and it is the only one: {shown:?}");
+    assert_eq!(shown, [1, 1], "whichever cookie is kept, it shows the one session");
 }
 
-/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other programs.
+/// Issue: the same with a code, which the device that has used it may use again for a moment, and no other.
+#[test]
+fn a_code_that_is_submitted_twice_is_one_sign_in() {
+    let server = Server::start(&[("OTP", "on")]);
+    let (_, head, _) = server.exchange("GET", "/sign-in", &[], None);
+    let device = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("the form hands it out");
+    let device = device.split(';').next().unwrap_or_default();
+    let own = format!("cookie: {device}\r\nsec-fetch-site: same-origin\r\n");
+    let page = submit(&server, "/sign-in", FORM, &own);
+    let token =
+        page.split_once("name=\"token\" value=\"").and_then(|(_, rest)| rest.split('"').next()).expect("a token");
+    let line = server.logged("one-time code");
+    let code = line.rsplit(' ').next().unwrap_or_default();
+    let form = format!("token={token}&code={code}");
+
+    let [first, second] = [0; 2].map(|_| submit(&server, "/sign-in/code", &form, &own));
+    for answer in [&second, &first] {
+        let [(session, _)] = &set_cookies(answer)[..] else { panic!("{answer}") };
+        let (status, page) = server.call("GET", "/", &[("cookie", session)], None);
+        assert_eq!((status, page.matches("id=\"device-").count()), (200, 1), "{page}");
+    }
+    for others in ["sec-fetch-site: same-origin\r\n".to_owned(), own.replacen("device=", "device=A", 1)] {
+        let answer = submit(&server, "/sign-in/code", &form, &others);
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    let wrong = submit(&server, "/sign-in/code", &format!("token={token}&code=000000{code}"), &own);
+    assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+}
+
+/// Issue: whatever is refused on a page is a page, and nothing that a program would read.
+#[test]
+fn every_refusal_on_a_page_is_a_page() {
+    let server = Server::start(&[]);
+    let answer = submit(&server, "/sign-in", FORM, "sec-fetch-site: same-origin\r\n");
+    let [(session, _)] = &set_cookies(&answer)[..] else { panic!("{answer}") };
+    let (signed_in, garbage) = (format!("cookie: {session}\r\n"), "cookie: __Host-session=a.b.c\r\n".to_owned());
+    let foreign = format!("{signed_in}sec-fetch-site: cross-site\r\n");
+    for (path, form, more, status) in [
+        ("/sign-in", FORM, &foreign, 403),
+        ("/sign-in", "nonsense", &garbage, 400),
+        ("/sign-in/code", FORM, &foreign, 403),
+        ("/sign-in/code", "nonsense", &garbage, 400),
+        ("/sign-in/done", "", &signed_in, 405),
+        ("/", "", &signed_in, 405),
+        ("/", "", &foreign, 405),
+        ("/no-uuid/sign-out", "", &foreign, 403),
+        ("/sign-out-others", "", &signed_in, 403),
+        ("/nowhere", "", &signed_in, 404),
+    ] {
+        let answer = submit(&server, path, form, &format!("{more}accept: text/html,*/*;q=0.8\r\n"));
+        let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {head}");
+        assert!(head.contains("content-type: text/html"), "{path}: {head}");
+    }
+    // A form that never arrives as a whole.
+    let hasty = Server::start(&[("REQUEST_TIMEOUT", "200ms")]);
+    let mut stream = TcpStream::connect(&hasty.address).expect("it listens");
+    let head =
+        "POST /sign-in HTTP/1.1\r\nhost: x\r\naccept: text/html\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    write!(stream, "{head}sec-fetch-site: same-origin\r\ncontent-length: 100\r\n\r\nemail=").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("content-type: text/html"), "{answer}");
+    // Programs go on reading problem details.
+    let (status, head, _) = server.exchange("GET", "/nowhere", &[("accept", "application/json")], None);
+    assert!(status == 404 && head.contains("application/problem+json"), "{head}");
+}
+
+/// Behind a proxy under a path of its own, whether that is stripped or not, and with a name of its own beside other
+/// programs.
 #[test]
 fn a_path_a_cookie_name_and_other_origins_are_settings() {
     let settings = [

@@ -65,7 +65,7 @@ fn a_hundred_and_twenty_sign_ins_at_once_take_no_more_memory_than_a_few() {
     server.sign_in("demo@example.com", CHROME, &[]);
 }
 
-/// NIST SP 800-63B-4: the limit is the account's. Whoever knows the password has as many tokens as they like.
+/// NIST SP 800-63B-4: the limit is the account's. Anyone who knows the password has as many tokens as they like.
 #[test]
 fn one_time_codes_are_limited_per_account() {
     let server = Server::start(&[("OTP", "on")]);
@@ -95,7 +95,7 @@ fn one_time_codes_are_limited_per_account() {
     assert_eq!(guess(&other, code.rsplit(' ').next().expect("a code")).0, 200, "the other account has its own");
 }
 
-/// Signing in often enough keeps nobody out, whoever does it.
+/// Signing in often keeps nobody out, no matter who does it.
 #[test]
 fn who_knows_the_password_cannot_lock_the_owner_out() {
     let server = Server::start(&[("MAX_SESSIONS", "2")]);

@@ -198,7 +198,7 @@ fn a_wrong_password_is_a_401_with_problem_details() {
     assert_eq!(server.call("POST", "/api/auth/login", &[], Some(&json!([]))).0, 400);
 }
 
-/// S86: whoever is not a trusted proxy cannot choose the address that is shown.
+/// S86: a client that is not a trusted proxy cannot choose the address that is shown.
 #[test]
 fn the_address_is_the_peers_unless_a_trusted_proxy_says_otherwise() {
     let forged = [("x-forwarded-for", "198.51.100.7")];
@@ -263,6 +263,7 @@ fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
         ("MAX_SESSIONS", "many", "MAX_SESSIONS"),
         ("OVER_LIMIT", "newest", "OVER_LIMIT"),
         ("SAME_DEVICE", "burn", "SAME_DEVICE"),
+        ("TRANSACTION_POOLER", "yes", "TRANSACTION_POOLER"),
         ("ADMIN_TOKEN", "short", "ADMIN_TOKEN"),
         ("TRANSPORT", "pigeon", "TRANSPORT"),
         ("REFRESH", "yes", "REFRESH"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::example::my_devices::Server;
 
-/// One command of the transcript, and what it answers.
+/// One command of the transcript, and its output.
 #[derive(Debug)]
 struct Step {
     command: String,
@@ -47,7 +47,7 @@ fn steps(transcript: &str) -> Vec<Step> {
     steps
 }
 
-/// Runs all commands in one shell, and answers what each wrote.
+/// Runs all commands in one shell, and returns what each wrote.
 fn run(steps: &[Step], address: &str) -> Vec<String> {
     let script: String = steps
         .iter()
@@ -131,8 +131,8 @@ fn the_readme_names_the_two_commands() {
     assert_eq!(shell[0], "cargo run --example my_devices --features sqlite\ncargo test --all-features");
 }
 
-/// Wherever the README is shown, in the repository, in the package or on the crate's page: what it leads to is absolute, or
-/// a file that is packaged.
+/// Wherever the README is shown, in the repository, in the package or on the crate's page: what it leads to is
+/// absolute, or a file that is packaged.
 #[test]
 fn the_readmes_links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -147,7 +147,7 @@ fn the_readmes_links_lead_somewhere() {
         }
         let folder = target.split('/').next().unwrap_or_default();
         assert!(root.join(target).exists(), "{target} is not there");
-        // A published manifest is written anew, and lists no such thing.
+        // A published manifest is generated, and lists no such thing.
         assert!(
             !manifest.contains("\ninclude = [") || manifest.contains(&format!("\"/{folder}")),
             "{target} is not packaged"

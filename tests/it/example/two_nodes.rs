@@ -54,6 +54,25 @@ fn two_processes_on_mysql_are_two_nodes() {
     two_processes_are_two_nodes(&[("DATABASE_URL", &url)]);
 }
 
+/// Issue: the address as MariaDB's own tools write it.
+#[cfg(feature = "mysql")]
+#[test]
+fn an_address_may_begin_with_mariadb() {
+    let standard = "mysql://root@127.0.0.1:3306/test";
+    let Some(url) = crate::stores::servers::url("mysql", "TEST_MYSQL_URL", 3306, standard) else { return };
+    let server = Server::start(&[("DATABASE_URL", &url.replacen("mysql:", "mariadb:", 1))]);
+    assert_eq!(server.with_token("GET", "/api/me", &server.sign_in("demo@example.com", CHROME, &[])).0, 200);
+}
+
+/// Issue: nothing is prepared, and nothing listened for, on a connection that another may have next.
+#[cfg(feature = "postgres")]
+#[test]
+fn two_processes_behind_a_transaction_pooler_are_two_nodes() {
+    let standard = "postgres://postgres@127.0.0.1:5432/test";
+    let Some(url) = crate::stores::servers::url("postgres", "TEST_POSTGRES_URL", 5432, standard) else { return };
+    two_processes_are_two_nodes(&[("DATABASE_URL", &url), ("TRANSACTION_POOLER", "on")]);
+}
+
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn two_processes_on_redis_are_two_nodes() {
@@ -76,6 +95,17 @@ fn stores_and_buses_that_cannot_work_are_refused_on_one_line() {
         (&[("BUS", "postgres")], "BUS: "),
         (&[("BUS", "redis")], "BUS: "),
         (&[("BUS", "redis"), ("REDIS_URL", "http://x")], "BUS: "),
+        (&[("TRANSACTION_POOLER", "on")], "TRANSACTION_POOLER: takes a DATABASE_URL that is postgres://"),
+        (&[("TRANSACTION_POOLER", "1")], "TRANSACTION_POOLER: \"1\" is none of on, off"),
+        #[cfg(feature = "postgres")]
+        (
+            &[("DATABASE_URL", "postgres://127.0.0.1:1/x"), ("TRANSACTION_POOLER", "on"), ("BUS", "postgres")],
+            "BUS: no notification comes through a transaction pooler",
+        ),
+        #[cfg(feature = "mysql")]
+        (&[("DATABASE_URL", "mariadb://root@127.0.0.1:1/none")], "DATABASE_URL: the session store did not answer"),
+        #[cfg(feature = "redis")]
+        (&[("DATABASE_URL", "rediss://127.0.0.1:1/")], "DATABASE_URL: the session store did not answer"),
         #[cfg(feature = "postgres")]
         (&[("DATABASE_URL", "postgres://postgres@127.0.0.1:1/none")], "DATABASE_URL: the session store did not answer"),
         #[cfg(feature = "mysql")]

@@ -74,3 +74,44 @@ async fn names_sessions_by_a_keyed_hash() -> TestResult {
     }
     Ok(())
 }
+
+/// What an application would answer with a bare 500 is on the log with its cause, and what nobody would notice is there once.
+#[test]
+fn silent_mistakes_are_on_the_log() {
+    in_a_process_of_its_own("house::logs::tells_of_silent_mistakes");
+}
+
+#[tokio::test]
+#[ignore = "the test above runs it"]
+async fn tells_of_silent_mistakes() -> TestResult {
+    let log = Log::default();
+    let listening = listen(&log);
+
+    let kit = Kit::with(|builder| builder.max_sessions(1, tower_device_sessions::policy::OverLimit::RejectNew));
+    let too_long = "u".repeat(129);
+    assert!(kit.sessions.start(too_long.as_str(), ClientInfo::new()).await.is_err());
+    assert!(kit.sessions.start("ann", ClientInfo::new()).claims(&serde_json::json!({ "sub": "eve" })).await.is_err());
+    let started = kit.sessions.start("ann", ClientInfo::new()).await?;
+    assert!(kit.sessions.start("ann", ClientInfo::new()).await.is_err(), "a limit");
+
+    let app = app(&kit.sessions);
+    for _ in 0..3 {
+        assert_eq!(get_with(&app, "/me", started.token()).await.status, 200);
+        kit.clock.advance(std::time::Duration::from_secs(120));
+    }
+    let (second, third) = (Kit::new(), Kit::new());
+    drop((second, third));
+
+    drop(listening);
+    let log = log.text();
+    let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(count("a session could not be started"), 2, "{log}");
+    assert!(
+        log.lines().any(|line| line.contains("ERROR") && line.contains("the claim \"sub\" has a meaning")),
+        "{log}"
+    );
+    assert!(!log.contains(&too_long), "{log}");
+    assert_eq!(count("no request has its peer's address"), 1, "{log}");
+    assert_eq!(count("a second session manager over a `MemoryStore`"), 1, "{log}");
+    Ok(())
+}

@@ -121,7 +121,11 @@ async fn the_series_are_these_and_no_others() -> TestResult {
     ));
     expected.extend(labelled("cache_lookups_total", "result", &["hit", "stale", "miss"]));
     expected.extend(labelled("loads_total", "result", &["found", "not_found", "failed"]));
-    expected.extend(labelled("ended_total", "reason", &EndReason::ALL.map(EndReason::as_str)));
+    expected.extend(labelled(
+        "ended_total",
+        "reason",
+        &EndReason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>(),
+    ));
     for operation in [
         "insert",
         "find",

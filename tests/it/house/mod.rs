@@ -7,4 +7,5 @@ mod proxies;
 mod secrets;
 mod settings;
 mod setup;
+mod signed_in;
 mod tidy;

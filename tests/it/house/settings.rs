@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
-    ConfigError, KeyRing, SessionManager, SessionPolicy,
+    ConfigError, KeyRing, SessionManager, SessionPolicy, Timestamp,
     credentials::{CookieOptions, Transport},
     error::ConfigErrorKind,
-    manager::SessionManagerBuilder,
+    manager::{Adoption, SessionManagerBuilder},
+    policy::{OverLimit, SameDevice},
     store::MemoryStore,
-    token::TokenOptions,
+    token::{ForeignTokens, TokenOptions, TokenRejection, VerifiedToken, VerifyToken},
 };
 
 use crate::support::{SECRET, TestResult};
@@ -24,6 +25,29 @@ fn build(setting: Setting) -> Result<SessionManager, ConfigError> {
     setting(SessionManager::builder(MemoryStore::new()).keys(keys)).build()
 }
 
+fn cookies() -> Transport {
+    Transport::Cookie(CookieOptions::new())
+}
+
+/// Keys with which no device's id can be signed.
+fn public_keys() -> KeyRing {
+    KeyRing::eddsa_pem(include_str!("../../keys/ed25519.pem")).expect("a good key")
+}
+
+fn adoption() -> Adoption {
+    Adoption::between(Timestamp::UNIX_EPOCH, Timestamp::from_seconds(86_400))
+}
+
+/// A verifier that accepts nothing.
+#[derive(Debug)]
+struct Nobody;
+
+impl VerifyToken for Nobody {
+    fn verify(&self, _: &str, _: Timestamp) -> Result<VerifiedToken, TokenRejection> {
+        Err(TokenRejection::Other)
+    }
+}
+
 fn policy(absolute: Duration, idle: Duration) -> SessionPolicy {
     SessionPolicy::new().absolute_timeout(absolute).idle_timeout(idle)
 }
@@ -31,7 +55,36 @@ fn policy(absolute: Duration, idle: Duration) -> SessionPolicy {
 /// S54 and the builder's table of defaults: one row for each reason to refuse.
 #[test]
 fn every_setting_that_could_not_work_is_refused() {
-    let rows: [(Setting, &str); 18] = [
+    let rows: [(Setting, &str); 26] = [
+        (
+            |b| b.verified_upstream(),
+            "tokens are proven in two ways: call only one of `keys`, `verifier` and `verified_upstream`",
+        ),
+        (|b| b.policy(policy(SECOND, DAY)), "the idle timeout is longer than the absolute timeout"),
+        (
+            |b| b.max_sessions(1, OverLimit::RejectNew).limits_of(|_| Vec::new()),
+            "limits for everybody have no effect beside `limits_of`: return them from there instead",
+        ),
+        (
+            |b| b.trusted_origins(["https://app.example.com"]),
+            "origins are trusted, and no token travels in a cookie: choose such a transport, or leave `trusted_origins` out",
+        ),
+        (
+            |b| b.transport(cookies()).trusted_origins(["https://app.example.com"]).insecure_without_csrf_check(),
+            "origins are trusted, and none is checked: call `trusted_origins` or `insecure_without_csrf_check`, not both",
+        ),
+        (
+            |b| b.keys(public_keys()).transport(cookies()).same_device(SameDevice::Replace),
+            "sessions on one device are to be replaced, and browsers have no device ids: give `device_cookie` a secret",
+        ),
+        (
+            |b| b.transport(cookies()).adopt(adoption()).verifier(Nobody),
+            "tokens are proven in two ways: call only one of `keys`, `verifier` and `verified_upstream`",
+        ),
+        (
+            |b| b.adopt(Adoption::between(Timestamp::from_seconds(2), Timestamp::from_seconds(1))),
+            "the window of adoption closes before it begins",
+        ),
         (
             |b| b.bus_keys(KeyRing::hs256(SECRET).expect("a good secret")),
             "there are keys for messages between nodes, and no bus that sends any: call `bus`",
@@ -69,11 +122,14 @@ fn every_setting_that_could_not_work_is_refused() {
 
 #[test]
 fn settings_at_their_bounds_are_accepted() {
-    let rows: [Setting; 10] = [
+    let rows: [Setting; 13] = [
         |b| b,
         |b| b.policy(policy(SessionPolicy::LONGEST, SessionPolicy::LONGEST)),
         |b| b.policy(policy(MILLISECOND * 100, MILLISECOND * 100)),
-        |b| b.policy(policy(SECOND, DAY)),
+        |b| b.policy(SessionPolicy::new().absolute_timeout(SECOND)),
+        |b| b.transport(cookies()).same_device(SameDevice::Replace),
+        |b| b.same_device(SameDevice::Replace),
+        |b| b.transport(cookies()).trusted_origins(["https://app.example.com"]),
         |b| b.cache_ttl(Duration::ZERO),
         |b| b.cache_ttl(60 * SECOND),
         |b| b.policy(policy(DAY, 100 * SECOND)).activity_interval(44 * SECOND).cache_ttl(5 * SECOND),
@@ -124,6 +180,45 @@ fn token_settings_and_keys_that_could_not_work_are_refused() {
     assert_eq!(weak.map_err(|error| error.kind()).err(), Some(ConfigErrorKind::WeakKey));
     let none = KeyRing::eddsa_pem("nonsense");
     assert_eq!(none.map_err(|error| error.kind()).err(), Some(ConfigErrorKind::InvalidKey));
+}
+
+/// An outer layer knows nothing of adoption, and a verifier of the application's own only where the old keys are given.
+#[test]
+fn adoption_needs_a_manager_that_verifies_old_tokens() {
+    let verifying = || SessionManager::builder(MemoryStore::new()).verifier(Nobody);
+    let tokens = || ForeignTokens::new(KeyRing::hs256(SECRET).expect("a good secret"));
+    let rows = [
+        (verifying().adopt(adoption()), Some("the verifier does not say which tokens are old ones")),
+        (verifying().adopt(adoption().tokens(tokens())), None),
+        (
+            SessionManager::builder(MemoryStore::new()).verified_upstream().adopt(adoption().tokens(tokens())),
+            Some("tokens are adopted only by a manager that reads them itself"),
+        ),
+        (
+            verifying().adopt(adoption().tokens(tokens().user_claim("exp"))),
+            Some("the claim \"exp\" cannot hold the user's id"),
+        ),
+        (
+            verifying().adopt(adoption().tokens(tokens().user_claim("id").read(|_| None))),
+            Some("the user is read by a closure"),
+        ),
+    ];
+    for (builder, expected) in rows {
+        let refused = builder.build().map_err(|error| error.to_string()).err();
+        match expected {
+            Some(start) => assert!(refused.as_ref().is_some_and(|error| error.starts_with(start)), "{refused:?}"),
+            None => assert_eq!(refused, None),
+        }
+    }
+}
+
+/// What a `main` that returns the error prints.
+#[test]
+fn an_error_reads_in_debug_as_it_does_in_display() {
+    let error = KeyRing::hs256("short").expect_err("too short");
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let unreadable = KeyRing::eddsa_pem(include_str!("../../keys/ed25519_encrypted.pem")).expect_err("encrypted");
+    assert_eq!(format!("{unreadable:?}"), unreadable.to_string());
 }
 
 /// What browsers would drop without a word is an error with a reason.

@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn warnings(kit: &Kit) -> Vec<Misconfiguration> {
     let what = |event| match event {
-        SessionEvent::Misconfigured { what } => Some(what),
+        SessionEvent::Misconfigured { what, .. } => Some(what),
         _ => None,
     };
     kit.events.take().into_iter().filter_map(what).collect()
@@ -71,6 +71,24 @@ async fn a_layer_in_shadow_mode_for_a_week_is_told_once() -> TestResult {
     }
     assert_eq!(warnings(&kit), [Misconfiguration::ShadowForLong]);
     assert_eq!(warnings(&strict), []);
+    Ok(())
+}
+
+/// Without an id nothing can be replaced, and nobody would notice.
+#[tokio::test]
+async fn replacing_sessions_of_clients_without_device_ids_is_told_once() -> TestResult {
+    use tower_device_sessions::{ClientInfo, DeviceId, policy::SameDevice};
+
+    let kit = Kit::with(|builder| builder.same_device(SameDevice::Replace));
+    drop(kit.sessions.start("ann", ClientInfo::new().device_id(Some(DeviceId::new()))).await?);
+    assert_eq!(warnings(&kit), []);
+    for _ in 0..2 {
+        drop(kit.sign_in("ann").await);
+    }
+    assert_eq!(warnings(&kit), [Misconfiguration::ReplaceWithoutDevice]);
+    let keeping = Kit::new();
+    drop(keeping.sign_in("ann").await);
+    assert_eq!(warnings(&keeping), []);
     Ok(())
 }
 

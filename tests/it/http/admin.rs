@@ -27,7 +27,7 @@ async fn ask(app: &Router, method: Method, path: &str, body: &str) -> Answer {
     send(app, asked.body(Body::from(body.to_owned())).expect("a good request")).await
 }
 
-/// Whoever forgets the guard has closed routes, not open ones.
+/// Without a guard the routes are closed, not open.
 #[tokio::test]
 async fn routes_without_a_guard_are_closed() -> TestResult {
     let kit = Kit::new();

@@ -25,7 +25,7 @@ fn app(kit: &Kit) -> Router {
     Router::new().nest("/devices", page.into_router()).layer(SessionLayer::new(&kit.sessions))
 }
 
-/// The page alone, at the root, for browsers.
+/// Only the page, at the root, for browsers.
 fn rooted(kit: &Kit) -> Router {
     DevicesPage::new(&kit.sessions, "/").into_router()
 }
@@ -315,7 +315,7 @@ async fn the_page_asks_for_a_recent_authentication_where_the_policy_does() -> Te
 
 const CLEARED: &str = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
 
-/// S66: whoever comes with a session that has ended hears why, and their cookie is cleared with its own attributes.
+/// S66: a visitor with a session that has ended learns why, and the cookie is cleared with its own attributes.
 #[tokio::test]
 async fn an_ended_session_leads_to_the_sign_in_form_with_the_reason() -> TestResult {
     let kit = with_cookies();

@@ -43,7 +43,7 @@ async fn two_devices_are_listed_and_one_signs_the_other_out() -> TestResult {
     Ok(())
 }
 
-/// DESIGN §7, S82: exactly these members, and no secret among them.
+/// S82: exactly these members, and no secret among them.
 #[tokio::test]
 async fn a_listed_session_has_these_members_and_no_others() -> TestResult {
     let kit = Kit::new();
@@ -335,8 +335,8 @@ async fn a_query_that_makes_no_sense_is_refused() -> TestResult {
     Ok(())
 }
 
-/// Without a session every endpoint answers 401 with a bare challenge.
-/// What ends something ends nothing when it is asked for more than it knows.
+/// Without a session every endpoint responds with 401 and a bare challenge. What ends something ends nothing when it is
+/// asked for more than it knows.
 #[tokio::test]
 async fn what_ends_sessions_takes_no_parameter_that_it_does_not_know() -> TestResult {
     let kit = Kit::new();

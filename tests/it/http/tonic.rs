@@ -107,7 +107,7 @@ fn with_peer(mut request: http::Request<tonic::body::Body>) -> http::Request<ton
     request
 }
 
-/// The client is the one that the proxy names, and not the proxy; without the proxies' list it is whoever has connected.
+/// The client is the one that the proxy names, and not the proxy; without the proxies' list it is the peer.
 #[tokio::test]
 async fn a_tonic_sign_in_shows_the_client_and_not_the_proxy() -> TestResult {
     let trusted = TrustedProxies::new(["127.0.0.0/8"])?;
@@ -213,8 +213,8 @@ async fn a_tonic_client_without_a_session_is_unauthenticated_where_one_is_requir
     Ok(())
 }
 
-/// A client that attaches its last token to every call can sign in again: the methods that need no session are called, and can
-/// say why there is none.
+/// A client that attaches its last token to every call can sign in again: the methods that need no session are called,
+/// and can say why there is none.
 #[tokio::test]
 async fn a_left_over_token_keeps_no_tonic_client_from_methods_without_a_session() -> TestResult {
     let kit = Kit::new();
@@ -253,5 +253,21 @@ async fn a_tonic_client_sees_an_outage_as_unavailable() -> TestResult {
     kit.store.fail(StoreMethod::Find, Fault::FailBefore);
     let outage = whoami(&channel, Some(started.token())).await;
     assert_eq!(outage.map_err(|status| status.code()), Err(Code::Unavailable));
+    Ok(())
+}
+
+/// Tonic's server says who its peer is in a way of its own.
+#[cfg(feature = "tonic")]
+#[tokio::test]
+async fn the_address_of_a_tonic_client_is_known() -> TestResult {
+    let kit = Kit::new();
+    let channel = serve(&kit.sessions, false).await?;
+    let started = kit.sign_in("ann").await;
+    assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
+    kit.clock.advance(std::time::Duration::from_secs(120));
+    assert_eq!(whoami(&channel, Some(started.token())).await?, "ann");
+    assert!(kit.sessions.flush_activity().await);
+    let record = kit.sessions.find(&started.session().user_id, started.session().id).await?.ok_or("gone")?;
+    assert_eq!(record.last_ip, Some(std::net::Ipv4Addr::LOCALHOST.into()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Connections that wait for the end of their session hear of it, whatever is read meanwhile and whoever else waits.
+//! Connections that wait for the end of their session hear of it, no matter what is read meanwhile and what else waits.
 
 use std::time::Duration;
 
@@ -72,7 +72,8 @@ async fn an_end_that_is_heard_during_a_read_is_told() -> TestResult {
     Ok(())
 }
 
-/// S39: whoever waits on this node is told right after the store has committed, however long the other nodes take to hear.
+/// S39: connections on this node are told right after the store has committed, no matter how long the other nodes take
+/// to hear.
 #[tokio::test(start_paused = true)]
 async fn a_connection_on_this_node_is_told_before_the_other_nodes_are() -> TestResult {
     let bus = Script::new();
@@ -219,8 +220,9 @@ async fn a_message_about_one_user_has_nobody_elses_sessions_read() -> TestResult
     Ok(())
 }
 
-/// Signs users in, lets connections on `there` wait for the ends of their sessions, and ends them from `here` right after
-/// a change, while the change is being read. The store of `there` answers late. Whoever is not told fails the test.
+/// Signs users in, lets connections on `there` wait for the ends of their sessions, and ends them from `here` right
+/// after a change, while the change is being read. The store of `there` is slow. A connection that is not told fails
+/// the test.
 async fn no_connection_misses_its_end(
     here: &SessionManager,
     there: &SessionManager,
@@ -261,7 +263,7 @@ async fn end_amid_changes(
     Ok(())
 }
 
-/// Two nodes, the second with a store that answers late and a clock that is set all the time.
+/// Two nodes, the second with a slow store and a clock that is set all the time.
 fn two_nodes(
     stores: [impl SessionStore; 2],
     buses: [impl RevocationBus; 2],

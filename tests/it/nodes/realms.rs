@@ -51,8 +51,8 @@ fn heard(kit: &Kit) -> u64 {
     kit.sessions.health().bus.map_or(0, |bus| bus.received)
 }
 
-/// What the first says is heard by the second, and by none of the others: each has heard what it has said itself, which was
-/// later, and nothing else.
+/// What the first says is heard by the second, and by none of the others: each has heard what it has said itself, which
+/// was later, and nothing else.
 async fn the_first_two_hear_each_other(kits: &[Kit]) -> TestResult {
     end_one(&kits[0]).await?;
     until(|| heard(&kits[1]) == 1).await;

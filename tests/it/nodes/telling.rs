@@ -15,8 +15,8 @@ use crate::support::{Kit, TestResult};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// R07: a node that starts knows nothing, and nothing depends on what it knows; one that ends in the middle of a read takes
-/// nothing with it.
+/// R07: a node that starts knows nothing, and nothing depends on what it knows; one that ends in the middle of a read
+/// takes nothing with it.
 #[tokio::test]
 async fn a_node_that_is_restarted_in_the_middle_of_a_read_serves_at_once() -> TestResult {
     let old = Kit::new();
@@ -78,8 +78,8 @@ async fn the_leeway_of_tokens_is_none_of_sessions() -> TestResult {
     Ok(())
 }
 
-/// S33: others sign in while one session ends all others: it stays, all from before are gone, and of the rest each is either
-/// signed in or signed out, everywhere.
+/// S33: others sign in while one session ends all others: it stays, all from before are gone, and of the rest each is
+/// either signed in or signed out, everywhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ending_the_others_races_with_sign_ins_and_is_never_half_done() -> TestResult {
     let kit = Kit::new();

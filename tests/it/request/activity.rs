@@ -22,7 +22,7 @@ fn short_lived() -> Kit {
     })
 }
 
-/// DESIGN §8: at most one write per session and interval.
+/// At most one write per session and interval.
 #[tokio::test]
 async fn a_busy_session_is_written_once_per_interval() -> TestResult {
     let kit = Kit::new();
@@ -46,7 +46,7 @@ async fn a_busy_session_is_written_once_per_interval() -> TestResult {
     Ok(())
 }
 
-/// S51, S54, and DESIGN §5: not idle before the timeout, idle after it and the allowance.
+/// S51, S54: not idle before the timeout, idle after it and the allowance.
 #[tokio::test]
 async fn a_session_is_idle_after_its_timeout_and_the_allowance() -> TestResult {
     let kit = short_lived();
@@ -73,7 +73,7 @@ async fn activity_that_is_not_written_yet_keeps_a_session_alive() -> TestResult 
     Ok(())
 }
 
-/// DESIGN §6: working on one node must never sign a user out on another.
+/// S51: working on one node never signs a user out on another.
 #[tokio::test]
 async fn work_on_one_node_keeps_the_session_alive_on_the_other() -> TestResult {
     let kit = short_lived();
@@ -236,7 +236,8 @@ async fn ended_sessions_are_deleted_after_their_retention() -> TestResult {
     Ok(())
 }
 
-/// Addresses and places may go before the sessions that they belong to, also when more ended at one moment than fit on a page.
+/// Addresses and places may go before the sessions that they belong to, also when more ended at one moment than fit on
+/// a page.
 #[tokio::test(start_paused = true)]
 async fn addresses_are_forgotten_after_their_own_retention() -> TestResult {
     let day = Duration::from_secs(86_400);

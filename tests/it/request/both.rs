@@ -45,8 +45,8 @@ async fn password(State(sessions): State<SessionManager>, current: CurrentSessio
     Ok(changed.kept.expect("it is kept"))
 }
 
-/// What an app on a phone has: it sends its token by itself, its HTTP library keeps cookies, and nothing says where a request
-/// comes from.
+/// What an app on a phone has: it sends its token by itself, its HTTP library keeps cookies, and nothing says where a
+/// request comes from.
 struct Client {
     app: Router,
     token: Option<String>,
@@ -179,7 +179,8 @@ async fn an_older_cookie_of_the_same_session_is_no_contradiction() -> TestResult
     Ok(())
 }
 
-/// A page has refreshed by cookie while a script has kept its token: the newest of the session is used, and nobody is a thief.
+/// A page has refreshed by cookie while a script has kept its token: the newest of the session is used, and nobody is a
+/// thief.
 #[tokio::test]
 async fn a_page_that_refreshes_by_cookie_makes_no_thief_of_the_script_beside_it() -> TestResult {
     let kit = kit();
@@ -230,8 +231,8 @@ async fn a_refresh_token_in_the_body_needs_no_word_on_where_it_comes_from() -> T
     Ok(())
 }
 
-/// Two live sessions, one in the body and one in the cookie of the application's own page, contradict each other; a dead one
-/// does not count.
+/// Two live sessions, one in the body and one in the cookie of the application's own page, contradict each other; a
+/// dead one does not count.
 #[tokio::test]
 async fn two_live_refresh_tokens_are_a_bad_request() -> TestResult {
     let kit = kit();

@@ -1,4 +1,4 @@
-//! Whoever asks for a change may hang up at any moment: the store is as before, or as asked for.
+//! A client that asks for a change may hang up at any moment: the store is as before, or as asked for.
 
 use std::{
     pin::Pin,
@@ -124,8 +124,8 @@ enum Held {
     AfterTheChange,
 }
 
-/// S36, R27: every change of the manager, its future dropped after each number of polls, while the store has not begun, is
-/// at work, or has committed.
+/// S36, R27: every change of the manager, its future dropped after each number of polls, while the store has not begun,
+/// is at work, or has committed.
 #[tokio::test]
 async fn a_dropped_change_is_done_or_not_begun_wherever_it_is_dropped() -> TestResult {
     for case in cases() {

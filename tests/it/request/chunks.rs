@@ -57,7 +57,7 @@ impl Fixture {
         Self { kit, signed_in, micros }
     }
 
-    /// Has every session seen, and written in chunks that take so long each; answers how many chunks it took to the
+    /// Has every session seen, and written in chunks that take so long each; returns how many chunks it took to the
     /// end, or to the first that failed.
     async fn flush(&self, micros: u64) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
         self.kit.clock.advance(Duration::from_secs(300));
@@ -84,7 +84,7 @@ impl Fixture {
     }
 }
 
-/// DESIGN §8: a chunk holds no lock for longer than 30 ms, and there are at most 1,000 sessions in it.
+/// A chunk holds no lock for longer than 30 ms, and there are at most 1,000 sessions in it.
 #[tokio::test]
 async fn chunks_shrink_where_the_store_is_slow_and_grow_where_it_is_quick() -> TestResult {
     let fixture = Fixture::new(2_500).await;

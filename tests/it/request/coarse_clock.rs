@@ -1,5 +1,5 @@
-//! A clock whose cheap hand is late changes nothing for the worse: what is cached ends in time, and activity is recorded in
-//! time.
+//! A clock whose cheap hand is late changes nothing for the worse: what is cached ends in time, and activity is
+//! recorded in time.
 
 use std::{
     sync::{
@@ -61,7 +61,8 @@ fn late(cache_ttl: Duration) -> (Kit, Late) {
     )
 }
 
-/// S27: the time to live is at most a tenth shorter than it is set, by chance; of so many some are cached for almost all of it.
+/// S27: the time to live is at most a tenth shorter than it is set, by chance; of so many some are cached for almost
+/// all of it.
 #[tokio::test]
 async fn what_another_node_has_revoked_is_accepted_for_no_longer_than_the_time_to_live() -> TestResult {
     let ttl = Duration::from_secs(1);

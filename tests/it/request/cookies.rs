@@ -103,7 +103,7 @@ async fn a_sign_in_sets_the_cookie_and_shows_no_token() -> TestResult {
     Ok(())
 }
 
-/// Issue 5: who is not to be remembered gets a cookie that ends with the browser.
+/// A user who is not to be remembered gets a cookie that ends with the browser.
 #[tokio::test]
 async fn a_cookie_until_the_browser_closes_has_no_age() -> TestResult {
     let kit = cookie_kit();
@@ -244,8 +244,8 @@ async fn a_failing_store_clears_no_cookie() -> TestResult {
     Ok(())
 }
 
-/// A browser attaches a dead cookie to the sign-in and to public pages as well: neither may fail for it. Whoever needs a
-/// session says why there is none.
+/// A browser attaches a dead cookie to the sign-in and to public pages as well: neither may fail for it. A route that
+/// needs a session says why there is none.
 #[tokio::test]
 async fn a_dead_cookie_keeps_nobody_from_signing_in_again() -> TestResult {
     let kit = cookie_kit();
@@ -312,7 +312,7 @@ async fn a_header_and_a_cookie_that_disagree_are_a_bad_request() -> TestResult {
     Ok(())
 }
 
-/// With both transports a handler says for whom it answers.
+/// With both transports a handler says for which client it responds.
 #[tokio::test]
 async fn an_answer_for_a_browser_shows_no_token_and_one_for_a_program_sets_no_cookie() -> TestResult {
     let kit = both_kit();
@@ -381,7 +381,7 @@ async fn another_site_cannot_use_the_cookie() -> TestResult {
     // The ready-made routes ask for a word on where the request comes from.
     let undeclared = send(&app, asked(post, "/api/logout", &[])).await;
     assert_eq!((undeclared.status.as_u16(), undeclared.code().as_str()), (403, "csrf_denied"));
-    assert!(matches!(&kit.events.take()[..], [SessionEvent::CsrfDenied { why: CsrfDenied::Undeclared }]));
+    assert!(matches!(&kit.events.take()[..], [SessionEvent::CsrfDenied { why: CsrfDenied::Undeclared, .. }]));
     assert_eq!(send(&app, asked(Method::GET, "/api/logout", &[])).await.status, 405, "no change by GET");
     Ok(())
 }
@@ -542,7 +542,7 @@ async fn the_refresh_cookie_is_sent_nowhere_else() -> TestResult {
     Ok(())
 }
 
-/// Issue 2: with cookies, a refresh sets both, says nothing to scripts, and only answers its own pages.
+/// With cookies, a refresh sets both, says nothing to scripts, and only responds to its own pages.
 #[tokio::test]
 async fn cookies_are_refreshed_by_cookies() -> TestResult {
     let kit =
@@ -585,7 +585,7 @@ async fn cookies_are_refreshed_by_cookies() -> TestResult {
     Ok(())
 }
 
-/// Issue: a loser never clears the winner's cookie, whatever it lost by.
+/// A loser never clears the winner's cookie.
 #[tokio::test]
 async fn a_refused_refresh_clears_no_cookie() -> TestResult {
     let kit =

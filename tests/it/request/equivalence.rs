@@ -16,8 +16,8 @@ use crate::support::SECRET;
 const USERS: [&str; 3] = ["ann", "bob", "cid"];
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What may happen. Sessions are named by the order in which they started; one that was refreshed has a second name, under
-/// which it has its newer tokens.
+/// What may happen. Sessions are named by the order in which they started; one that was refreshed has a second name,
+/// under which it has its newer tokens.
 #[derive(Clone, Debug)]
 enum Step {
     SignIn {
@@ -186,8 +186,8 @@ fn cached_answers_are_those_of_the_store() {
     });
 }
 
-/// S54: a request at any moment keeps the session for the whole idle timeout, and no request for longer than that and the
-/// time by which recorded activity may lag.
+/// S54: a request at any moment keeps the session for the whole idle timeout, and no request for longer than that and
+/// the time by which recorded activity may lag.
 #[test]
 fn a_request_is_worth_one_idle_timeout_whenever_it_comes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -130,7 +130,7 @@ async fn a_revocation_whose_answer_was_lost_counts() -> TestResult {
     Ok(())
 }
 
-/// S36, R27. Whoever asks for a change may hang up at any moment: the store is as before, or as asked for.
+/// S36, R27. A client that asks for a change may hang up at any moment: the store is as before, or as asked for.
 #[tokio::test]
 async fn a_change_whose_caller_hangs_up_is_done_or_not_begun() -> TestResult {
     for polls in 0..6 {

@@ -26,7 +26,8 @@ async fn a_flood_of_forged_tokens_leaves_nothing_behind() -> TestResult {
     Ok(())
 }
 
-/// R32: tokens that are signed and name no session cost one read each, and leave nothing in the cache, with one or without.
+/// R32: tokens that are signed and name no session cost one read each, and leave nothing in the cache, with one or
+/// without.
 #[tokio::test]
 async fn a_flood_of_unknown_sessions_leaves_nothing_in_the_cache() -> TestResult {
     for ttl in [Duration::from_secs(10), Duration::ZERO] {

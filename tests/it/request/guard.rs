@@ -153,7 +153,7 @@ async fn no_request_begun_after_a_revocation_is_accepted_under_load() -> TestRes
     Ok(())
 }
 
-/// R04, DESIGN §8: whatever the herd, one read.
+/// R04: one read, no matter how large the herd.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_herd_of_a_thousand_on_a_cold_session_reads_once() -> TestResult {
     let kit = Kit::new();
@@ -174,7 +174,7 @@ async fn a_herd_of_a_thousand_on_a_cold_session_reads_once() -> TestResult {
     Ok(())
 }
 
-/// R08. Whoever leads a read may hang up; those who joined it do not notice.
+/// R08. The request that leads a read may hang up; those who joined it do not notice.
 #[tokio::test]
 async fn a_read_goes_on_without_the_request_that_began_it() -> TestResult {
     let kit = Kit::new();

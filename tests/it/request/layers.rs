@@ -76,7 +76,7 @@ async fn the_layer_works_around_a_router() -> TestResult {
     Ok(())
 }
 
-/// Issue: on any `tower::Service`, with bodies of any type.
+/// On any `tower::Service`, with bodies of any type.
 #[tokio::test]
 async fn the_layer_works_over_services_that_know_nothing_of_axum() -> TestResult {
     let kit = Kit::new();
@@ -127,7 +127,8 @@ impl Service<Request<String>> for Picky {
     }
 }
 
-/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the other.
+/// The tower contract: the service that was polled ready is the one that is called, on the cached path and on the
+/// other.
 #[tokio::test]
 async fn the_service_that_was_polled_ready_is_the_one_that_is_called() -> TestResult {
     let kit = Kit::new();
@@ -229,7 +230,7 @@ impl VerifyToken for Plain {
 
 #[tokio::test]
 async fn an_application_may_bring_its_own_verifier() -> TestResult {
-    let kit = Kit::with(|builder| builder.verifier(Plain));
+    let kit = Kit::without_keys(|builder| builder.verifier(Plain));
     let session = kit.sessions.start("ann", Default::default()).without_token().await?;
     let app = kit.app();
     let token = format!("ann~{}", session.id);
@@ -245,7 +246,7 @@ async fn an_application_may_bring_its_own_verifier() -> TestResult {
 /// An outer layer has verified the token; no header is read.
 #[tokio::test]
 async fn an_outer_layer_may_have_verified_the_token() -> TestResult {
-    let kit = Kit::with(|builder| builder.verified_upstream());
+    let kit = Kit::without_keys(|builder| builder.verified_upstream());
     let session = kit.sessions.start("ann", Default::default()).without_token().await?;
     let asked = |sessions: &SessionManager, user: &str| {
         let now = session.created_at;

@@ -65,8 +65,8 @@ async fn end(kit: &Kit, started: &StartedSession) -> TestResult {
     Ok(())
 }
 
-/// Sign-in and public routes are open to all of them, handlers hear why there is no session, and only routes that need one
-/// refuse.
+/// Sign-in and public routes are open to all of them, handlers hear why there is no session, and only routes that need
+/// one refuse.
 #[tokio::test]
 async fn a_left_over_token_in_the_header_keeps_nobody_out() -> TestResult {
     for transport in [Transport::Bearer, Transport::Both(CookieOptions::new())] {
@@ -170,8 +170,8 @@ async fn a_dead_token_in_the_header_is_no_way_around_the_check_of_origins() -> T
     Ok(())
 }
 
-/// Another program on the host has a cookie of our name, or another instance holds the key. It is none of ours to refuse on:
-/// alone, beside ours, or in a request of another site.
+/// Another program on the host has a cookie of our name, or another instance holds the key. It is none of ours to
+/// refuse on: on its own, beside ours, or in a request of another site.
 #[tokio::test]
 async fn a_cookie_that_cannot_be_verified_is_none_of_ours() -> TestResult {
     let kit = kit(Transport::Cookie(CookieOptions::new().insecure_localhost()));
@@ -208,7 +208,8 @@ async fn a_cookie_that_cannot_be_verified_is_none_of_ours() -> TestResult {
     Ok(())
 }
 
-/// After a change of the cookie's path or domain a browser sends two of its name. The live one counts, whichever comes first.
+/// After a change of the cookie's path or domain a browser sends two of its name. The live one counts, whichever comes
+/// first.
 #[tokio::test]
 async fn of_two_cookies_of_our_name_the_live_one_counts() -> TestResult {
     let kit = kit(Transport::Cookie(CookieOptions::new().path("/app")));
@@ -238,7 +239,8 @@ async fn of_two_cookies_of_our_name_the_live_one_counts() -> TestResult {
     Ok(())
 }
 
-/// Cookies of two users: nobody can say which one the browser means, so nobody is signed in, and signing in again ends both.
+/// Cookies of two users: nobody can say which one the browser means, so nobody is signed in, and signing in again ends
+/// both.
 #[tokio::test]
 async fn cookies_of_two_users_lead_back_to_the_sign_in() -> TestResult {
     let kit = kit(Transport::Cookie(CookieOptions::new().path("/app")));
@@ -263,8 +265,8 @@ async fn cookies_of_two_users_lead_back_to_the_sign_in() -> TestResult {
     Ok(())
 }
 
-/// After a change of the refresh cookie's path a browser has one for each. The newest token of a session is used; presenting an
-/// older one would look like theft.
+/// After a change of the refresh cookie's path a browser has one for each. The newest token of a session is used;
+/// presenting an older one would look like theft.
 #[tokio::test]
 async fn of_two_refresh_cookies_the_newest_counts() -> TestResult {
     let kit = kit(Transport::Cookie(CookieOptions::new().path("/app")));

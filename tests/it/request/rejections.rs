@@ -75,7 +75,7 @@ async fn a_token_whose_user_is_not_the_records_is_refused_and_reported() -> Test
     Ok(())
 }
 
-/// S70, S71, issue: two `Authorization` lines are a bad request, whatever they hold.
+/// S70, S71: two `Authorization` lines are a bad request, whatever they hold.
 #[tokio::test]
 async fn two_authorization_lines_are_a_bad_request() -> TestResult {
     let kit = Kit::new();

@@ -1,4 +1,4 @@
-//! Busy sessions are read anew before the cache has to let go of them, and never wait for the store.
+//! Busy sessions are read again before the cache has to let go of them, and never wait for the store.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ async fn reads_ahead_of_time_take_at_most_half_of_the_places() -> TestResult {
     }
     assert_eq!(kit.store.calls(StoreMethod::Find), 6 + 2);
 
-    // Whoever has to wait for the store still finds a place.
+    // A request that has to wait for the store still finds a place.
     let newcomer = kit.sign_in("bob").await;
     let waiting = tokio::spawn({
         let (sessions, token) = (kit.sessions.clone(), newcomer.token().to_owned());

@@ -1,4 +1,5 @@
-//! Two managers in one process, customers and staff: a session of one is none of the other's, however their layers nest.
+//! Two managers in one process, customers and staff: a session of one is none of the other's, however their layers
+//! nest.
 
 use std::{sync::Arc, time::Duration};
 

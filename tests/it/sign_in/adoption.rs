@@ -150,7 +150,8 @@ async fn what_is_wrong_with_a_token_is_wrong_without_a_session_too() -> TestResu
     Ok(())
 }
 
-/// The application has the last word on tokens that are not on record: those from before a change of password, for example.
+/// The application has the last word on tokens that are not on record: those from before a change of password, for
+/// example.
 #[tokio::test]
 async fn the_application_may_refuse_to_adopt() -> TestResult {
     let kit = kit_with(window().only_if(|user, issued_at| user.as_str() == "ann" && issued_at < start()));

@@ -90,8 +90,8 @@ async fn a_request_without_a_peer_has_no_address() -> TestResult {
     Ok(())
 }
 
-/// S88: a phone that roams between networks, and a browser that updates itself, stay signed in; the list shows the newest
-/// address that was seen.
+/// S88: a phone that roams between networks, and a browser that updates itself, stay signed in; the list shows the
+/// newest address that was seen.
 #[tokio::test]
 async fn a_session_survives_every_change_of_address_and_browser() -> TestResult {
     let kit = Kit::new();

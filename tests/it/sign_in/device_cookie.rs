@@ -68,7 +68,7 @@ fn keys() -> KeyRing {
     KeyRing::hs256("the devices' secret, of 32 bytes or more").expect("a good secret")
 }
 
-/// 400 days, for this host alone, and out of reach of scripts.
+/// 400 days, only for this host, and out of reach of scripts.
 #[tokio::test]
 async fn a_browser_is_known_again_by_its_cookie() -> TestResult {
     for transport in [Transport::Bearer, Transport::Cookie(CookieOptions::new()), Transport::Both(CookieOptions::new())]
@@ -140,7 +140,8 @@ async fn signing_out_leaves_the_device_cookie() -> TestResult {
     Ok(())
 }
 
-/// For a client that is no browser there is no cookie, and without the setting there is none in a transport without cookies.
+/// For a client that is no browser there is no cookie, and without the setting there is none in a transport without
+/// cookies.
 #[tokio::test]
 async fn there_is_no_cookie_where_none_is_wanted() -> TestResult {
     let kit = Kit::with(|builder| builder.transport(Transport::Both(CookieOptions::new())));

@@ -10,6 +10,7 @@ use tower_device_sessions::{
     ClientInfo, DeviceId, SessionId, StartedSession,
     event::SessionEvent,
     location::Location,
+    manager::Revocation,
     policy::SameDevice,
     session::EndReason,
     store::{Fault, SessionStore, StoreMethod},
@@ -47,6 +48,34 @@ impl Kit {
         let found = self.sessions.find(&user.parse().expect("an id"), id).await.expect("a working store");
         found.expect("a session").ended.map(|ending| ending.reason)
     }
+}
+
+/// Nobody gets a mail about the device they signed up with, nor about the first one since this crate came.
+#[tokio::test]
+async fn the_first_device_of_a_user_is_told_from_a_new_one() -> TestResult {
+    let kit = Kit::new();
+    let told = || {
+        let news = |event| match event {
+            SessionEvent::Started { new_device, first_device, .. } => Some((new_device, first_device)),
+            _ => None,
+        };
+        kit.events.take().into_iter().filter_map(news).collect::<Vec<_>>()
+    };
+    let (laptop, phone) = (DeviceId::new(), DeviceId::new());
+    // Sessions from before devices had ids.
+    drop(kit.sign_in("ann").await);
+    drop(kit.sign_in_on("ann", laptop).await);
+    drop(kit.sign_in_on("ann", laptop).await);
+    drop(kit.sign_in_on("ann", phone).await);
+    assert_eq!(told(), [(false, false), (true, true), (false, false), (true, false)]);
+
+    // Of a device that was forgotten something is left, and when the store cannot tell there is a warning too many.
+    kit.sessions.forget_device(&"ann".try_into()?, laptop, Revocation::by_application()).await?;
+    drop(kit.sign_in_on("ann", laptop).await);
+    kit.store.fail(StoreMethod::Devices, Fault::FailBefore);
+    drop(kit.sign_in_on("bob", phone).await);
+    assert_eq!(told(), [(true, false), (true, false)]);
+    Ok(())
 }
 
 /// The whole story: a device is known, named, and forgotten.
@@ -311,7 +340,7 @@ async fn forgetting_that_fails_halfway_can_be_repeated() -> TestResult {
     Ok(())
 }
 
-/// A session that another node has in its cache has the new name once that is read anew.
+/// A session that another node has in its cache has the new name once that is read again.
 #[tokio::test]
 async fn a_name_reaches_other_nodes() -> TestResult {
     let kit = Kit::new();

@@ -140,7 +140,7 @@ async fn a_later_limit_takes_the_place_of_an_earlier_one() -> TestResult {
 #[tokio::test]
 async fn each_user_may_have_limits_of_their_own() -> TestResult {
     let kit = Kit::with(|builder| {
-        builder.max_sessions(1, OverLimit::RejectNew).limits_of(|user| match user.as_str() {
+        builder.limits_of(|user| match user.as_str() {
             "premium" => Vec::new(),
             "suspicious" => vec![SessionLimit::new(0, OverLimit::RevokeOldest)],
             _ => vec![SessionLimit::new(2, OverLimit::RejectNew)],

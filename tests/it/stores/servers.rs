@@ -97,8 +97,8 @@ pub(crate) async fn until(holds: impl Fn() -> bool) {
     }
 }
 
-/// Begins what `future` does, and drops it when the server has been asked and its answer is still on the way. The answer
-/// arrives afterwards.
+/// Begins what `future` does, and drops it when the server has been asked and its answer is still on the way. The
+/// answer arrives afterwards.
 pub(crate) async fn drop_when_asked(proxy: &Proxy, future: impl Future) {
     proxy.set(Fault::Hold);
     let asked = proxy.asked();
@@ -110,7 +110,7 @@ pub(crate) async fn drop_when_asked(proxy: &Proxy, future: impl Future) {
     proxy.set(Fault::None);
 }
 
-/// Changes things through `store`, each of which `observer` must see at once. Answers a session that has ended.
+/// Changes things through `store`, each of which `observer` must see at once. Returns a session that has ended.
 pub(crate) async fn ensure_writes_are_seen(store: &dyn SessionStore, observer: &dyn SessionStore) -> Session {
     let now = Timestamp::from_seconds(1_767_225_600);
     let session = Session::new(UserId::from(1), now, now.saturating_add(Duration::from_secs(60)));
@@ -162,7 +162,7 @@ pub(crate) async fn serve_100_requests(store: impl SessionStore) {
     }
 }
 
-/// Inserts 50 sessions of each of so many users, and answers the first of them.
+/// Inserts 50 sessions of each of so many users, and returns the first of them.
 pub(crate) async fn fill(store: &(impl SessionStore + Clone), users: u32) -> UserId {
     let now = Timestamp::from_seconds(1_767_225_600);
     let mut inserting = tokio::task::JoinSet::new();

@@ -26,8 +26,8 @@ impl SteppingClock {
         self.ahead.store(ahead * 1_000_000, Ordering::SeqCst);
     }
 
-    /// Takes one step after another, each for as long as `pause` takes: within the half minute that clocks may be behind, and
-    /// as far ahead as it pleases, until it is stopped.
+    /// Takes one step after another, each for as long as `pause` takes: within the half minute that clocks may be
+    /// behind, and as far ahead as it pleases, until it is stopped.
     pub fn keep_stepping(&self, pause: Duration) -> tokio::task::JoinHandle<()> {
         let clock = self.clone();
         tokio::spawn(async move {

@@ -95,10 +95,24 @@ impl Kit {
         clock: ManualClock,
         settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
     ) -> Self {
+        Self::proven(store, clock, |builder| settings(builder.keys(KeyRing::hs256(SECRET).expect("a good secret"))))
+    }
+
+    /// A kit whose manager is given no keys, for settings that prove tokens in another way.
+    pub fn without_keys(settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder) -> Self {
+        Self::proven(FailingStore::new(MemoryStore::new()), ManualClock::new(), |builder| {
+            settings(builder.store_deadline(Duration::from_secs(60)))
+        })
+    }
+
+    fn proven(
+        store: FailingStore,
+        clock: ManualClock,
+        settings: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
+    ) -> Self {
         let events = Events::default();
         let told = events.clone();
         let builder = SessionManager::builder(store.clone())
-            .keys(KeyRing::hs256(SECRET).expect("a good secret"))
             .clock(clock.clone())
             .on_event(move |event: &SessionEvent| told.0.lock().expect("no listener panics").push(event.clone()));
         let sessions = settings(builder).build().expect("good settings");
@@ -210,8 +224,9 @@ impl<'a> MakeWriter<'a> for Log {
 
 /// Runs the ignored test of this name in a process of its own.
 ///
-/// It is for those that listen to the log of one thread: where a line of code is first reached by another thread meanwhile,
-/// `tracing` asks that thread's subscriber whether anybody wants to hear of it, and goes by the answer ever after.
+/// It is for those that listen to the log of one thread: where a line of code is first reached by another thread
+/// meanwhile, `tracing` asks that thread's subscriber whether anybody wants to hear of it, and goes by the answer ever
+/// after.
 pub fn in_a_process_of_its_own(test: &str) {
     let mut process = Command::new(env::current_exe().expect("this test"));
     let output = process.args([test, "--exact", "--ignored", "--nocapture"]).output().expect("a process");

@@ -567,7 +567,7 @@ async fn the_sessions_claim_may_have_another_name() {
     }
 }
 
-/// Runs one request of a property, and answers its status and how often the store was asked for it.
+/// Runs one request of a property, and returns its status and how often the store was asked for it.
 fn ask(runtime: &tokio::runtime::Runtime, bench: &Bench, value: HeaderValue) -> (u16, u64) {
     let before = bench.kit.store.all_calls();
     let asked = Request::get("/me").header(header::AUTHORIZATION, value).body(Body::empty()).expect("a good request");

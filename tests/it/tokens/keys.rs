@@ -24,7 +24,7 @@ async fn published(app: &Router) -> (u16, String, serde_json::Value) {
     (answer.status.as_u16(), kind, answer.json())
 }
 
-/// Issue 7: the public keys, those of now, and never a secret.
+/// The public keys that are current, and never a secret.
 #[tokio::test]
 async fn public_keys_are_published_and_secrets_are_not() -> TestResult {
     let keys = KeyRing::builder().signing_key(SigningKey::eddsa_pem(ED25519)?.kid("one")).build()?;
@@ -105,7 +105,7 @@ async fn keys_rotate_under_load_without_a_sign_out() -> TestResult {
     Ok(())
 }
 
-/// Issue 7: the only secret is changed. Everybody is signed out, nothing breaks, and everybody can sign in again.
+/// The only secret is changed. Everybody is signed out, nothing breaks, and everybody can sign in again.
 #[tokio::test]
 async fn a_changed_secret_signs_everybody_out_and_breaks_nothing() -> TestResult {
     let kit = Kit::with(|builder| builder.refresh(RefreshPolicy::new()));

@@ -59,7 +59,7 @@ async fn refresh_with(kit: &Kit, token: &str) -> Answer {
     send(&kit.app(), post_refresh(serde_json::json!({ "refreshToken": token }).to_string())).await
 }
 
-/// Issue 2: the fields of the answer, the life of the new token, and that the old one goes on until it expires.
+/// The fields of the answer, the lifetime of the new token, and that the old one goes on until it expires.
 #[tokio::test]
 async fn a_refresh_answers_the_next_pair() -> TestResult {
     let kit = kit();
@@ -199,7 +199,7 @@ async fn a_token_is_bound_to_the_salt_and_the_user_of_its_session() -> TestResul
     Ok(())
 }
 
-/// S41: what the store holds is of no use to whoever reads it.
+/// S41: what the store holds is useless to anyone who reads it.
 #[tokio::test]
 async fn a_dump_of_the_store_holds_no_token() -> TestResult {
     let kit = kit();
@@ -391,7 +391,7 @@ async fn a_sign_out_before_the_rotation_wins() -> TestResult {
     Ok(())
 }
 
-/// S50: the rotation is committed, the sign-out follows, and only then is the refresh answered: what it answers is dead.
+/// S50: the rotation is committed, the sign-out follows, and only then the refresh returns: its tokens are dead.
 #[tokio::test]
 async fn a_sign_out_after_the_rotation_wins_too() -> TestResult {
     let kit = kit();
@@ -510,7 +510,7 @@ async fn a_first_use_that_cannot_be_recorded_is_recorded_by_the_next_request() -
     Ok(())
 }
 
-/// DESIGN §8: a cached request costs the store nothing, whatever the generation.
+/// A cached request costs the store nothing, whatever the generation.
 #[tokio::test]
 async fn a_cached_request_reads_nothing_after_a_refresh() -> TestResult {
     let kit = kit();
@@ -524,8 +524,8 @@ async fn a_cached_request_reads_nothing_after_a_refresh() -> TestResult {
     Ok(())
 }
 
-/// Issue 2: `latest_token_only`. The older access token dies when the newer one has been seen in use, not before: the answer
-/// may have been lost.
+/// `latest_token_only`: the older access token dies when the newer one has been seen in use, and not before, because
+/// the answer may have been lost.
 #[tokio::test]
 async fn an_older_access_token_is_refused_once_a_newer_one_is_in_use() -> TestResult {
     for (latest_only, alive) in [(false, true), (true, false)] {
@@ -680,7 +680,7 @@ async fn a_refresh_never_revives_a_session() -> TestResult {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Issue: truncated and bit-flipped tokens are refused, and harm nothing.
+    /// Truncated and bit-flipped tokens are refused, and harm nothing.
     #[test]
     fn damaged_tokens_are_refused(at in any::<prop::sample::Index>(), bit in 0..7_u32, cut: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -86,8 +86,8 @@ async fn how_long_a_lost_answer_is_given_again_can_be_set() -> TestResult {
     Ok(())
 }
 
-/// S43, RFC 9700 §4.14.2: where access tokens never reach our nodes, two holders of one token who take turns within the bound
-/// are told of each time; beyond it the session ends.
+/// S43, RFC 9700 §4.14.2: where access tokens never reach our nodes, two holders of one token who take turns within the
+/// bound are told of each time; beyond it the session ends.
 #[tokio::test]
 async fn two_holders_who_take_turns_are_noticed() -> TestResult {
     let kit = kit(RefreshPolicy::new().grace(Duration::ZERO));

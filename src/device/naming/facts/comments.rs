@@ -35,7 +35,7 @@ impl<'a> Facts<'a> {
             return;
         }
         match sign(word) {
-            // In front of a model such a word is its maker's, whatever else he makes.
+            // In front of a model such a word is its maker's, even if that maker also makes something else.
             Some(Sign::Television(Some(_)) | Sign::Headset | Sign::Is(System::Tesla)) if self.expects_model => {
                 self.android_model(text);
             }

@@ -57,10 +57,11 @@ pub(super) struct Facts<'a> {
     pub(super) has_apple_stack: bool,
     /// `okhttp` or `Dalvik`, which run on Android.
     pub(super) has_android_stack: bool,
-    /// A processor's name stands alone in a comment, as Apple's network stack writes it on a Mac only.
+    /// A processor's name is the only word of a comment, as Apple's network stack writes it only on a Mac.
     pub(super) has_architecture: bool,
     pub(super) has_gx: bool,
-    /// It holds an address: of a page, or of a mailbox. With a plus in front it is the address of a page about a crawler.
+    /// It holds an address: of a page, or of a mailbox. With a plus in front it is the address of a page about a
+    /// crawler.
     pub(super) has_address: bool,
     pub(super) has_crawler_address: bool,
     /// A comment begins with `compatible` and a product that no table knows.
@@ -79,7 +80,7 @@ pub(super) struct Facts<'a> {
     pub(super) is_watch: bool,
     /// The maker of a television or the name of a console, by a word of its own.
     pub(super) maker: Option<&'static str>,
-    /// iPhone and iPad only, whatever the comment says.
+    /// Only iPhone and iPad, even if the comment says otherwise.
     pub(super) is_ios_only: bool,
     may_hold_address: bool,
     expects_model: bool,
@@ -95,7 +96,7 @@ pub(super) struct Facts<'a> {
 enum Likes {
     #[default]
     No,
-    /// The next word is the one that is liked, whatever it is.
+    /// The next word is the one that is liked, in any case.
     Next,
     /// Words without a version still belong to it.
     Words,

@@ -90,7 +90,7 @@ impl<'a> Facts<'a> {
         if self.is_address(name, version) || self.is_machine(name, version) {
             return;
         }
-        // "Microsoft" alone is a maker of apps; only in a comment does it begin the name of a system.
+        // "Microsoft" on its own is a maker of apps; only in a comment does it begin the name of a system.
         if let Some(sign) = sign(name).filter(|_| name != "Microsoft") {
             return self.sign(sign, name, version);
         }

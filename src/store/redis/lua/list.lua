@@ -1,16 +1,27 @@
--- KEYS: open, over. ARGV: base, user, state, now, cutoff, except, after_at, after_id, limit. Answers pairs of an id and
--- the fields of its record, in the order of the list.
-local base, user, state, now, cutoff, except, after_at, after_id, limit = unpack(ARGV)
+-- KEYS: open, over. ARGV: base, user, state, now, cutoff, except, 'after' or 'above', at, id, limit. Answers pairs of an id
+-- and the fields of its record: those after a place in the order of the list, or those above it in the other order.
+local base, user, state, now, cutoff, except, side, at, place_id, limit = unpack(ARGV)
 now, cutoff, limit = number(now), number(cutoff), number(limit)
 local STEP = 64
+local rises = side == 'above'
+
+-- Whether an entry comes before another one.
+local function precedes(score, id, other_score, other_id)
+  if rises then score, id, other_score, other_id = other_score, other_id, score, id end
+  return score > other_score or (score == other_score and is_less(other_id, id))
+end
 
 -- Walks an index from the position on, a few entries at a time.
 local function walk(index)
   local self = {offset = 0, place = 1, entries = {}}
   function self.peek()
     if self.place > #self.entries then
-      local entries =
-        call('ZREVRANGEBYSCORE', index, after_at, '-inf', 'WITHSCORES', 'LIMIT', self.offset, STEP)
+      local entries
+      if rises then
+        entries = call('ZRANGEBYSCORE', index, at, '+inf', 'WITHSCORES', 'LIMIT', self.offset, STEP)
+      else
+        entries = call('ZREVRANGEBYSCORE', index, at, '-inf', 'WITHSCORES', 'LIMIT', self.offset, STEP)
+      end
       self.offset, self.place, self.entries = self.offset + STEP, 1, entries
     end
     return self.entries[self.place], tonumber(self.entries[self.place + 1])
@@ -28,7 +39,7 @@ local function next_entry()
   local first, id, score
   for _, candidate in ipairs(walks) do
     local other, other_score = candidate.peek()
-    if other and (not id or other_score > score or (other_score == score and is_less(id, other))) then
+    if other and (not id or precedes(other_score, other, score, id)) then
       first, id, score = candidate, other, other_score
     end
   end
@@ -40,7 +51,7 @@ local page, gone = {}, {}
 while #page < limit do
   local id, score = next_entry()
   if not id then break end
-  local is_past = score < number(after_at) or is_less(id, after_id)
+  local is_past = precedes(number(at), place_id, score, id)
   if is_past and id ~= except then
     local record = base .. 's:' .. id .. ':' .. user
     local times = deadlines(record)

@@ -1,3 +1,5 @@
+//! Connecting to MySQL, and what is set on each connection.
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
@@ -60,9 +62,10 @@ impl MySqlStore {
 
     /// A store on the application's own pool.
     ///
-    /// Each call costs one message more than with [`connect`](Self::connect): a transaction that other code has left open
-    /// on a pooled connection would swallow a write and show a read what was so when it began, so it is rolled back first.
-    /// The pool's own time to wait for a connection applies; a second or less suits the deadline of a request.
+    /// Each call costs one message more than with [`connect`](Self::connect): a transaction that other code has left
+    /// open on a pooled connection would swallow a write and show a read what was so when it began, so it is rolled
+    /// back first. The pool's own time to wait for a connection applies; a second or less suits the deadline of a
+    /// request.
     pub fn from_pool(pool: MySqlPool) -> Self {
         Self::with_pool(pool, Access::Shared)
     }

@@ -1,3 +1,5 @@
+//! Cutoffs in MySQL: which tokens from before this crate came are refused.
+
 use sqlx::{MySqlConnection, Row};
 
 use super::MySqlStore;

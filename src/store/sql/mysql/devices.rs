@@ -1,3 +1,5 @@
+//! Devices in MySQL, and operations on all that belongs to a user.
+
 use std::error::Error as _;
 
 use sqlx::{

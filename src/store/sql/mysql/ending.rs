@@ -1,3 +1,5 @@
+//! Endings in MySQL: of one session, and of several sessions of a user.
+
 use std::time::Duration;
 
 use sqlx::{MySql, MySqlConnection, Row, mysql::MySqlArguments, query::Query};

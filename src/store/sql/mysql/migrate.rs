@@ -1,3 +1,5 @@
+//! Migrations in MySQL, in single statements because it commits each change of a schema at once.
+
 use sqlx::{Executor, MySqlConnection, Row};
 
 use super::{MySqlStore, statements::MIGRATIONS};
@@ -7,8 +9,8 @@ use crate::store::{
 };
 
 impl MySqlStore {
-    /// Applies what is missing of the schema. A change of the schema commits by itself here, so a lock on the server keeps
-    /// other processes out meanwhile, and each step can be repeated.
+    /// Applies what is missing of the schema. A change of the schema commits by itself here, so a lock on the server
+    /// keeps other processes out meanwhile, and each step can be repeated.
     pub(super) async fn apply_migrations(&self) -> Result<(), StoreError> {
         // Closing the connection gives the lock back, however this ends.
         let mut connection = self.pool.acquire().await.map_err(failure)?;

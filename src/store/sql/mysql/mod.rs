@@ -1,7 +1,10 @@
+//! A store in a MySQL or MariaDB database.
+
 mod connect;
 mod cutoffs;
 mod devices;
 mod ending;
+mod list;
 mod migrate;
 mod statements;
 
@@ -14,7 +17,6 @@ use sqlx::{
     mysql::{MySqlArguments, MySqlRow},
     query::Query,
 };
-use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
@@ -30,9 +32,8 @@ use crate::{
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture,
-        StoreRetention,
+        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -46,10 +47,8 @@ const STRIPES: u64 = 256;
 ///
 /// Reads and most writes are prepared statements that commit on their own. What takes several is a short transaction
 /// under `READ COMMITTED`; a sign-in under a limit holds one of 256 lock rows meanwhile, chosen by its user. What loses
-/// a conflict with another transaction is tried again a few times. The binary log, if there is one, must be in `ROW` or
-/// `MIXED` format, as it is by default.
-///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// a conflict is tried again a few times. The binary log must be in `ROW` or `MIXED` format, which is the default.
+/// Clones share the connections. Dropping a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
@@ -100,7 +99,12 @@ impl MySqlStore {
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            lease.finish().await?;
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => {
                 lease.finish().await?;
@@ -141,15 +145,17 @@ impl MySqlStore {
             .bind(user.as_str())
             .bind(i64::from(Admission::TRIMMED_AT_ONCE))
             .bind(i64::from(admission.keep_ended))
+            .bind(user.as_str())
             .bind(before);
-        // One transaction waits for the disk once.
-        let mut lease = self.atomically().await?;
-        for row in query.fetch_all(&mut *lease).await.map_err(failure)? {
-            let id: Uuid = row.try_get(0).map_err(failure)?;
-            let query = sqlx::query(self.sql.trim).bind(user.as_str()).bind(id).bind(before);
-            query.execute(&mut *lease).await.map_err(failure)?;
+        let mut lease = self.connection().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        drop(lease);
+        let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failure)?;
+        if !ids.is_empty() {
+            let ids = serde_json::to_string(&ids).map_err(StoreError::corrupt)?;
+            self.change(sqlx::query(self.sql.trim).bind(ids).bind(user.as_str()).bind(before)).await?;
         }
-        lease.finish().await
+        Ok(())
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -196,7 +202,7 @@ impl MySqlStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change of one statement, and answers how many rows it applied to.
+    /// Executes a change of one statement. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
         Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())
@@ -247,25 +253,7 @@ impl SessionStore for MySqlStore {
     }
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
-        Box::pin(async move {
-            let after = query
-                .after
-                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
-            let place = |statement: Query<'a, MySql, MySqlArguments>| {
-                let at = after.last_active_at.as_micros();
-                let statement = statement.bind(query.state != SessionState::Active).bind(query.except.map(Uuid::from));
-                statement.bind(at).bind(at).bind(*after.id.as_uuid()).bind(i64::from(query.limit))
-            };
-            let rows = sqlx::query(self.sql.list)
-                .bind(user.as_str())
-                .bind(query.as_of.now.as_micros())
-                .bind(query.as_of.idle_cutoff().as_micros())
-                .bind(query.state != SessionState::Ended);
-            let rows = place(place(rows).bind(user.as_str())).bind(i64::from(query.limit));
-            let mut lease = self.connection().await?;
-            let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;
-            rows.iter().map(|row| read_session(row, user)).collect()
-        })
+        Box::pin(self.list_page(user, query))
     }
 
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {

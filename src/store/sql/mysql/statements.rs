@@ -13,8 +13,8 @@ macro_rules! is_due {
     };
 }
 
-/// Puts the ending on record: the deadline that had passed by then, else the one asked for. Binds now, idle cutoff, now;
-/// now, idle cutoff, reason; now, idle cutoff, actor.
+/// Puts the ending on record: the deadline that had passed by then, else the one asked for. Binds now, idle cutoff,
+/// now; now, idle cutoff, reason; now, idle cutoff, actor.
 macro_rules! set_ending {
     () => {
         "ended_at = CASE WHEN expires_at <= ? THEN expires_at \
@@ -22,6 +22,31 @@ macro_rules! set_ending {
          end_reason = CASE WHEN expires_at <= ? THEN 'expired' \
                            WHEN last_active_at <= ? - idle_timeout THEN 'idle' ELSE ? END, \
          end_actor = CASE WHEN expires_at <= ? OR last_active_at <= ? - idle_timeout THEN 'system' ELSE ? END"
+    };
+}
+
+/// A page of a user's sessions beyond a place. Binds user, now, idle cutoff, whether to show active ones, whether to show
+/// others, except, activity, activity, id, limit; user, whether to show others, activity, except, id, limit; user, whether to
+/// show others, activity, except, limit; limit.
+///
+/// Of a row constructor, or an `OR`, neither MySQL nor MariaDB makes a range of the index: they would read all sessions that
+/// have rested since the same moment. So these are a part of their own.
+#[rustfmt::skip]
+macro_rules! list {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NULL \
+             AND (expires_at > ? AND last_active_at > ? - idle_timeout) IN (?, NOT ?) AND NOT (id <=> ?) \
+             AND (last_active_at ", $beyond, " ? OR last_active_at = ? AND id ", $beyond, " ?) \
+             ORDER BY last_active_at ", $order, ", id ", $order, " LIMIT ?) \
+             UNION ALL \
+             (SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND ? AND rested_at = ? \
+             AND NOT (id <=> ?) AND id ", $beyond, " ? ORDER BY id ", $order, " LIMIT ?) \
+             UNION ALL \
+             (SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND ? AND rested_at ", $beyond, " ? \
+             AND NOT (id <=> ?) ORDER BY rested_at ", $order, ", id ", $order, " LIMIT ?)) AS s \
+             ORDER BY last_active_at ", $order, ", id ", $order, " LIMIT ?"
+        )
     };
 }
 
@@ -39,25 +64,18 @@ statements! {
     exists: "SELECT 1 FROM tds_sessions WHERE user_id = ? AND id = ?",
 
     /// user, now, idle cutoff; none of them can end before the transaction does
-    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions \
+    active: "SELECT id, device_id, kind, created_at, authenticated_at, last_active_at FROM tds_sessions \
              WHERE user_id = ? AND rested_at IS NULL AND expires_at > ? AND last_active_at > ? - idle_timeout \
              ORDER BY id FOR UPDATE",
 
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND id = ?"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after activity,
-    /// after id, limit; user, whether to show others, except, after activity, after activity, after id, limit; limit
-    list: concat!(
-        "SELECT * FROM ((SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NULL \
-         AND (expires_at > ? AND last_active_at > ? - idle_timeout) IN (?, NOT ?) \
-         AND NOT (id <=> ?) AND last_active_at <= ? AND (last_active_at < ? OR id < ?) \
-         ORDER BY last_active_at DESC, id DESC LIMIT ?) \
-         UNION ALL \
-         (SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL AND ? \
-         AND NOT (id <=> ?) AND rested_at <= ? AND (rested_at < ? OR id < ?) \
-         ORDER BY rested_at DESC, id DESC LIMIT ?)) AS s ORDER BY last_active_at DESC, id DESC LIMIT ?"
-    ),
+    /// as `list!` says; newest activity first
+    list: list!("<", "DESC"),
+
+    /// the same; the longest rest first
+    list_above: list!(">", "ASC"),
 
     /// the touches as a JSON array of [user, id, at, ip, generation]; visits, and so locks, the rows in its order. The
     /// assignments come to the same in any order, since that of an update with a join is not defined.
@@ -118,13 +136,15 @@ statements! {
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
 
-    /// user, the most to look at, how many are kept, ended before; on its own, since a deletion by a query would read all rows
-    /// of the user
-    beyond: "SELECT id FROM (SELECT id, ended_at FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
-             ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond WHERE ended_at < ?",
+    /// user, the most to look at, how many are kept, user, ended before; on its own, since a deletion by a query would read all
+    /// rows of the user
+    beyond: "SELECT HEX(s.id) FROM (SELECT id FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
+             ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond \
+             STRAIGHT_JOIN tds_sessions AS s ON s.user_id = ? AND s.id = beyond.id WHERE s.ended_at < ?",
 
-    /// user, id, ended before
-    trim: "DELETE FROM tds_sessions WHERE user_id = ? AND id = ? AND ended_at < ?",
+    /// the ids as a JSON array, user, ended before
+    trim: "DELETE s FROM JSON_TABLE(?, '$[*]' COLUMNS (listed CHAR(32) PATH '$')) AS t STRAIGHT_JOIN tds_sessions AS s \
+           WHERE s.user_id = ? AND s.id = UNHEX(t.listed) AND s.ended_at < ?",
 
     /// ended before, limit
     purge: "DELETE FROM tds_sessions WHERE ends_at < ? ORDER BY ends_at LIMIT ?",

@@ -1,3 +1,5 @@
+//! Connecting to Postgres, and what is set on each connection.
+
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
@@ -62,15 +64,15 @@ impl PostgresStore {
 
     /// A store on the application's own pool.
     ///
-    /// Each write costs one message more than with [`connect`](Self::connect): a transaction that other code has left open
-    /// on a pooled connection would swallow it, so the connection is asked first, and such a transaction is rolled back.
-    /// The pool's own time to wait for a connection applies; a second or less suits the deadline of a request.
+    /// Each write costs one message more than with [`connect`](Self::connect): a transaction that other code has left
+    /// open on a pooled connection would swallow it, so the connection is asked first, and such a transaction is rolled
+    /// back. The pool's own time to wait for a connection applies; a second or less suits the deadline of a request.
     pub fn from_pool(pool: PgPool) -> Self {
         Self::with_pool(pool, Access::Shared)
     }
 
-    /// For connections that go through a pooler in transaction mode, such as PgBouncer: each call is a transaction of its
-    /// own and prepares nothing that outlives it. Default: off.
+    /// For connections that go through a pooler in transaction mode, such as PgBouncer: each call is a transaction of
+    /// its own and prepares nothing that outlives it. Default: off.
     ///
     /// It costs two messages a call. A pooler that follows prepared statements itself does not need it.
     #[must_use]
@@ -124,8 +126,8 @@ impl PostgresStore {
 
     /// A connection without a transaction that somebody has left open on it.
     ///
-    /// Such a transaction began before the statement that asks; one that has failed meanwhile answers nothing at all. The
-    /// question is asked as text: a prepared statement is two messages, and the first begins the transaction.
+    /// Such a transaction began before the statement that asks; one that has failed meanwhile returns nothing at all.
+    /// The question is asked as text: a prepared statement is two messages, and the first begins the transaction.
     async fn sound_connection(&self) -> Result<Lease<Postgres>, StoreError> {
         let mut lease = self.any_connection().await?;
         let question = sqlx::raw_sql("SELECT transaction_timestamp() = statement_timestamp()");
@@ -136,8 +138,8 @@ impl PostgresStore {
         Ok(lease)
     }
 
-    /// The server, if it is on another machine and says that the connection is not encrypted. A pooler in between speaks for
-    /// itself only.
+    /// The server, if it is on another machine and says that the connection is not encrypted. A pooler in between
+    /// speaks for itself only.
     pub(super) async fn peer_in_clear_text(&self) -> Result<Option<String>, StoreError> {
         let options = self.pool.connect_options();
         let host = options.get_host();

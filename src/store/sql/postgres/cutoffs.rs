@@ -1,3 +1,5 @@
+//! Cutoffs in Postgres: which tokens from before this crate came are refused.
+
 use sqlx::{PgConnection, Row};
 
 use super::{PostgresStore, lock_key};

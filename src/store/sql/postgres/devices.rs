@@ -1,3 +1,5 @@
+//! Devices in Postgres, and operations on all that belongs to a user.
+
 use sqlx::{
     Postgres, Row,
     postgres::{PgArguments, PgRow},

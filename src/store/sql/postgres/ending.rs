@@ -1,3 +1,5 @@
+//! Endings in Postgres: of one session, and of several sessions of a user.
+
 use std::time::Duration;
 
 use sqlx::{PgConnection, Row};

@@ -1,3 +1,5 @@
+//! Migrations in Postgres, in one transaction under an advisory lock.
+
 use sqlx::{Executor, PgConnection, Row};
 
 use super::{PostgresStore, lock_key, statements::MIGRATIONS};

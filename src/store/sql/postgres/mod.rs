@@ -1,3 +1,5 @@
+//! A store in a Postgres database.
+
 mod connect;
 mod cutoffs;
 mod devices;
@@ -40,8 +42,8 @@ const TOUCHES: usize = 1_000;
 
 /// A store in a Postgres database.
 ///
-/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user for
-/// the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
+/// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user
+/// for the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
 ///
 /// Clones share the connections. Dropping any method's future leaves the old state or the new one.
 ///
@@ -101,7 +103,12 @@ impl PostgresStore {
         let active = self.query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *lease).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            lease.finish().await?;
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => {
                 lease.finish().await?;
@@ -168,7 +175,7 @@ impl PostgresStore {
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
     }
 
-    /// Executes a change, and answers how many rows it applied to.
+    /// Executes a change. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
         let done = query.execute(&mut *lease).await.map_err(failure)?;
@@ -176,7 +183,7 @@ impl PostgresStore {
         Ok(done.rows_affected())
     }
 
-    /// Executes a change, and answers the rows that it returns.
+    /// Executes a change and returns its rows.
     async fn rows(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, StoreError> {
         let mut lease = self.writing().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
@@ -232,19 +239,20 @@ impl SessionStore for PostgresStore {
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         Box::pin(async move {
-            let after = query
-                .after
-                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
+            let (statement, place) = match query.above {
+                Some(above) => (self.sql.list_above, above),
+                None => (self.sql.list, query.after.unwrap_or(ListPosition::TOP)),
+            };
             let rows = self
-                .query(self.sql.list)
+                .query(statement)
                 .bind(user.as_str())
                 .bind(query.as_of.now.as_micros())
                 .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
-                .bind(after.last_active_at.as_micros())
-                .bind(*after.id.as_uuid())
+                .bind(place.last_active_at.as_micros())
+                .bind(*place.id.as_uuid())
                 .bind(i64::from(query.limit));
             let mut lease = self.reading().await?;
             let rows = rows.fetch_all(&mut *lease).await.map_err(failure)?;

@@ -1,3 +1,5 @@
+//! Opening a SQLite database: one connection that writes, and several that read.
+
 use std::{str::FromStr, sync::Arc, thread::available_parallelism, time::Duration};
 
 use sqlx::{
@@ -18,7 +20,8 @@ use crate::store::{
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl SqliteStore {
-    /// Opens the database at `url`, such as `sqlite://sessions.db`; it is created when it is not there, for its owner only.
+    /// Opens the database at `url`, such as `sqlite://sessions.db`; it is created when it is not there, for its owner
+    /// only.
     ///
     /// `sqlite::memory:` is a database of its own that is gone with the store; it has one connection for everything.
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).

@@ -1,3 +1,5 @@
+//! Cutoffs in SQLite: which tokens from before this crate came are refused.
+
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;

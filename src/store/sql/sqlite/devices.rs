@@ -1,3 +1,5 @@
+//! Devices in SQLite, and operations on all that belongs to a user.
+
 use sqlx::{Connection, Row, sqlite::SqliteRow};
 
 use super::{SqliteStore, read_session};

@@ -1,4 +1,4 @@
-//! How sessions end in SQLite.
+//! Endings in SQLite: of one session, and of several sessions of a user.
 
 use std::time::Duration;
 

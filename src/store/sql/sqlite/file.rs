@@ -2,8 +2,8 @@
 
 use std::{fs::OpenOptions, path::Path};
 
-/// Creates the file for its owner only, if it is not there; SQLite gives the files beside it the same rights. When this fails,
-/// opening the database will tell why.
+/// Creates the file for its owner only, if it is not there; SQLite gives the files beside it the same rights. When this
+/// fails, opening the database will tell why.
 #[cfg(unix)]
 pub(super) fn create_private(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,3 +1,5 @@
+//! Migrations in SQLite, in one transaction that locks the database first.
+
 use std::time::Duration;
 
 use sqlx::{Connection, Executor};

@@ -1,3 +1,5 @@
+//! A store in a SQLite database.
+
 mod connect;
 mod cutoffs;
 mod devices;
@@ -36,16 +38,16 @@ const TOUCHES: usize = 1_000;
 
 /// A store in a SQLite database: for one machine, with nothing to install.
 ///
-/// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when it
-/// is answered (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so the
-/// cost of that is one sync per batch.
+/// Writes go through one connection, one after another, and do not keep reads waiting (WAL). Each is on the disk when
+/// the call returns (`synchronous = FULL`): a revocation survives a loss of power. Activity is written in batches, so
+/// the cost of that is one sync per batch.
 ///
 /// A file that [`connect`](Self::connect) creates can be read and written by its owner only.
 ///
 /// Several processes on one machine can share the database. Not on a network file system: SQLite's locks do not work
 /// there.
 ///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// Clones share the connections. Dropping a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
@@ -96,7 +98,11 @@ impl SqliteStore {
         let active = sqlx::query(self.sql.active).bind(user).bind(admission.as_of.now.as_micros()).bind(cutoff);
         let active = active.fetch_all(&mut *transaction).await.map_err(failure)?;
         let active: Vec<ActiveSession> = active.iter().map(read_active).collect::<Result<_, _>>()?;
-        let evictions = match admission.decide(&ActiveSession::from(session), &active) {
+        let newcomer = ActiveSession::from(session);
+        if let Some(joined) = admission.joins(&newcomer, &active) {
+            return Ok(Admitted::Joined(joined));
+        }
+        let evictions = match admission.decide(&newcomer, &active) {
             Ok(evictions) => evictions,
             Err(full) => return Ok(Admitted::Refused(full)),
         };
@@ -135,7 +141,8 @@ impl SessionStore for SqliteStore {
         "sqlite"
     }
 
-    /// Usually there is one process. Several of them should ask for [polling](crate::manager::SessionManagerBuilder::polling).
+    /// Usually there is one process. Several of them should ask for
+    /// [polling](crate::manager::SessionManagerBuilder::polling).
     fn is_shared(&self) -> bool {
         false
     }
@@ -177,18 +184,19 @@ impl SessionStore for SqliteStore {
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         Box::pin(async move {
-            let after = query
-                .after
-                .unwrap_or(ListPosition::new(Timestamp::from_micros(i64::MAX), SessionId::from_uuid(Uuid::max())));
-            let rows = sqlx::query(self.sql.list)
+            let (statement, place) = match query.above {
+                Some(above) => (self.sql.list_above, above),
+                None => (self.sql.list, query.after.unwrap_or(ListPosition::TOP)),
+            };
+            let rows = sqlx::query(statement)
                 .bind(user.as_str())
                 .bind(query.as_of.now.as_micros())
                 .bind(query.as_of.idle_cutoff().as_micros())
                 .bind(query.state != SessionState::Ended)
                 .bind(query.state != SessionState::Active)
                 .bind(query.except.map(Uuid::from))
-                .bind(after.last_active_at.as_micros())
-                .bind(*after.id.as_uuid())
+                .bind(place.last_active_at.as_micros())
+                .bind(*place.id.as_uuid())
                 .bind(i64::from(query.limit));
             // Rows are read while SQLite, in a thread of its own, is looking for more.
             let mut rows = rows.fetch(&self.reader);

@@ -1,5 +1,5 @@
-//! What is said to SQLite. Without statistics it would read all of a user's rows rather than those the index tells apart, so
-//! the index is named.
+//! What is said to SQLite. Without statistics it would read all of a user's rows rather than those the index tells
+//! apart, so the index is named.
 
 use crate::store::sql::{
     columns::{inserted_columns, session_columns},
@@ -25,6 +25,27 @@ macro_rules! set_ending {
     };
 }
 
+/// A page of a user's sessions beyond a place: user, now, idle cutoff, whether to show active ones, whether to show others,
+/// except, the activity and the id at the place, limit.
+#[rustfmt::skip]
+macro_rules! list {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+             WHERE user_id = ?1 AND rested_at IS NULL \
+             AND (expires_at > ?2 AND last_active_at > ?3 - idle_timeout) IN (?4, NOT ?5) \
+             AND id IS NOT ?6 AND (last_active_at, id) ", $beyond, " (?7, ?8) \
+             ORDER BY last_active_at ", $order, ", id ", $order, " LIMIT ?9) \
+             UNION ALL \
+             SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+             WHERE user_id = ?1 AND rested_at IS NOT NULL \
+             AND ?5 AND id IS NOT ?6 AND (rested_at, id) ", $beyond, " (?7, ?8) \
+             ORDER BY rested_at ", $order, ", id ", $order, " LIMIT ?9) \
+             ORDER BY last_active_at ", $order, ", id ", $order, " LIMIT ?9"
+        )
+    };
+}
+
 statements! {
     /// 34 columns, as `bind_session!` binds them.
     insert: concat!(
@@ -37,24 +58,17 @@ statements! {
     exists: "SELECT 1 FROM tds_sessions WHERE user_id = ?1 AND id = ?2",
 
     /// user, now, idle cutoff
-    active: "SELECT id, device_id, kind, created_at, last_active_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
+    active: "SELECT id, device_id, kind, created_at, authenticated_at, last_active_at FROM tds_sessions INDEXED BY tds_sessions_rested_at \
              WHERE user_id = ?1 AND rested_at IS NULL AND expires_at > ?2 AND last_active_at > ?3 - idle_timeout",
 
     /// user, id
     find: concat!("SELECT ", session_columns!(), " FROM tds_sessions WHERE user_id = ?1 AND id = ?2"),
 
-    /// user, now, idle cutoff, whether to show active ones, whether to show others, except, after activity, after id, limit
-    list: concat!(
-        "SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
-         WHERE user_id = ?1 AND rested_at IS NULL \
-         AND (expires_at > ?2 AND last_active_at > ?3 - idle_timeout) IN (?4, NOT ?5) \
-         AND id IS NOT ?6 AND (last_active_at, id) < (?7, ?8) ORDER BY last_active_at DESC, id DESC LIMIT ?9) \
-         UNION ALL \
-         SELECT * FROM (SELECT ", session_columns!(), " FROM tds_sessions INDEXED BY tds_sessions_rested_at \
-         WHERE user_id = ?1 AND rested_at IS NOT NULL \
-         AND ?5 AND id IS NOT ?6 AND (rested_at, id) < (?7, ?8) ORDER BY rested_at DESC, id DESC LIMIT ?9) \
-         ORDER BY last_active_at DESC, id DESC LIMIT ?9"
-    ),
+    /// as `list!` says; newest activity first
+    list: list!("<", "DESC"),
+
+    /// the same; the longest rest first
+    list_above: list!(">", "ASC"),
 
     /// the touches as a JSON array of [user, at, ip, generation], and their ids, 16 bytes each
     touch: "UPDATE tds_sessions AS s SET \

@@ -2,6 +2,7 @@
 
 mod circles;
 mod imports;
+mod requirements;
 mod sources;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -12,14 +13,15 @@ use self::{
     sources::{files_below, sources},
 };
 
-/// The layers from the bottom up, with their modules. A module may use those of lower layers; within a layer, only those
-/// below it in DESIGN's sense: domain modules may use each other, mechanisms may not.
+/// The layers from the bottom up, with their modules. A module may use those of lower layers. Modules of one layer may
+/// use each other, except mechanisms.
 const LAYERS: [(&str, &[&str]); 5] = [
     (
         "domain",
         &[
             "admission",
             "adopting",
+            "joining",
             "assurance",
             "clock",
             "denied",
@@ -27,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "event",
             "host",
             "id",
+            "limit",
             "location",
             "policy",
             "privacy",

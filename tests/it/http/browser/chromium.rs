@@ -149,7 +149,7 @@ impl Browser {
     }
 }
 
-/// A tab, alone in its profile. It is closed when it is dropped.
+/// The only tab of its profile. It is closed when it is dropped.
 pub struct Tab {
     chromium: &'static Chromium,
     context: Value,
@@ -191,7 +191,8 @@ impl Tab {
         self.await_load();
     }
 
-    /// Goes back in the history, and waits for the page that is asked for. Says whether there was one in the browser's memory.
+    /// Goes back in the history, and waits for the page that is asked for. Says whether there was one in the browser's
+    /// memory.
     pub fn back(&mut self) -> bool {
         self.forget_events();
         let history = self.call("Page.getNavigationHistory", json!({}));
@@ -333,7 +334,8 @@ impl Tab {
         let entry = &event["params"]["entry"];
         let url = entry["url"].as_str().unwrap_or_default();
         let complaint = match event["method"].as_str() {
-            // A status that is no success is one of the things that a page may answer, and no browser finds an icon here.
+            // A status that is no success is one of the things that a page may answer, and no browser finds an icon
+            // here.
             Some("Log.entryAdded") if entry["source"] == "network" => url.contains("/assets/"),
             Some("Log.entryAdded") => true,
             Some("Runtime.exceptionThrown" | "Runtime.consoleAPICalled" | "Page.javascriptDialogOpening") => true,

@@ -1,4 +1,4 @@
-//! The OpenAPI document agrees with the router, and with what the router answers.
+//! The OpenAPI document agrees with the router, and with its responses.
 
 mod modes;
 mod text;

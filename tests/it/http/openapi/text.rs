@@ -79,7 +79,8 @@ fn codes_of(source: &str) -> Vec<&str> {
         for rest in code.split(call).skip(1) {
             let text = match call.ends_with('"') {
                 true => rest,
-                // Up to the end of the arguments there is one text that has no space and a `_`, or it is a name of a constant.
+                // Up to the end of the arguments there is one text that has no space and a `_`, or it is a name of a
+                // constant.
                 false => rest.split(')').next().and_then(|arguments| arguments.split('"').nth(1)).unwrap_or_default(),
             };
             let text = text.split('"').next().unwrap_or_default();
@@ -113,4 +114,22 @@ fn every_code_of_a_problem_is_in_the_list() {
         }
     }
     assert!(found >= 20, "only {found} codes were found");
+}
+
+/// The page has each code once, with what it is answered with, its cause and its cure.
+#[test]
+fn every_code_has_its_cause_and_its_cure_in_the_guide() {
+    let document = document();
+    let list = document.pointer("/components/schemas/DeviceSessionProblemCode/enum").and_then(Value::as_array);
+    let mut codes: Vec<&str> = list.expect("a list of codes").iter().filter_map(Value::as_str).collect();
+    let rows = include_str!("../../../../src/guide/errors.md").lines().filter(|line| line.starts_with("| `"));
+    let mut explained = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert!(cells.len() >= 3 && cells.iter().all(|cell| !cell.is_empty()), "{row}");
+        explained.push(cells[0].trim_matches('`'));
+    }
+    codes.sort_unstable();
+    explained.sort_unstable();
+    assert_eq!(explained, codes);
 }

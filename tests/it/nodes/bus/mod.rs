@@ -1,4 +1,4 @@
-//! The buses: messages arrive, and whoever may have missed one is told.
+//! The buses: messages arrive, and a subscriber that may have missed one is told.
 
 mod local;
 mod polling;

@@ -8,7 +8,8 @@ use crate::{
     support::proxy::{Fault, Proxy},
 };
 
-/// A bus whose connection leads through the proxy says so when that passes nothing on any more, and hears again afterwards.
+/// A bus whose connection leads through the proxy says so when that passes nothing on any more, and hears again
+/// afterwards.
 pub(super) async fn assert_silence_is_a_gap(
     held: &dyn RevocationBus,
     proxy: &Proxy,

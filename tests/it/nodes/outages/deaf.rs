@@ -21,7 +21,8 @@ async fn revoke(sessions: &SessionManager, started: &StartedSession) -> TestResu
     Ok(())
 }
 
-/// R13, R15: losing the bus and finding it again both void what was read before. In between the time to live is the bound.
+/// R13, R15: losing the bus and finding it again both void what was read before. In between the time to live is the
+/// bound.
 async fn what_a_deaf_node_missed_it_knows_when_it_hears_again(kind: Kind) -> TestResult {
     let Some(database) = Database::start(kind).await else { return Ok(()) };
     let proxy = database.proxy().await?;

@@ -1,6 +1,6 @@
 //! A check of histories, in the manner of Jepsen: what eight tasks have seen on two nodes is judged afterwards.
 //!
-//! The store of one node answers late, the wall clocks of both are set ahead and back all the time, and beside them there is
+//! The store of one node is slow, the wall clocks of both are set ahead and back all the time, and beside them there is
 //! another realm with the same key, to whose sessions nobody here is let in, nor the other way round.
 
 use std::{
@@ -30,8 +30,8 @@ struct Known {
     user: UserId,
     id: SessionId,
     access_token: Mutex<String>,
-    /// With its generation. It is lent while it is being presented, so that nobody presents one whose successor has been
-    /// used up already: that would rightly end the session.
+    /// With its generation. It is lent while it is being presented, so that nobody presents one whose successor has
+    /// been used up already: that would rightly end the session.
     refresh_token: RwLock<(u32, String)>,
 }
 
@@ -176,7 +176,7 @@ impl Realm {
     }
 }
 
-/// S26, S27, S85: judges what was seen. Answers how many revocations there were.
+/// S26, S27, S85: judges what was seen. Returns how many revocations there were.
 fn judge(shared: &Shared, bound: Duration) -> usize {
     let steps = shared.steps.lock().expect("no panic");
     let count = shared.sessions.lock().expect("no panic").len();

@@ -1,4 +1,5 @@
-//! Two nodes on a real server that is killed, cut off and slow: nobody is signed out, and no acknowledged revocation is lost.
+//! Two nodes on a real server that is killed, cut off and slow: nobody is signed out, and no acknowledged revocation is
+//! lost.
 //!
 //! Each test starts a server of its own, on a free port.
 

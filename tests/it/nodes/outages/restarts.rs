@@ -17,7 +17,8 @@ use super::{
 };
 use crate::support::{TestResult, app, get_with};
 
-/// R01, R02, R20: 503 while it is gone, nobody signed out, no acknowledged revocation lost, also in the moment of the crash.
+/// R01, R02, R20: 503 while it is gone, nobody signed out, no acknowledged revocation lost, also in the moment of the
+/// crash.
 async fn a_server_that_dies_signs_nobody_out(kind: Kind) -> TestResult {
     let Some(mut database) = Database::start(kind).await else { return Ok(()) };
     let ttl = Duration::from_millis(300);

@@ -108,7 +108,7 @@ impl Database {
         builder.without_bus()
     }
 
-    /// A manager with the bus that fits the store, whose store answers this late when it is asked for a record.
+    /// A manager with the bus that fits the store, whose store takes this long to return a record.
     pub(super) async fn late(&self, by: Duration) -> SessionManagerBuilder {
         let url = self.url(self.port);
         let store = match self.kind {
@@ -253,8 +253,8 @@ impl Drop for SqlServer {
     }
 }
 
-/// MariaDB's option for a folder of its own for temporary tables: at its start a server removes what it finds there, also
-/// what another one is using.
+/// MariaDB's option for a folder of its own for temporary tables: at its start a server removes what it finds there,
+/// also what another one is using.
 fn temporary(folder: &Path) -> String {
     format!("--tmpdir={}", folder.display())
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod losses;
 mod scale;
+mod scan;
 mod single;
 
 use tower_device_sessions::{

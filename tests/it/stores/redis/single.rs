@@ -13,7 +13,7 @@ tower_device_sessions::store_conformance!(
     }
 );
 
-/// S42, S85: through managers, not the store's contract alone.
+/// S42, S85: through managers, not only through the store's contract.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn racing_tabs_and_racing_sign_ins_end_well() -> crate::support::TestResult {
     let Some(url) = redis_url().await else { return Ok(()) };
