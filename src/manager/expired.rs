@@ -45,7 +45,11 @@ impl Inner {
             None => {}
         }
         let refusal = match self.record(verified).await {
-            Ok(Some((_, fresh))) => self.ending_here(&fresh.session).map(Refusal::Ended),
+            Ok(Some((_, fresh))) => match self.ending_here(&fresh.session) {
+                // What the store does not take down is not told: the client hears of it when it refreshes.
+                Some(ending) => self.tellable(&fresh.session, ending).await.ok().flatten().map(Refusal::Ended),
+                None => None,
+            },
             Ok(None) => Some(Refusal::Unknown),
             Err(_) => None,
         };

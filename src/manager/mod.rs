@@ -14,6 +14,7 @@
 //! - `trust`: users trust their devices.
 //! - `account`, `export`: credentials change, and users are erased, or are told all that is known of them.
 //! - `incident`: sessions of all users are found, and ended, in an emergency.
+//! - `idle`: sessions are idle once that is on record.
 //! - `nodes`: other nodes are told what has ended or changed here, and heard.
 //! - `watch`: long-lived connections hear of the end of their session.
 //! - `health`: how all of it is doing.
@@ -42,6 +43,7 @@ mod export;
 mod flush;
 mod forget;
 mod health;
+mod idle;
 mod incident;
 mod limits;
 mod list;
@@ -110,9 +112,9 @@ use crate::{
     location::Locate,
     logging,
     manager::{
-        background::Background, current::Authenticated, flush::ChunkSize, limits::Limits, nodes::Nodes,
-        notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup, store_time::StoreTime,
-        timings::Timings, watch::Watchers,
+        background::Background, current::Authenticated, flush::ChunkSize, idle::RefusedWrites, limits::Limits,
+        nodes::Nodes, notice::NoticedBrowsers, refresh::Refreshing, refusals::Refusals, setup::Setup,
+        store_time::StoreTime, timings::Timings, watch::Watchers,
     },
     metrics::{Answered, Metrics, Stopwatch},
     policy::SessionPolicy,
@@ -172,6 +174,7 @@ pub(crate) struct Inner {
     device_cookie: Option<DeviceCookie>,
     activity: ActivityQueue,
     chunk_size: ChunkSize,
+    refused_writes: RefusedWrites,
     listeners: Listeners,
     noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,

@@ -122,7 +122,13 @@ impl Inner {
         // Each round but the first means that a refresh, or another step-up, has moved the session meanwhile.
         for _ in 0..MOST_ROUNDS {
             if let Some(ending) = self.ending_here(&session) {
-                return Err(Denied::Ended(ending).into());
+                if let Some(ending) = self.tellable(&session, ending).await? {
+                    return Err(Denied::Ended(ending).into());
+                }
+                // It was active meanwhile, elsewhere.
+                let found = self.within_deadline("find", self.store.find(&session.key())).await?;
+                session = found.ok_or(Denied::Invalid)?;
+                continue;
             }
             if generation.unwrap_or(0) < self.least_generation(&session) {
                 return Err(Denied::Invalid.into());

@@ -185,12 +185,13 @@ const OUTCOMES: [&str; 9] =
 const LOOKUPS: [&str; 3] = ["hit", "stale", "miss"];
 const LOADS: [&str; 3] = ["found", "not_found", "failed"];
 const ANSWERS: [&str; 3] = ["ok", "error", "timeout"];
-const OPERATIONS: [&str; 23] = [
+const OPERATIONS: [&str; 24] = [
     "insert",
     "find",
     "list",
     "touch",
     "end",
+    "expire",
     "end_all",
     "rename",
     "set_data",

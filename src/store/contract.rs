@@ -7,7 +7,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         StoreError, StoreFacts,
@@ -82,6 +82,32 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
+
+    /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance), and changes
+    /// nothing where it has not. Returns the ending that is on record then, if there is one.
+    ///
+    /// It fails where [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
+    ///
+    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with the
+    /// session, so a store that can do all of it in one atomic step does so instead.
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let Some(session) = self.find(key).await? else {
+                return Ok(None);
+            };
+            let passed = session.ending(as_of);
+            if passed.is_none() || session.ended.is_some() {
+                return Ok(passed);
+            }
+            self.touch(&[Touch::new(key.clone(), session.last_active_at)]).await?;
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            match self.end(key, &asked, as_of.idle_allowance).await? {
+                EndOutcome::AlreadyEnded(ending) => Ok(Some(ending)),
+                EndOutcome::Ended => Ok(Some(asked)),
+                EndOutcome::NotFound => Ok(None),
+            }
+        })
+    }
 
     /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
     ///

@@ -7,7 +7,7 @@ use crate::{
     device::{DescribeDevice, DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{EndedSession, Ending, Session, Touch},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionStore, StoreFacts, StoreFuture,
@@ -84,6 +84,10 @@ impl SessionStore for DescribingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         self.store.end(key, ending, idle_allowance)
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        self.store.expire(key, as_of)
     }
 
     fn end_all<'a>(

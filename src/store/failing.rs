@@ -14,7 +14,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{EndedSession, Ending, Session, Touch},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionStore, StoreError, StoreFacts, StoreFuture, StoreMethod,
@@ -287,6 +287,10 @@ impl SessionStore for FailingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         self.call(StoreMethod::End, move |store| store.end(key, ending, idle_allowance))
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        self.call(StoreMethod::Expire, move |store| store.expire(key, as_of))
     }
 
     fn end_all<'a>(

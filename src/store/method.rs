@@ -9,6 +9,7 @@ pub enum StoreMethod {
     List,
     Touch,
     End,
+    Expire,
     EndAll,
     CutOff,
     Rename,
@@ -31,13 +32,14 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Migrate,
         Self::Insert,
         Self::Find,
         Self::List,
         Self::Touch,
         Self::End,
+        Self::Expire,
         Self::EndAll,
         Self::CutOff,
         Self::Rename,

@@ -158,6 +158,17 @@ pub enum EndOutcome {
     NotFound,
 }
 
+impl EndOutcome {
+    /// The ending that was on record before, or that a passed deadline has put there.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis"))]
+    pub(crate) fn on_record(self) -> Option<Ending> {
+        match self {
+            Self::AlreadyEnded(ending) => Some(ending),
+            Self::Ended | Self::NotFound => None,
+        }
+    }
+}
+
 /// Which of a user's sessions to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -114,7 +114,13 @@ impl Inner {
         for _ in 0..MOST_ROUNDS {
             let now = self.clock.now();
             if let Some(ending) = session.ending(&self.as_of(now)) {
-                return Err(self.refuse(user, id, Refusal::Ended(ending)).into());
+                if let Some(ending) = self.tellable(&session, ending).await? {
+                    return Err(self.refuse(user, id, Refusal::Ended(ending)).into());
+                }
+                // It was active meanwhile, elsewhere.
+                let found = self.within_deadline("find", self.store.find(&session.key())).await?;
+                session = found.ok_or_else(|| self.refuse(user, id, Refusal::Unknown))?;
+                continue;
             }
             match session.tokens.succession(presented.generation, now, self.retries()) {
                 Succession::Again(after) => {
@@ -195,6 +201,7 @@ impl Inner {
             return Ok(());
         };
         let written = self.within_deadline("touch", self.store.touch(std::slice::from_ref(&touch))).await;
+        self.note_write(&written);
         if written.is_err() {
             self.activity.put_back([touch]);
         }

@@ -8,7 +8,7 @@ use super::support::{
 };
 use crate::{
     id::{DeviceId, SessionId, UserId},
-    session::{Actor, EndReason, Ending, Session},
+    session::{Actor, AsOf, EndReason, Ending, Session, Touch},
     store::{EndOutcome, EndScope},
 };
 
@@ -82,6 +82,55 @@ pub(super) async fn a_session_past_its_idle_deadline_was_idle(store: Store) -> V
     insert(&store, &unbounded).await?;
     let outcome = store.end(&unbounded.key(), &revoked(), Duration::MAX).await?;
     ensure_eq!(outcome, EndOutcome::Ended, "the answer with the longest allowance");
+    Ok(())
+}
+
+pub(super) async fn a_passed_deadline_goes_on_record(store: Store) -> Verdict {
+    let allowance = 2 * MINUTE;
+    let as_of = AsOf::new(NOW, allowance);
+    let expire = async |session: &Session| store.expire(&session.key(), &as_of).await;
+    let (busy, absent) = (session(1), session(1));
+    let last_moment = session_of(UserId::from(1), 92 * MINUTE - Duration::from_micros(1));
+    insert_all(&store, [&busy, &last_moment]).await?;
+    for active in [&busy, &last_moment] {
+        ensure_eq!(expire(active).await?, None, "the answer for an active session");
+        ensure_unchanged(&store, active).await?;
+    }
+    ensure_eq!(expire(&absent).await?, None, "the answer for an absent session");
+    ensure_eq!(store.find(&absent.key()).await?, None, "the record of an absent session");
+
+    let idle = session_of(UserId::from(1), 92 * MINUTE);
+    let expired = Session { expires_at: ago(MINUTE), ..session_of(UserId::from(1), 5 * HOUR) };
+    for (due, reason, at) in [(idle, EndReason::Idle, ago(2 * MINUTE)), (expired, EndReason::Expired, ago(MINUTE))] {
+        insert(&store, &due).await?;
+        let ending = Ending::new(reason, Actor::System, at);
+        for _ in 0..2 {
+            ensure_eq!(expire(&due).await?, Some(ending.clone()), "the answer past the deadline");
+        }
+        ensure_unchanged(&store, &Session { ended: Some(ending), ..due }).await?;
+    }
+
+    end(&store, &busy, &revoked()).await?;
+    ensure_eq!(expire(&busy).await?, Some(revoked()), "the answer for an ended session");
+    ensure_unchanged(&store, &Session { ended: Some(revoked()), ..busy }).await
+}
+
+pub(super) async fn activity_that_comes_first_keeps_a_session(store: Store) -> Verdict {
+    for round in 0..30 {
+        let idle = session_of(UserId::from(round), 5 * HOUR);
+        insert(&store, &idle).await?;
+        let touches = [Touch::new(idle.key(), NOW)];
+        let (key, as_of) = (idle.key(), AsOf::new(NOW, Duration::ZERO));
+        let (touched, expired) = tokio::join!(store.touch(&touches), store.expire(&key, &as_of));
+        let (touched, expired) = (touched?, expired?);
+        let on_record = reread(&store, &idle).await?;
+        ensure_eq!(on_record.ended, expired, "the ending on record");
+        ensure_eq!(
+            (touched == 1, on_record.last_active_at == NOW),
+            (expired.is_none(), expired.is_none()),
+            "the activity"
+        );
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{AsOf, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -116,7 +116,19 @@ impl SessionStore for RedisStore {
             let call = Call::new(&END, [keys.record(key.id), keys.open(), keys.over(), keys.ends()])
                 .arg(key.id.to_string())
                 .arg(key.user_id.as_str());
-            read_end(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)
+            let call = self.with_ending(call, ending, idle_allowance).flag("if_due", false);
+            read_end(self.invoke_ending(&call).await?)
+        })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let (keys, asked) = (self.keys.of(&key.user_id), Ending::new(EndReason::Idle, Actor::System, as_of.now));
+            let call = Call::new(&EXPIRE, [keys.record(key.id), keys.open(), keys.over(), keys.ends()])
+                .arg(key.id.to_string())
+                .arg(key.user_id.as_str());
+            let call = self.with_ending(call, &asked, as_of.idle_allowance).flag("if_due", true);
+            Ok(read_end(self.invoke_ending(&call).await?)?.on_record())
         })
     }
 

@@ -87,6 +87,8 @@ scripts! {
     LIST: include_str!("lua/prelude.lua"), include_str!("lua/list.lua");
     TOUCH: include_str!("lua/prelude.lua"), include_str!("lua/touch.lua");
     END: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
+    // A server that takes no activity for want of memory must not call sessions idle.
+    EXPIRE: include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
     END_ALL: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end_all.lua");
     CUT_OFF: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/cut_off.lua");
     RENAME: include_str!("lua/prelude.lua"), include_str!("lua/rename.lua");

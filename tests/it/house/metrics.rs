@@ -128,6 +128,7 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "list",
         "touch",
         "end",
+        "expire",
         "end_all",
         "rename",
         "set_data",

@@ -5,8 +5,10 @@ use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
+    clock::Timestamp,
     id::{SessionId, SessionKey, UserId},
-    session::{AsOf, Ending},
+    policy::Admission,
+    session::{Actor, AsOf, EndReason, Ending},
     store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
 };
 
@@ -47,6 +49,39 @@ impl MySqlStore {
             _ if ended_now => Ok(EndOutcome::Ended),
             _ => Ok(EndOutcome::NotFound),
         }
+    }
+
+    /// Puts the deadline on record that a session has passed. Returns the ending that is on record then.
+    pub(super) async fn expire_one(&self, key: &SessionKey, as_of: &AsOf) -> Result<Option<Ending>, StoreError> {
+        let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+        let (user, id) = (key.user_id.as_str(), *key.id.as_uuid());
+        let (now, cutoff) = (as_of.now.as_micros(), as_of.idle_cutoff().as_micros());
+        let mut lease = self.connection().await?;
+        let query = bind_ending(sqlx::query(self.sql.expire), &asked, as_of.idle_allowance).bind(user).bind(id);
+        query.bind(now).bind(cutoff).execute(&mut *lease).await.map_err(failure)?;
+        let query = sqlx::query(self.sql.ending).bind(now).bind(cutoff).bind(user).bind(id);
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        Ok(row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten())
+    }
+
+    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
+    pub(super) async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
+        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
+            return Ok(());
+        };
+        let query = sqlx::query(self.sql.beyond)
+            .bind(user.as_str())
+            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
+            .bind(i64::from(admission.keep_ended))
+            .bind(before);
+        // One transaction waits for the disk once.
+        let mut lease = self.atomically().await?;
+        for row in query.fetch_all(&mut *lease).await.map_err(failure)? {
+            let id: Uuid = row.try_get(0).map_err(failure)?;
+            let query = sqlx::query(self.sql.trim).bind(user.as_str()).bind(id).bind(before);
+            query.execute(&mut *lease).await.map_err(failure)?;
+        }
+        lease.finish().await
     }
 
     pub(super) async fn end_scope(

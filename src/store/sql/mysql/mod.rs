@@ -28,7 +28,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture,
@@ -130,26 +130,6 @@ impl MySqlStore {
         let insert = bind_session!(sqlx::query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
         Ok(())
-    }
-
-    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
-        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
-            return Ok(());
-        };
-        let query = sqlx::query(self.sql.beyond)
-            .bind(user.as_str())
-            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
-            .bind(i64::from(admission.keep_ended))
-            .bind(before);
-        // One transaction waits for the disk once.
-        let mut lease = self.atomically().await?;
-        for row in query.fetch_all(&mut *lease).await.map_err(failure)? {
-            let id: Uuid = row.try_get(0).map_err(failure)?;
-            let query = sqlx::query(self.sql.trim).bind(user.as_str()).bind(id).bind(before);
-            query.execute(&mut *lease).await.map_err(failure)?;
-        }
-        lease.finish().await
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -285,6 +265,10 @@ impl SessionStore for MySqlStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move { retrying!(self.end_one(key, ending, idle_allowance)) })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move { retrying!(self.expire_one(key, as_of)) })
     }
 
     fn end_all<'a>(

@@ -73,6 +73,11 @@ statements! {
     /// the nine of `set_ending!`, user, id
     end: concat!("UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ? AND id = ? AND ended_at IS NULL"),
 
+    /// the nine of `set_ending!`, user, id, now, idle cutoff
+    expire: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ? AND id = ? AND ended_at IS NULL AND ", is_due!()
+    ),
+
     /// now, idle cutoff, user, id
     ending: concat!(
         "SELECT ", is_due!(), ", ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = ? AND id = ?"

@@ -12,16 +12,17 @@ use crate::{
 
 /// How sessions end.
 impl PostgresStore {
-    /// Ends a session that has not ended; `None` when there is none.
+    /// Ends a session that has not ended, by one of two statements; `None` when there is none.
     pub(super) async fn put_ending(
         &self,
+        statement: &'static str,
         connection: &mut PgConnection,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
         let query = self
-            .query(self.sql.end)
+            .query(statement)
             .bind(key.user_id.as_str())
             .bind(*key.id.as_uuid())
             .bind(asked.at.as_micros())
@@ -35,14 +36,16 @@ impl PostgresStore {
         Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
     }
 
+    /// Ends a session by one of two statements: as it was asked, or only if it has passed a deadline.
     pub(super) async fn end_one(
         &self,
+        statement: &'static str,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
         let mut lease = self.writing().await?;
-        if let Some(outcome) = self.put_ending(&mut lease, key, asked, allowance).await? {
+        if let Some(outcome) = self.put_ending(statement, &mut lease, key, asked, allowance).await? {
             lease.finish().await?;
             return Ok(outcome);
         }

@@ -28,7 +28,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -111,7 +111,7 @@ impl PostgresStore {
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
             let key = SessionKey::new(session.user_id.clone(), *id);
-            self.put_ending(&mut lease, &key, &ending, admission.as_of.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut lease, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut lease, session).await?;
         lease.finish().await?;
@@ -269,7 +269,14 @@ impl SessionStore for PostgresStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move { retrying!(self.end_one(key, ending, idle_allowance)) })
+        Box::pin(async move { retrying!(self.end_one(self.sql.end, key, ending, idle_allowance)) })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            Ok(retrying!(self.end_one(self.sql.expire, key, &asked, as_of.idle_allowance))?.on_record())
+        })
     }
 
     fn end_all<'a>(

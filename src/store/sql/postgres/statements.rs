@@ -76,6 +76,12 @@ statements! {
          RETURNING ", is_due!(), ", s.ended_at, s.end_reason, s.end_actor"
     ),
 
+    /// user, id, at, idle cutoff, reason, actor; those two are not used
+    expire: concat!(
+        "UPDATE tds_sessions AS s SET ", set_ending!(), " WHERE s.user_id = $1 AND s.id = $2 AND s.ended_at IS NULL AND ",
+        is_due!(), " RETURNING TRUE, s.ended_at, s.end_reason, s.end_actor"
+    ),
+
     /// user, id
     ending: "SELECT ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = $1 AND id = $2",
 

@@ -14,15 +14,16 @@ use crate::{
 };
 
 impl SqliteStore {
-    /// Ends a session that has not ended; `None` when there is none.
+    /// Ends a session that has not ended, by one of two statements; `None` when there is none.
     pub(super) async fn put_ending(
         &self,
+        statement: &'static str,
         connection: &mut SqliteConnection,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
-        let query = sqlx::query(self.sql.end)
+        let query = sqlx::query(statement)
             .bind(key.user_id.as_str())
             .bind(*key.id.as_uuid())
             .bind(asked.at.as_micros())
@@ -49,14 +50,16 @@ impl SqliteStore {
         }
     }
 
+    /// Ends a session by one of two statements: as it was asked, or only if it has passed a deadline.
     pub(super) async fn end_one(
         &self,
+        statement: &'static str,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
         let mut connection = self.writer.acquire().await.map_err(failure)?;
-        if let Some(outcome) = self.put_ending(&mut connection, key, asked, allowance).await? {
+        if let Some(outcome) = self.put_ending(statement, &mut connection, key, asked, allowance).await? {
             return Ok(outcome);
         }
         let query = sqlx::query(self.sql.ending).bind(key.user_id.as_str()).bind(*key.id.as_uuid());

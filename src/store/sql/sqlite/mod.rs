@@ -24,7 +24,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -103,7 +103,7 @@ impl SqliteStore {
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
             let key = SessionKey::new(session.user_id.clone(), *id);
-            self.put_ending(&mut transaction, &key, &ending, admission.as_of.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut transaction, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut transaction, session).await?;
         transaction.commit().await.map_err(failure)?;
@@ -216,7 +216,14 @@ impl SessionStore for SqliteStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(self.end_one(key, ending, idle_allowance))
+        Box::pin(self.end_one(self.sql.end, key, ending, idle_allowance))
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            Ok(self.end_one(self.sql.expire, key, &asked, as_of.idle_allowance).await?.on_record())
+        })
     }
 
     fn end_all<'a>(

@@ -71,6 +71,12 @@ statements! {
          RETURNING ", is_due!(), ", ended_at, end_reason, end_actor"
     ),
 
+    /// user, id, at, idle cutoff, reason, actor; those two are not used
+    expire: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ?1 AND id = ?2 AND ended_at IS NULL AND ", is_due!(),
+        " RETURNING 1, ended_at, end_reason, end_actor"
+    ),
+
     /// user, id
     ending: "SELECT ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = ?1 AND id = ?2",
 

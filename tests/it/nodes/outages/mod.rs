@@ -4,6 +4,7 @@
 
 mod deaf;
 mod history;
+mod readonly;
 mod restarts;
 mod servers;
 mod wire;

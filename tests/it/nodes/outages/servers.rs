@@ -120,6 +120,27 @@ impl Database {
         self.hearing(SessionManager::builder(store), self.port).await
     }
 
+    /// Has the server refuse writes and answer reads, or take both again.
+    pub(super) async fn take_writes(&self, are_taken: bool) {
+        match &self.process {
+            Process::Redis(server) => drop(server.ask(&format!("CONFIG SET maxmemory {}", u8::from(!are_taken)))),
+            Process::Sql(_) if self.kind == Kind::Postgres => {
+                let pool = sqlx::PgPool::connect(&self.url(self.port)).await.expect("it answers");
+                let mut connection = pool.acquire().await.expect("it answers");
+                let set = match are_taken {
+                    true => "ALTER SYSTEM SET default_transaction_read_only = off",
+                    false => "ALTER SYSTEM SET default_transaction_read_only = on",
+                };
+                for statement in ["SET default_transaction_read_only = off", set, "SELECT pg_reload_conf()"] {
+                    sqlx::query(statement).execute(&mut *connection).await.expect("a superuser");
+                }
+                drop(connection);
+                pool.close().await;
+            }
+            Process::Sql(_) => unimplemented!("MariaDB has no such setting for those who may do everything"),
+        }
+    }
+
     pub(super) async fn proxy(&self) -> std::io::Result<Proxy> {
         Proxy::to(([127, 0, 0, 1], self.port).into()).await
     }
