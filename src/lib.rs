@@ -33,6 +33,7 @@
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
+//! | `tls-rustls` | TLS to Postgres, MySQL, MariaDB and Redis | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `testing` | [`store::FailingStore`] and the conformance suite for stores | |
 //!
@@ -59,6 +60,8 @@ mod text;
 
 // 1 mechanisms: they know the domain, never each other.
 mod activity;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod address;
 pub mod bus;
 mod cache;
 pub mod client_ip;

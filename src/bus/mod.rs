@@ -86,6 +86,11 @@ pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// The first event is a [gap](GapReason::Connected), as soon as messages are heard.
     fn subscribe(&self) -> Subscription;
 
+    /// Finds out whether messages can be heard. Call it at start-up: later, a subscription only tries again. Default: they can.
+    fn check(&self) -> BusFuture<'_, Result<(), BusError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// What has happened on this bus, as seen from this node.
     fn health(&self) -> BusHealth;
 

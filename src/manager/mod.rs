@@ -338,6 +338,9 @@ impl Inner {
                 (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
             }
         };
+        if let Some(nodes) = &self.nodes {
+            nodes.note_store(result.is_err());
+        }
         self.metrics.answered(operation, answered, since, &self.clock);
         result
     }

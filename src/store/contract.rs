@@ -43,8 +43,18 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Creates or upgrades the schema. Safe from many nodes at once, and when there is nothing to do.
+    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe from many nodes at once, and when there is
+    /// nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
+
+    /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make them are
+    /// given. It changes nothing. Default: it can.
+    ///
+    /// A health check asks [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the store's
+    /// deadline.
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Inserts a new session, and ends those that make room for it, all or nothing.
     ///

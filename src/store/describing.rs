@@ -59,6 +59,10 @@ impl SessionStore for DescribingStore {
         self.store.migrate()
     }
 
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.store.check()
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         self.store.insert(session, admission)
     }

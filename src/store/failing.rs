@@ -264,6 +264,10 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::Migrate, |store| store.migrate())
     }
 
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.call(StoreMethod::Check, |store| store.check())
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         self.call(StoreMethod::Insert, move |store| store.insert(session, admission))
     }

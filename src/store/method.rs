@@ -4,6 +4,7 @@
 #[non_exhaustive]
 pub enum StoreMethod {
     Migrate,
+    Check,
     Insert,
     Find,
     List,
@@ -32,8 +33,9 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Migrate,
+        Self::Check,
         Self::Insert,
         Self::Find,
         Self::List,

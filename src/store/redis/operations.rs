@@ -11,7 +11,7 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{CHECK, Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
 use crate::{
@@ -42,7 +42,14 @@ impl SessionStore for RedisStore {
 
     /// There is no schema to create.
     fn migrate(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Ok(()) })
+        self.check()
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.connection.invoke(&Call::new(&CHECK, [self.keys.none()])).await?;
+            Ok(())
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -53,7 +60,11 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let keys = self.keys.of(&key.user_id);
             let call = Call::new(&FIND, [keys.record(key.id), keys.open()]).arg(key.id.to_string());
-            let fields: Fields = read(self.connection.invoke(&call).await?)?;
+            let mut fields: Fields = read(self.connection.invoke(&call).await?)?;
+            // Once more when a server that was demoted does not know of it.
+            if fields.is_empty() && !self.connection.is_current().await {
+                fields = read(self.connection.invoke(&call).await?)?;
+            }
             if fields.is_empty() {
                 return Ok(None);
             }

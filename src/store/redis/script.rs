@@ -82,6 +82,10 @@ macro_rules! even_when_full {
 }
 
 scripts! {
+    /// Says nothing, in a form that Redis does not know before version 7.
+    PROBE: even_when_full!(), "return 1";
+    /// A change of nothing, which a server that takes no changes refuses all the same.
+    CHECK: even_when_full!(), "redis.call('HDEL', KEYS[1], 'none') return redis.call('PEXPIRE', KEYS[1], 1)";
     FIND: include_str!("lua/prelude.lua"), include_str!("lua/find.lua");
     INSERT: include_str!("lua/prelude.lua"), include_str!("lua/insert.lua");
     LIST: include_str!("lua/prelude.lua"), include_str!("lua/list.lua");

@@ -16,3 +16,7 @@ mod redis;
 pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
+mod start_up;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis", feature = "tls-rustls"))]
+mod tls;

@@ -42,6 +42,7 @@ impl MySqlStore {
             .bind(key.user_id.as_str())
             .bind(*key.id.as_uuid());
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
         let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
         match on_record {
@@ -61,6 +62,7 @@ impl MySqlStore {
         query.bind(now).bind(cutoff).execute(&mut *lease).await.map_err(failure)?;
         let query = sqlx::query(self.sql.ending).bind(now).bind(cutoff).bind(user).bind(id);
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         Ok(row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten())
     }
 

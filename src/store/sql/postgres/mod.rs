@@ -3,6 +3,7 @@ mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
+mod rotation;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
@@ -10,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Row,
+    PgConnection, Postgres, Row,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
@@ -18,9 +19,10 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{ProofColumns, bind_session, data_text, row_readers},
+    columns::{bind_session, data_text, row_readers},
     detached,
     failure::failure,
+    pool::Connections,
     retry::retrying,
 };
 use crate::{
@@ -51,7 +53,7 @@ const TOUCHES: usize = 1_000;
 /// | --- | --- |
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
 /// | [`transaction_pooler`](Self::transaction_pooler) | off |
-/// | connections | up to 10 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections) | 10 |
 /// | wait for a free connection | 1 s |
 ///
 /// # Examples
@@ -67,7 +69,7 @@ const TOUCHES: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
+    connections: Connections<Postgres>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
     access: Access,
@@ -148,26 +150,6 @@ impl PostgresStore {
         self.change(query).await
     }
 
-    async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        let proof = ProofColumns::of(rotation.proof.as_ref())?;
-        let query = self
-            .query(self.sql.rotate)
-            .bind(key.user_id.as_str())
-            .bind(*key.id.as_uuid())
-            .bind(rotation.as_of.now.as_micros())
-            .bind(rotation.as_of.idle_cutoff().as_micros())
-            .bind(i64::from(rotation.from))
-            .bind(rotation.refuse_older)
-            .bind(proof.methods)
-            .bind(proof.level)
-            .bind(proof.levels);
-        if let Some(row) = self.rows(query).await?.first() {
-            return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
-        }
-        let unchanged = self.find(key).await?.map(Box::new);
-        Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
-    }
-
     /// Executes a change, and answers how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
@@ -200,7 +182,18 @@ impl SessionStore for PostgresStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { retrying!(store.apply_migrations()) }))
+        Box::pin(detached(async move {
+            retrying!(store.apply_migrations())?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut lease = self.writing().await?;
+            lease.say(self.sql.check).await?;
+            lease.finish().await
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -222,10 +215,18 @@ impl SessionStore for PostgresStore {
 
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let query = self.query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let mut lease = self.reading().await?;
-            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-            lease.finish().await?;
+            let mut row = None;
+            // Once more when a server that was demoted does not know of it.
+            for _ in 0..2 {
+                let query = self.query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
+                let mut lease = self.reading().await?;
+                row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+                let is_so = row.is_some() || self.connections.is_current(&mut lease).await;
+                lease.finish().await?;
+                if is_so {
+                    break;
+                }
+            }
             row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }

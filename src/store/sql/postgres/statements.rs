@@ -217,6 +217,22 @@ statements! {
          ORDER BY user_id, id LIMIT $3"
     ),
 
+    /// All that is ever asked for, of nobody's rows: what it is refused for now would be refused later.
+    check: concat!(
+        "UPDATE tds_sessions SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_sessions WHERE user_id = ''; \
+         INSERT INTO tds_sessions (", inserted_columns!(), ") SELECT ", inserted_columns!(),
+        " FROM tds_sessions WHERE user_id = ''; \
+         DELETE FROM tds_cutoffs WHERE subject = ''; \
+         INSERT INTO tds_cutoffs (subject, issued_until, kept_until) \
+         SELECT subject, issued_until, kept_until FROM tds_cutoffs WHERE subject = ''; \
+         UPDATE tds_cutoffs SET kept_until = kept_until WHERE subject = ''; \
+         UPDATE tds_devices SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_devices WHERE user_id = ''; \
+         INSERT INTO tds_devices (user_id, ", device_columns!(), ") SELECT user_id, ", device_columns!(),
+        " FROM tds_devices WHERE user_id = ''"
+    ),
+
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",
     applied_migrations: "SELECT version FROM tds_migrations",
     record_migration: "INSERT INTO tds_migrations (version) VALUES ($1)",

@@ -46,7 +46,9 @@ impl SqliteStore {
                 .bind(i64::from(admission.keep_ended))
                 .bind(before.as_micros())
                 .bind(i64::from(Admission::TRIMMED_AT_ONCE));
-            let _ = query.execute(&self.writer).await;
+            if let Ok(writer) = self.writer() {
+                let _ = query.execute(writer).await;
+            }
         }
     }
 
@@ -58,7 +60,7 @@ impl SqliteStore {
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         if let Some(outcome) = self.put_ending(statement, &mut connection, key, asked, allowance).await? {
             return Ok(outcome);
         }
@@ -83,7 +85,7 @@ impl SqliteStore {
             .bind(asked.reason.as_str())
             .bind(asked.actor.to_stored())
             .bind(scope.device_id.map(Uuid::from));
-        let rows = rows.fetch_all(&self.writer).await.map_err(failure)?;
+        let rows = rows.fetch_all(self.writer()?).await.map_err(failure)?;
         let mut ended = Vec::with_capacity(rows.len());
         for row in rows {
             let was_due: bool = row.try_get(0).map_err(failure)?;

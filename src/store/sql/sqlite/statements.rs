@@ -210,6 +210,9 @@ statements! {
          ORDER BY user_id, id LIMIT ?3"
     ),
 
+    /// A change of nobody's rows, which a file that takes no changes refuses all the same.
+    check: "DELETE FROM tds_sessions WHERE user_id = ''",
+
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version INTEGER NOT NULL PRIMARY KEY) STRICT",
     applied_migrations: "SELECT version FROM tds_migrations",
     record_migration: "INSERT INTO tds_migrations (version) VALUES (?1)",

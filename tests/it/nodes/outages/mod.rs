@@ -3,6 +3,7 @@
 //! Each test starts a server of its own, on a free port.
 
 mod deaf;
+mod failover;
 mod history;
 mod readonly;
 mod restarts;

@@ -267,7 +267,10 @@ async fn an_ending_waits_for_replicas_when_it_is_told_to() -> TestResult {
     }
 
     assert_eq!(end(&patient, &first).await?, EndOutcome::Ended);
-    let of_replica = RedisStore::connect(&replica.url()).await?;
+    // A replica is refused as a store, unless the application has connected to it by itself.
+    assert_eq!(RedisStore::connect(&replica.url()).await.unwrap_err().kind(), StoreErrorKind::Unsuitable);
+    let of_replica = redis::Client::open(replica.url())?.get_connection_manager().await?;
+    let of_replica = RedisStore::from_connection_manager(of_replica);
     let found = of_replica.find(&first.key()).await?;
     assert_eq!(found.and_then(|found| found.ended), Some(revoked()));
 
