@@ -81,6 +81,20 @@ pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// A [`BusError`] when the message could not be handed over in a few seconds; it may have been sent all the same.
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>>;
 
+    /// Tells all of these, as [`publish`](Self::publish) tells one. Default: one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As of [`publish`](Self::publish): then some may have been sent.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            for message in messages {
+                self.publish(message).await?;
+            }
+            Ok(())
+        })
+    }
+
     /// A new subscription to all messages from now on. It does its work as it is polled; dropping it ends it.
     ///
     /// The first event is a [gap](GapReason::Connected), as soon as messages are heard.

@@ -114,12 +114,13 @@ impl PostgresBus {
         self
     }
 
-    async fn notify(&self, payload: String) -> Result<(), BusError> {
+    async fn notify(&self, payloads: Vec<String>) -> Result<(), BusError> {
         // Not prepared: a pooler in transaction mode may not know the statement the next time.
-        let notify = "SELECT pg_notify($1, $2), current_setting('default_transaction_read_only')";
+        let notify = "SELECT count(pg_notify($1, payload)), current_setting('default_transaction_read_only') \
+                      FROM UNNEST($2::text[]) AS payload";
         let notified = async {
             let mut connection = self.publisher.acquire().await?;
-            let query = || sqlx::query(notify).bind(&*self.channel).bind(&payload).persistent(false);
+            let query = || sqlx::query(notify).bind(&*self.channel).bind(&payloads).persistent(false);
             let row = query().fetch_one(&mut *connection).await?;
             if row.try_get::<String, _>(1)? == "off" {
                 return Ok(());
@@ -151,7 +152,13 @@ impl RevocationBus for PostgresBus {
     }
 
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
-        Box::pin(async { self.tally.publishing(self.notify(message.encode()).await) })
+        Box::pin(async { self.tally.publishing(self.notify(vec![message.encode()]).await) })
+    }
+
+    /// In one statement.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        let payloads: Vec<String> = messages.iter().map(RevocationMessage::encode).collect();
+        Box::pin(async { self.tally.publishing(self.notify(payloads).await) })
     }
 
     fn subscribe(&self) -> Subscription {

@@ -229,6 +229,14 @@ impl RevocationBus for RedisBus {
         })
     }
 
+    /// All at once: the connection sends them one behind the other.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let published = futures_util::future::join_all(messages.iter().map(|message| self.publish(message))).await;
+            published.into_iter().collect()
+        })
+    }
+
     fn subscribe(&self) -> Subscription {
         listen(self.name(), self.link(), &self.tally)
     }

@@ -211,7 +211,7 @@ impl SessionManager {
 impl Inner {
     /// Refuses a token of a session, and remembers it for a moment. It is told once as long as it is remembered.
     pub(super) fn refuse(&self, user: &UserId, id: SessionId, refusal: Refusal) -> Denied {
-        if self.refusals.remember(user, id, &refusal, self.clock.ticks()) {
+        if self.refusals.remember(user, id, &refusal, self.clock.ticks(), self.clock.now()) {
             self.tell_refused(user, id, &refusal);
         }
         self.denied_by(refusal)

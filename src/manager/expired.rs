@@ -58,7 +58,7 @@ impl Inner {
         };
         // Nobody can do anything with such a token, so nobody is told.
         self.cache.revoke(user, id);
-        self.refusals.remember(user, id, &refusal, self.clock.ticks());
+        self.refusals.remember(user, id, &refusal, self.clock.ticks(), self.clock.now());
         match refusal {
             Refusal::Ended(ending) => Denied::Ended(ending),
             Refusal::Unknown | Refusal::Superseded { .. } => Denied::TokenExpired,

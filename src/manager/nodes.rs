@@ -10,6 +10,7 @@
 //!    that cannot be read, or lacks the seal that is asked for, but not more often than once in a while.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
@@ -29,7 +30,7 @@ use crate::{
     clock::{SteadyClock, Timestamp},
     error::ConfigError,
     event::{Listeners, SessionEvent},
-    id::{SessionId, UserId},
+    id::{SessionId, SessionKey, UserId},
     logging,
     manager::{Inner, SessionManagerBuilder, builder::invalid, spacing::Spacing},
     session::EndedSession,
@@ -194,16 +195,22 @@ impl Nodes {
         seal.is_some_and(|seal| seals.is_sealed(&message.encode(), seal))
     }
 
-    async fn publish(&self, message: &RevocationMessage) {
-        let published = match time::timeout(PATIENCE, self.bus.publish(message)).await {
+    async fn publish(&self, messages: &[RevocationMessage]) {
+        let publishing = match messages {
+            [message] => self.bus.publish(message),
+            messages => self.bus.publish_all(messages),
+        };
+        let published = match time::timeout(PATIENCE, publishing).await {
             Ok(published) => published,
             Err(elapsed) => Err(BusError::unavailable(elapsed)),
         };
         self.is_failing.store(published.is_err(), Ordering::Relaxed);
         if let Err(error) = published {
             logging::bus_unpublished(self.bus.name(), self.cache_ttl, &error);
-            let (user_id, bound) = (message.user_id().clone(), self.cache_ttl);
-            self.listeners.tell(&SessionEvent::OtherNodesNotTold { user_id, bound });
+            for message in messages {
+                let (user_id, bound) = (message.user_id().clone(), self.cache_ttl);
+                self.listeners.tell(&SessionEvent::OtherNodesNotTold { user_id, bound });
+            }
         }
     }
 }
@@ -222,37 +229,49 @@ impl Inner {
 
     /// Tells the other nodes that these sessions have ended, or may have.
     pub(super) async fn publish_ended(&self, user: &UserId, ids: impl IntoIterator<Item = SessionId>) {
-        self.tell_nodes(|| RevocationMessage::ended(user.clone(), ids)).await;
+        self.tell_nodes(|| vec![RevocationMessage::ended(user.clone(), ids)]).await;
+    }
+
+    /// Tells the other nodes that these sessions, of whichever users, have ended, or may have.
+    pub(super) async fn publish_several_ended(&self, keys: &[SessionKey]) {
+        let mut of_users: BTreeMap<&UserId, Vec<SessionId>> = BTreeMap::new();
+        for key in keys {
+            of_users.entry(&key.user_id).or_default().push(key.id);
+        }
+        let messages = || of_users.into_iter().map(|(user, ids)| RevocationMessage::ended(user.clone(), ids)).collect();
+        self.tell_nodes(messages).await;
     }
 
     /// Tells the other nodes that all sessions of a user but one have ended, or may have.
     pub(super) async fn publish_all_ended(&self, user: &UserId, keep: Option<SessionId>) {
-        self.tell_nodes(|| RevocationMessage::all_ended(user.clone(), keep)).await;
+        self.tell_nodes(|| vec![RevocationMessage::all_ended(user.clone(), keep)]).await;
     }
 
     /// Tells the other nodes that something else about a session has changed.
     pub(super) async fn publish_changed(&self, user: &UserId, id: SessionId) {
-        self.tell_nodes(|| RevocationMessage::changed(user.clone(), [id])).await;
+        self.tell_nodes(|| vec![RevocationMessage::changed(user.clone(), [id])]).await;
     }
 
     /// Tells the other nodes that something else about all sessions of a user has changed.
     pub(super) async fn publish_all_changed(&self, user: &UserId) {
-        self.tell_nodes(|| RevocationMessage::all_changed(user.clone())).await;
+        self.tell_nodes(|| vec![RevocationMessage::all_changed(user.clone())]).await;
     }
 
-    async fn tell_nodes(&self, message: impl FnOnce() -> RevocationMessage) {
+    async fn tell_nodes(&self, messages: impl FnOnce() -> Vec<RevocationMessage>) {
         let Some(nodes) = &self.nodes else {
             return;
         };
-        let message = nodes.seal(message().sent(nodes.id, self.clock.now()));
+        let now = self.clock.now();
+        let messages: Vec<RevocationMessage> =
+            messages().into_iter().map(|message| nodes.seal(message.sent(nodes.id, now))).collect();
         if nodes.is_failing.load(Ordering::Relaxed) || nodes.store_is_failing.load(Ordering::Relaxed) {
             // A thousand revocations must not wait a second each for a bus that is known to be dead, nor one that has spent its
             // time on a store for a bus that may be the same server.
             let nodes = Arc::clone(nodes);
-            tokio::spawn(async move { nodes.publish(&message).await });
+            tokio::spawn(async move { nodes.publish(&messages).await });
             return;
         }
-        nodes.publish(&message).await;
+        nodes.publish(&messages).await;
     }
 
     fn hear(&self, nodes: &Nodes, event: &BusEvent, spacing: &mut Spacing) {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tracing::Instrument;
 
@@ -89,7 +89,8 @@ pub enum Revoked {
 /// # Errors
 ///
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed twice or did not answer within its
-/// deadline. The session may then have ended or not; the call may be repeated.
+/// deadline. The session may then have ended or not; the call may be repeated. Of a user with more than 500 sessions some
+/// may have ended then.
 ///
 /// # Cancellation
 ///
@@ -167,29 +168,82 @@ impl Inner {
     pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
-        let allowance = self.timings.idle_allowance();
         // First, so that a token without a session either has one that ends now, or gets none.
         let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
-        let outcome =
-            self.twice_within_deadline("end_all", || self.store.end_all(user, &scope, &ending, allowance)).await;
+        let mut ended = Vec::new();
+        let outcome = self.end_scope(user, &scope, &ending, &mut ended).await;
 
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
         self.cache.revoke_all(user, scope.keep);
-        match &outcome {
-            Ok(ended) => ended.iter().for_each(|&id| self.watchers.tell(user, id, &ending)),
-            Err(_) => self.watchers.doubt_all(user),
+        ended.iter().for_each(|&id| self.watchers.tell(user, id, &ending));
+        if outcome.is_err() {
+            self.watchers.doubt_all(user);
         }
         self.publish_all_ended(user, scope.keep).await;
-        let ended = outcome?;
         for &id in &ended {
             self.report_ended(user, id, &ending);
         }
+        outcome?;
         self.metrics.revoked(since, &self.clock);
         // Last, so that no session is left that could trust its device again.
         if scope == EndScope::all() {
             self.distrust(user).await?;
         }
         cut_off?;
+        Ok(ended.len() as u64)
+    }
+
+    /// Ends what is in scope, in one step or, where that is much, in several: none of them keeps anybody waiting for long, and
+    /// each has a deadline of its own. What has ended when one of them fails is in `ended`.
+    async fn end_scope(
+        &self,
+        user: &UserId,
+        scope: &EndScope,
+        ending: &Ending,
+        ended: &mut Vec<SessionId>,
+    ) -> Result<(), Error> {
+        let allowance = self.timings.idle_allowance();
+        let ids = self.within_deadline("in_scope", self.store.in_scope(user, scope)).await?;
+        if ids.len() <= AT_ONCE {
+            let all = || self.store.end_all(user, scope, ending, allowance);
+            ended.extend(self.twice_within_deadline("end_all", all).await?);
+            return Ok(());
+        }
+        for chunk in ids.chunks(AT_ONCE) {
+            let keys: Vec<SessionKey> = chunk.iter().map(|&id| SessionKey::new(user.clone(), id)).collect();
+            let several = || self.store.end_several(&keys, ending, allowance);
+            let keys = self.twice_within_deadline("end_several", several).await?;
+            ended.extend(keys.iter().map(|key| key.id));
+        }
+        Ok(())
+    }
+
+    /// Ends sessions of whichever users in one step. Returns how many of them ended by it.
+    pub(super) async fn revoke_several(&self, keys: &[SessionKey], by: &Revocation) -> Result<u64, Error> {
+        let (ending, allowance) = (self.ending(by), self.timings.idle_allowance());
+        let several = || self.store.end_several(keys, &ending, allowance);
+        let outcome = self.twice_within_deadline("end_several", several).await;
+        // Also after an error, and also what had ended before: the store may have committed what it could not answer.
+        for key in keys {
+            self.cache.revoke(&key.user_id, key.id);
+        }
+        match &outcome {
+            Ok(ended) => {
+                let ended: BTreeSet<&SessionKey> = ended.iter().collect();
+                for key in keys {
+                    match ended.contains(key) {
+                        true => self.watchers.tell(&key.user_id, key.id, &ending),
+                        false => self.watchers.doubt(&key.user_id, key.id),
+                    }
+                }
+            }
+            Err(_) => keys.iter().for_each(|key| self.watchers.doubt(&key.user_id, key.id)),
+        }
+        self.publish_several_ended(keys).await;
+        let ended = outcome?;
+        for key in &ended {
+            self.report_ended(&key.user_id, key.id, &ending);
+        }
         Ok(ended.len() as u64)
     }
 
@@ -204,3 +258,6 @@ impl Inner {
         self.listeners.tell(&event);
     }
 }
+
+/// How many sessions of one user end in one step.
+const AT_ONCE: usize = 500;

@@ -130,6 +130,38 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
+    /// The ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on record, in any
+    /// order. A manager that finds more than some hundred has them ended by [`end_several`](Self::end_several), a part at a
+    /// time, so that nobody else waits for long.
+    ///
+    /// Default: none. Then [`end_all`](Self::end_all) ends them in one step, however many there are.
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        let _ = (user, scope);
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Ends several sessions, of whichever users. It is atomic per session, not as a whole. Returns those that it ended.
+    ///
+    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the answer.
+    ///
+    /// Default: ends one after the other.
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(async move {
+            let mut ended = Vec::new();
+            for key in keys {
+                if self.end(key, ending, idle_allowance).await? == EndOutcome::Ended {
+                    ended.push(key.clone());
+                }
+            }
+            Ok(ended)
+        })
+    }
+
     /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
     /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
     ///

@@ -104,6 +104,19 @@ impl SessionStore for DescribingStore {
         self.store.end_all(user, scope, ending, idle_allowance)
     }
 
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        self.store.in_scope(user, scope)
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        self.store.end_several(keys, ending, idle_allowance)
+    }
+
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
         self.store.cut_off(user, cutoff)
     }

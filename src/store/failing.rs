@@ -307,6 +307,19 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::EndAll, move |store| store.end_all(user, scope, ending, idle_allowance))
     }
 
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        self.call(StoreMethod::InScope, move |store| store.in_scope(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        self.call(StoreMethod::EndSeveral, move |store| store.end_several(keys, ending, idle_allowance))
+    }
+
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
         self.call(StoreMethod::CutOff, move |store| store.cut_off(user, cutoff))
     }

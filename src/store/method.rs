@@ -12,6 +12,8 @@ pub enum StoreMethod {
     End,
     Expire,
     EndAll,
+    InScope,
+    EndSeveral,
     CutOff,
     Rename,
     SetData,
@@ -33,7 +35,7 @@ pub enum StoreMethod {
 
 impl StoreMethod {
     /// All methods.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Migrate,
         Self::Check,
         Self::Insert,
@@ -43,6 +45,8 @@ impl StoreMethod {
         Self::End,
         Self::Expire,
         Self::EndAll,
+        Self::InScope,
+        Self::EndSeveral,
         Self::CutOff,
         Self::Rename,
         Self::SetData,

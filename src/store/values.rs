@@ -253,6 +253,18 @@ pub enum RotationOutcome {
     NotFound,
 }
 
+impl RotationOutcome {
+    /// What a change that a store believes to have made comes to, by the record that came back.
+    ///
+    /// A cluster of servers may tell two callers that they have moved a session, of which one has lost.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis"))]
+    pub(crate) fn of(rotation: &Rotation, session: Session) -> Self {
+        let is_moved = rotation.from.checked_add(1) == Some(session.tokens.generation)
+            && session.tokens.rotated_at == Some(rotation.as_of.now);
+        if is_moved { Self::Rotated(Box::new(session)) } else { Self::Unchanged(Box::new(session)) }
+    }
+}
+
 /// A page of a scan over all sessions.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

@@ -228,6 +228,8 @@ macro_rules! __conformance_cases {
             a_session_past_its_idle_deadline_was_idle: "such a session ends as idle, once the allowance has passed too",
             a_passed_deadline_goes_on_record: "a session past a deadline gets that ending, no other does, and the answer says which",
             activity_that_comes_first_keeps_a_session: "of racing activity and expiry either is lost, never both",
+            several_sessions_end_by_their_keys: "those named end, of several users, no other does, and the answer names them",
+            what_is_in_scope_is_open: "all open sessions in scope are named, and no others, if any are",
             racing_endings_have_one_winner: "of concurrent endings one is answered ended, the rest how it ended",
             ending_all_ends_what_is_in_scope: "all, all but one, or those on one device, and the answer names them",
             ending_all_leaves_other_users_alone: "no other user's session ends",

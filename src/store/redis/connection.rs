@@ -144,28 +144,30 @@ impl Connection {
         .map_err(failure)
     }
 
-    /// Runs a script and waits until enough replicas have all that this connection has written.
-    pub(super) async fn invoke_and_wait(&self, call: &Call, replicas: Replicas) -> Result<Value, StoreError> {
+    /// Runs scripts, which all go to one node, and waits until enough replicas have all that this connection has written.
+    pub(super) async fn invoke_and_wait(&self, calls: &[Call], replicas: Replicas) -> Result<Vec<Value>, StoreError> {
         // `WAIT 0` milliseconds would be for ever.
         let milliseconds = u64::try_from(replicas.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas.count).arg(milliseconds);
 
-        let mut answers = self.pipelined(&[call.by_hash(), wait.clone()]).await.map_err(failure)?;
-        if answers.first().is_some_and(|answer| extract(answer).is_err_and(|error| is_unknown_script(&error))) {
-            answers = self.pipelined(&[call.in_full(), wait]).await.map_err(failure)?;
+        let with_wait =
+            |commands: fn(&Call) -> Cmd| calls.iter().map(commands).chain([wait.clone()]).collect::<Vec<Cmd>>();
+        let mut answers = self.pipelined(&with_wait(Call::by_hash)).await.map_err(failure)?;
+        if answers.iter().any(|answer| extract(answer).is_err_and(|error| is_unknown_script(&error))) {
+            answers = self.pipelined(&with_wait(Call::in_full)).await.map_err(failure)?;
         }
-        let [answer, acknowledged] = answers.as_slice() else {
+        let Some(acknowledged) = answers.pop().filter(|_| answers.len() == calls.len()) else {
             return Err(StoreError::unavailable("the server answered another number of commands than it was sent"));
         };
-        let answer = extract(answer).map_err(failure)?;
-        let acknowledged = extract(acknowledged).map_err(failure)?;
+        let answers = answers.iter().map(|answer| extract(answer).map_err(failure)).collect::<Result<_, _>>()?;
+        let acknowledged = extract(&acknowledged).map_err(failure)?;
         let acknowledged: u32 = redis::from_redis_value(acknowledged).map_err(super::failure::unexpected)?;
         if acknowledged < replicas.count {
             let told = format!("{acknowledged} of {} replicas have acknowledged the ending", replicas.count);
             return Err(StoreError::unavailable(told));
         }
-        Ok(answer)
+        Ok(answers)
     }
 
     /// Runs scripts that may be repeated, as few round trips as it takes. Calls with the same routing key stand together.
@@ -303,7 +305,7 @@ fn is_unknown_script(error: &RedisError) -> bool {
 }
 
 /// The name of the key up to the end of what stands in braces.
-fn shard_name(call: &Call) -> &str {
+pub(super) fn shard_name(call: &Call) -> &str {
     call.routing_key().split_inclusive('}').next().unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@ mod admit;
 mod connection;
 mod device_sweep;
 mod devices;
+mod ending;
 mod failure;
 mod keys;
 mod operations;
@@ -186,7 +187,10 @@ impl RedisStore {
     /// Runs a script that ends sessions.
     async fn invoke_ending(&self, call: &Call) -> Result<Value, StoreError> {
         match &self.endings {
-            Some((connection, replicas)) => connection.invoke_and_wait(call, *replicas).await,
+            Some((connection, replicas)) => {
+                let answers = connection.invoke_and_wait(std::slice::from_ref(call), *replicas).await?;
+                answers.into_iter().next().ok_or_else(|| StoreError::unavailable("no answer"))
+            }
             None => self.connection.invoke(call).await,
         }
     }

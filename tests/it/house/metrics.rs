@@ -130,6 +130,8 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "end",
         "expire",
         "end_all",
+        "in_scope",
+        "end_several",
         "rename",
         "set_data",
         "rotate",

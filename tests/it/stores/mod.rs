@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sqlite")]
 mod embedded;
+#[cfg(all(unix, feature = "mysql"))]
+mod galera;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]

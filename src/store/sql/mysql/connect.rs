@@ -46,7 +46,8 @@ impl MySqlStore {
     /// machine are encrypted where the server can (`ssl-mode=PREFERRED`); `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/to/ca.pem` insists on it, and on
     /// a certificate for this host. `?ssl-mode=REQUIRED` insists on encryption and believes any certificate.
     ///
-    /// Each connection has a `sql_mode` of its own choosing, whatever the server's is, and `utf8mb4`.
+    /// Each connection has a `sql_mode` of its own choosing, whatever the server's is, and `utf8mb4`. On a Galera cluster it sees
+    /// what had been committed on other nodes before it asked (`wsrep_sync_wait`).
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).
     ///
     /// # Errors
@@ -73,7 +74,13 @@ impl MySqlStore {
             .acquire_timeout(PATIENCE)
             .test_before_acquire(false)
             .after_connect(|connection, _| {
-                Box::pin(async move { connection.execute(sqlx::raw_sql(SET_MODE)).await.map(drop) })
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(SET_MODE)).await?;
+                    match connection.execute(sqlx::raw_sql(WAIT_FOR_OTHERS)).await {
+                        Err(error) if is_unknown_variable(&error) => Ok(()),
+                        set => set.map(drop),
+                    }
+                })
             })
             .before_acquire(|connection, rest| {
                 Box::pin(async move {
@@ -214,6 +221,15 @@ async fn inspect(connection: &mut MySqlConnection) -> Result<(), StoreError> {
         return Err(StoreError::new(StoreErrorKind::Unsuitable, told));
     }
     Ok(())
+}
+
+/// Where it exists, as in Galera: reads and changes wait until what other nodes had committed before is there. Elsewhere it is
+/// one message for each connection.
+const WAIT_FOR_OTHERS: &str = "SET SESSION wsrep_sync_wait = 7";
+
+fn is_unknown_variable(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>().is_some_and(|error| error.number() == 1193)
 }
 
 /// What the statements are written for: that of the server, or of the user, may change what they mean.

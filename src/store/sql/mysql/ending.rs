@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use sqlx::{MySql, MySqlConnection, Row, mysql::MySqlArguments, query::Query};
+use sqlx::{
+    MySql, MySqlConnection, Row,
+    mysql::{MySqlArguments, MySqlRow},
+    query::Query,
+};
 use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
@@ -9,7 +13,13 @@ use crate::{
     id::{SessionId, SessionKey, UserId},
     policy::Admission,
     session::{Actor, AsOf, EndReason, Ending},
-    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
+    store::{
+        EndOutcome, EndScope, StoreError,
+        sql::{
+            columns::{ended_keys, key_of},
+            failure::failure,
+        },
+    },
 };
 
 /// How sessions end.
@@ -119,6 +129,49 @@ impl MySqlStore {
         lease.finish().await?;
         Ok(ended)
     }
+
+    /// The sessions in scope that have not ended.
+    pub(super) async fn ids_in(&self, user: &UserId, scope: &EndScope) -> Result<Vec<SessionId>, StoreError> {
+        let device_id = scope.device_id.map(Uuid::from);
+        let query = sqlx::query(self.sql.in_scope).bind(user.as_str()).bind(scope.keep.map(Uuid::from));
+        let query = query.bind(device_id).bind(device_id);
+        let mut lease = self.connection().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        rows.iter().map(|row| Ok(SessionId::from_uuid(row.try_get(0).map_err(failure)?))).collect()
+    }
+
+    /// Ends sessions, of whichever users. Those that are locked in the order of their keys meet no others half-way.
+    pub(super) async fn end_keys(
+        &self,
+        keys: &[SessionKey],
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionKey>, StoreError> {
+        let mut sorted: Vec<(&str, _)> =
+            keys.iter().map(|key| (key.user_id.as_str(), key.id.as_uuid().simple())).collect();
+        sorted.sort_unstable();
+        let keys = serde_json::to_string(&sorted).map_err(StoreError::corrupt)?;
+        let to_end = sqlx::query(self.sql.to_end_several)
+            .bind(asked.at.as_micros())
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(&keys);
+        let mut lease = self.atomically().await?;
+        let rows = to_end.fetch_all(&mut *lease).await.map_err(failure)?;
+        let ended = ended_keys(rows.iter().map(read_ended))?;
+        if !rows.is_empty() {
+            let query = bind_ending(sqlx::query(self.sql.end_several).bind(&keys), asked, allowance);
+            query.execute(&mut *lease).await.map_err(failure)?;
+        }
+        lease.finish().await?;
+        Ok(ended)
+    }
+}
+
+fn read_ended(row: &MySqlRow) -> Result<(bool, SessionKey), StoreError> {
+    let (was_due, user, id): (i64, String, Uuid) =
+        (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?, row.try_get(2).map_err(failure)?);
+    Ok((was_due != 0, key_of(user, id)?))
 }
 
 /// Binds the nine parameters of an ending.

@@ -276,6 +276,19 @@ impl SessionStore for MySqlStore {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
     }
 
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(async move { retrying!(self.end_keys(keys, ending, idle_allowance)) })
+    }
+
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
         Box::pin(async move { retrying!(self.put_cutoff(user, cutoff)) })
     }

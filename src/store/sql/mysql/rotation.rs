@@ -34,7 +34,7 @@ impl MySqlStore {
             let row = if rotated { find.fetch_optional(&mut *lease).await.map_err(failure)? } else { None };
             lease.finish().await?;
             if let Some(row) = row {
-                return Ok(RotationOutcome::Rotated(Box::new(read_session(&row, &key.user_id)?)));
+                return Ok(RotationOutcome::of(rotation, read_session(&row, &key.user_id)?));
             }
         }
         let unchanged = self.find(key).await?.map(Box::new);

@@ -95,6 +95,25 @@ statements! {
          SET ", set_ending!(), " WHERE user_id = ? AND id = UNHEX(listed) AND ended_at IS NULL"
     ),
 
+    /// user, except, device, device
+    in_scope: "SELECT id FROM tds_sessions WHERE user_id = ? AND NOT (id <=> ?) AND rested_at IS NULL \
+               AND (? IS NULL OR device_id = ?)",
+
+    /// now, idle cutoff, the keys as a JSON array of [user, id]; locks the rows in its order
+    to_end_several: concat!(
+        "SELECT ", is_due!(), ", s.user_id, s.id \
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (whose VARCHAR(128) PATH '$[0]', listed CHAR(32) PATH '$[1]')) AS t \
+         STRAIGHT_JOIN tds_sessions AS s ON s.user_id = whose AND s.id = UNHEX(listed) \
+         WHERE s.ended_at IS NULL FOR UPDATE"
+    ),
+
+    /// the keys as a JSON array of [user, id], the nine of `set_ending!`
+    end_several: concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (whose VARCHAR(128) PATH '$[0]', listed CHAR(32) PATH '$[1]')) AS t \
+         STRAIGHT_JOIN tds_sessions ON user_id = whose AND id = UNHEX(listed) SET ", set_ending!(),
+        " WHERE ended_at IS NULL"
+    ),
+
     /// subject, subject
     cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN (?, ?)",
 

@@ -126,19 +126,6 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) {
-        if let Some(before) = admission.trims_before() {
-            let query = self
-                .query(self.sql.trim)
-                .bind(user.as_str())
-                .bind(i64::from(admission.keep_ended))
-                .bind(before.as_micros())
-                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
-            let _ = self.change(query).await;
-        }
-    }
-
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let query = self
             .query(self.sql.touch)
@@ -288,6 +275,19 @@ impl SessionStore for PostgresStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(async move { retrying!(self.end_keys(keys, ending, idle_allowance)) })
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {

@@ -94,6 +94,21 @@ statements! {
          WHERE s.user_id = $1 AND s.id = ending.id AND s.ended_at IS NULL RETURNING ", is_due!(), ", s.id"
     ),
 
+    /// user, except, device
+    in_scope: "SELECT id FROM tds_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND rested_at IS NULL \
+               AND ($3::uuid IS NULL OR device_id = $3)",
+
+    /// users, ids, at, idle cutoff, reason, actor; locks in the order of the keys, as every batch does
+    end_several: concat!(
+        "WITH ending AS (\
+            SELECT s.user_id, s.id FROM UNNEST($1::text[], $2::uuid[]) AS t (user_id, id) \
+            JOIN tds_sessions AS s ON s.user_id = t.user_id COLLATE \"C\" AND s.id = t.id \
+            WHERE s.ended_at IS NULL ORDER BY s.user_id, s.id FOR NO KEY UPDATE OF s) \
+         UPDATE tds_sessions AS s SET ", set_ending!(), " FROM ending \
+         WHERE s.user_id = ending.user_id AND s.id = ending.id AND s.ended_at IS NULL \
+         RETURNING ", is_due!(), ", s.user_id, s.id"
+    ),
+
     /// subject, subject
     cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN ($1, $2)",
 

@@ -22,7 +22,7 @@ impl SqliteStore {
             .bind(proof.level)
             .bind(proof.levels);
         if let Some(row) = query.fetch_all(self.writer()?).await.map_err(failure)?.first() {
-            return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
+            return Ok(RotationOutcome::of(rotation, read_session(row, &key.user_id)?));
         }
         let unchanged = self.find(key).await?.map(Box::new);
         Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))

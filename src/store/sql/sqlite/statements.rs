@@ -88,6 +88,17 @@ statements! {
          AND (?7 IS NULL OR device_id = ?7) RETURNING ", is_due!(), ", id"
     ),
 
+    /// user, except, device
+    in_scope: "SELECT id FROM tds_sessions INDEXED BY tds_sessions_rested_at WHERE user_id = ?1 AND id IS NOT ?2 \
+               AND rested_at IS NULL AND ended_at IS NULL AND (?3 IS NULL OR device_id = ?3)",
+
+    /// the users as a JSON array, their ids, 16 bytes each, at, idle cutoff, reason, actor
+    end_several: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " \
+         FROM (SELECT value AS whose, substr(?2, key * 16 + 1, 16) AS listed FROM json_each(?1)) \
+         WHERE user_id = whose AND tds_sessions.id = listed AND ended_at IS NULL RETURNING ", is_due!(), ", user_id, id"
+    ),
+
     /// subject, subject
     cutoffs: "SELECT subject, issued_until FROM tds_cutoffs WHERE subject IN (?1, ?2)",
 

@@ -5,6 +5,7 @@
 mod deaf;
 mod failover;
 mod history;
+mod many;
 mod readonly;
 mod restarts;
 mod servers;

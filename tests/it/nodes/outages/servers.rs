@@ -22,6 +22,16 @@ pub(super) enum Kind {
     Redis,
 }
 
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "Postgres",
+            Self::MariaDb => "MariaDB",
+            Self::Redis => "Redis",
+        }
+    }
+}
+
 pub(super) struct Database {
     pub(super) kind: Kind,
     pub(super) port: u16,
