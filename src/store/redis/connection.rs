@@ -135,6 +135,11 @@ impl Connection {
         }
     }
 
+    /// Whether one server has all keys.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self, Self::Single(_))
+    }
+
     /// Runs a script.
     pub(super) async fn invoke(&self, call: &Call) -> Result<Value, StoreError> {
         match self.query(&call.by_hash()).await {

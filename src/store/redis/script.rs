@@ -95,6 +95,7 @@ scripts! {
     EXPIRE: include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
     END_ALL: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end_all.lua");
     CUT_OFF: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/cut_off.lua");
+    ENDED_BETWEEN: even_when_full!(), include_str!("lua/ended_between.lua");
     IN_SCOPE: even_when_full!(), include_str!("lua/in_scope.lua");
     RENAME: include_str!("lua/prelude.lua"), include_str!("lua/rename.lua");
     FORGET_ADDRESSES: include_str!("lua/prelude.lua"), include_str!("lua/forget_addresses.lua");
