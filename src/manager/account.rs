@@ -123,7 +123,7 @@ impl Records {
         };
         match advanced {
             Advanced::Rotated(session) => Ok(Some(session)),
-            Advanced::Stopped(()) | Advanced::Gone => Ok(None),
+            Advanced::Stopped(()) | Advanced::Ended(_) | Advanced::Gone => Ok(None),
         }
     }
 

@@ -69,7 +69,10 @@ operations! {
     List => "list",
     Touch => "touch",
     End => "end",
+    Expire => "expire",
     EndAll => "end_all",
+    InScope => "in_scope",
+    EndSeveral => "end_several",
     CutOff => "cut_off",
     Rename => "rename",
     SetData => "set_data",
@@ -87,6 +90,7 @@ operations! {
     PurgeDevices => "purge_devices",
     Erase => "erase",
     Scan => "scan",
+    Check => "check",
 }
 
 /// What the cache said of a token.

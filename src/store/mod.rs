@@ -13,6 +13,8 @@
 
 #[cfg(feature = "testing")]
 pub mod conformance;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod connect_options;
 mod contract;
 mod error;
 #[cfg(feature = "testing")]
@@ -22,12 +24,16 @@ mod memory;
 mod method;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod role;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod subject;
 mod values;
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use self::connect_options::ConnectOptions;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]

@@ -46,6 +46,7 @@ impl Records {
             let (length, since) = (chunk.len(), self.clock.ticks());
             let written = self.ask(Operation::Touch, |store| store.touch(chunk)).await;
             let taken = Duration::from_nanos(self.clock.ticks().saturating_sub(since));
+            self.note_write(&written);
             if written.is_err() {
                 self.chunk_size.failed(length, taken);
                 return false;
@@ -87,6 +88,7 @@ impl Records {
             return Ok(());
         };
         let written = self.ask(Operation::Touch, |store| store.touch(slice::from_ref(&touch))).await;
+        self.note_write(&written);
         if written.is_err() {
             self.activity.put_back([touch]);
         }

@@ -9,12 +9,14 @@
 //! - `nodes`: other nodes are told what has ended or changed here, and heard; `spacing` keeps nonsense at a distance.
 //! - `watch`: long-lived connections hear of the end of their session.
 //! - `touch`, `flush`: activity is noted, and written in chunks that the store is done with soon.
+//! - `idle`: sessions are idle once that is on record.
 //! - `ends`, `store_time`: what ended between two moments, and what time it is by the records.
 
 pub(super) mod advance;
 pub(super) mod change;
 pub(super) mod ends;
 mod flush;
+mod idle;
 pub(super) mod nodes;
 mod reads;
 mod seen;
@@ -27,7 +29,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use self::{flush::ChunkSize, nodes::Nodes, store_time::StoreTime, watch::Watchers};
+use self::{flush::ChunkSize, idle::RefusedWrites, nodes::Nodes, store_time::StoreTime, watch::Watchers};
 use crate::{
     activity::ActivityQueue,
     cache::Cache,
@@ -53,6 +55,7 @@ pub(crate) struct Records {
     loads: Semaphore,
     watchers: Arc<Watchers>,
     chunk_size: ChunkSize,
+    refused_writes: RefusedWrites,
     store_time: StoreTime,
 }
 
@@ -68,6 +71,7 @@ impl Records {
             loads: Semaphore::new(settings.concurrent_loads),
             watchers: Arc::new(Watchers::new(settings.loads_ahead_of_time())),
             chunk_size: ChunkSize::new(),
+            refused_writes: RefusedWrites::default(),
             store,
             clock,
             settings,

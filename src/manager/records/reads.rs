@@ -101,6 +101,9 @@ impl Records {
                 (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
             }
         };
+        if let Some(nodes) = &self.nodes {
+            nodes.note_store(result.is_err());
+        }
         self.metrics.answered(operation, answered, since, &self.clock);
         result
     }

@@ -28,7 +28,7 @@ use crate::{
     },
     metrics::Operation,
     policy::{Denied, ReuseCause},
-    session::{Ending, Session, Touch},
+    session::{Session, Touch},
     store::{EndScope, Rotation},
     succession::{Retries, Succession},
     token::{RefreshToken, RefreshTokens, VerifiedToken},
@@ -56,7 +56,6 @@ enum Stop {
     /// It has done so, this long ago, and is answered again.
     Again(Arc<Session>, Duration),
     Reused(ReuseCause),
-    Ended(Ending),
     Superseded {
         below: u32,
     },
@@ -145,7 +144,7 @@ impl Inner {
                 Ok(session)
             }
             Advanced::Stopped(Stop::Reused(cause)) => Err(self.end_reused(presented, cause).await),
-            Advanced::Stopped(Stop::Ended(ending)) => Err(self.refuse(user, id, Refusal::Ended(ending)).into()),
+            Advanced::Ended(ending) => Err(self.refuse(user, id, Refusal::Ended(ending)).into()),
             Advanced::Stopped(Stop::Superseded { below }) => {
                 Err(self.refuse_refresh(presented, &Refusal::Superseded { below }))
             }
@@ -156,7 +155,7 @@ impl Inner {
     /// What a session makes of the token presented.
     fn next(&self, presented: &RefreshToken, session: Session, now: Timestamp) -> Step<Stop> {
         if let Some(ending) = session.ending(&self.records.as_of(now)) {
-            return Step::Stop(Stop::Ended(ending));
+            return Step::Ended(session, ending);
         }
         match session.tokens.succession(presented.generation, now, self.retries()) {
             Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.records.as_of(now))),

@@ -153,7 +153,11 @@ impl SessionManager {
             }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
                 inner.records.cache.revoke(user, id);
-                return Err(inner.refuse(user, id, refusal));
+                match inner.tellable_refusal(refusal, &fresh.session).await? {
+                    Some(refusal) => return Err(inner.refuse(user, id, refusal)),
+                    // It was active meanwhile, elsewhere.
+                    None => continue,
+                }
             }
             if inner.is_first_use(&verified, &fresh.session) {
                 inner.report_first_use(&verified, fresh.session.last_active_at).await;
@@ -172,7 +176,7 @@ impl SessionManager {
 impl Inner {
     /// Refuses a token of a session, and remembers it for a moment. It is told once as long as it is remembered.
     pub(in crate::manager) fn refuse(&self, user: &UserId, id: SessionId, refusal: Refusal) -> Denied {
-        if self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks()) {
+        if self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks(), self.records.clock.now()) {
             self.tell_refused(user, id, &refusal);
         }
         self.denied_by(refusal)
@@ -247,6 +251,16 @@ impl Inner {
         }
         let below = self.tokens.least_generation(session);
         (verified.generation.unwrap_or(0) < below).then_some(Refusal::Superseded { below })
+    }
+
+    async fn tellable_refusal(&self, refusal: Refusal, session: &Session) -> Result<Option<Refusal>, Denied> {
+        match refusal {
+            Refusal::Ended(ending) => {
+                let tellable = self.records.tellable(session, ending).await.map_err(|_| Denied::Unavailable)?;
+                Ok(tellable.map(Refusal::Ended))
+            }
+            Refusal::Unknown | Refusal::Superseded { .. } => Ok(Some(refusal)),
+        }
     }
 
     /// What changes when a key is added or retired.

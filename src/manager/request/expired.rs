@@ -54,7 +54,11 @@ impl Inner {
             None => {}
         }
         let refusal = match self.record(verified).await {
-            Ok(Some((_, fresh))) => self.records.ending_here(&fresh.session).map(Refusal::Ended),
+            Ok(Some((_, fresh))) => match self.records.ending_here(&fresh.session) {
+                // What the store does not take down is not told: the client hears of it when it refreshes.
+                Some(ending) => self.records.tellable(&fresh.session, ending).await.ok().flatten().map(Refusal::Ended),
+                None => None,
+            },
             Ok(None) => Some(Refusal::Unknown),
             Err(_) => None,
         };
@@ -63,7 +67,7 @@ impl Inner {
         };
         // Nobody can do anything with such a token, so nobody is told.
         self.records.cache.revoke(user, id);
-        self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks());
+        self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks(), self.records.clock.now());
         match refusal {
             Refusal::Ended(ending) => Denied::Ended(ending),
             Refusal::Unknown | Refusal::Superseded { .. } => Denied::TokenExpired,

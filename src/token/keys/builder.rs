@@ -2,10 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{
-    KeyRing, SigningKey, VerifyingKey, jwk,
-    set::{KeySet, ring},
-};
+use super::{KeyRing, SigningKey, VerifyingKey, jwk, key::ring, set::KeySet};
 use crate::{error::ConfigError, token::crypto::Algorithm};
 
 /// Builds a [`KeyRing`] from several keys.

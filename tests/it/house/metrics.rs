@@ -132,7 +132,10 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "list",
         "touch",
         "end",
+        "expire",
         "end_all",
+        "in_scope",
+        "end_several",
         "cut_off",
         "rename",
         "set_data",
@@ -150,6 +153,7 @@ async fn the_series_are_these_and_no_others() -> TestResult {
         "purge_devices",
         "erase",
         "scan",
+        "check",
     ] {
         for result in ["ok", "error", "timeout"] {
             expected.push(format!("device_sessions_store_seconds{{operation={operation},result={result}}}"));

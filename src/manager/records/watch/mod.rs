@@ -216,7 +216,12 @@ impl Look {
             return inner.records.watchers.tell(&self.user, self.id, &ending);
         };
         match inner.records.ending_here(&session) {
-            Some(ending) => inner.records.watchers.tell(&self.user, self.id, &ending),
+            // What the store does not take down, and what is not so after all, is looked at again.
+            Some(ending) => {
+                if let Ok(Some(ending)) = inner.records.tellable(&session, ending).await {
+                    inner.records.watchers.tell(&self.user, self.id, &ending);
+                }
+            }
             // Word of the end may be faster than the end itself, where a store reads its own writes late.
             None if self.urgency == Urgency::Ended => self.urgency = Urgency::Time,
             None => self.next = Some(inner.records.next_look(&session)),
