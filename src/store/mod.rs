@@ -11,6 +11,8 @@
 //! 6. A method that returns `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
+mod apply;
+mod bytes;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod contract;
@@ -21,6 +23,8 @@ mod failing;
 mod memory;
 #[cfg(feature = "testing")]
 mod method;
+mod no_devices;
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
@@ -29,7 +33,6 @@ mod sql;
 mod subject;
 mod values;
 
-pub(crate) use self::describing::DescribingStore;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]
@@ -43,7 +46,8 @@ pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
-    contract::{SessionStore, StoreFuture},
+    bytes::{session_from_bytes, session_to_bytes},
+    contract::{DeviceStore, SessionStore, StoreFuture},
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{
@@ -51,6 +55,7 @@ pub use self::{
         RotationOutcome, ScanPage, SessionState, StoreFacts, StoreRetention,
     },
 };
+pub(crate) use self::{describing::DescribingStore, no_devices::devices_of};
 
 /// The driver of the SQL stores, in the version whose pools they take.
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]

@@ -7,7 +7,6 @@ mod devices;
 mod failure;
 mod keys;
 mod operations;
-mod record;
 mod scan;
 mod script;
 mod sweep;

@@ -10,7 +10,6 @@ use super::{
     RedisStore,
     failure::unexpected,
     keys::shard_of,
-    record::{self, Fields},
     script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
     time_to_live,
 };
@@ -21,8 +20,9 @@ use crate::{
     policy::{Admission, TokenCutoff},
     session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
+        record::{self, Fields},
     },
 };
 
@@ -43,6 +43,10 @@ impl SessionStore for RedisStore {
     /// There is no schema to create.
     fn migrate(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -218,6 +222,20 @@ impl SessionStore for RedisStore {
         Box::pin(self.changes(since, until, limit))
     }
 
+    /// Deletes a few hundred records in one step, and goes on to the end when this future is dropped.
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(async move {
+            tokio::spawn(async move { store.erase_user(&user).await }).await.map_err(StoreError::unavailable)?
+        })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.scan_shards(cursor, limit))
+    }
+}
+
+impl DeviceStore for RedisStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(self.put_device(device, most))
     }
@@ -254,18 +272,6 @@ impl SessionStore for RedisStore {
     /// Goes from shard to shard, so it is within a shard that the longest due come first.
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         Box::pin(self.sweep_devices(upkeep, limit))
-    }
-
-    /// Deletes a few hundred records in one step, and goes on to the end when this future is dropped.
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        let (store, user) = (self.clone(), user.clone());
-        Box::pin(async move {
-            tokio::spawn(async move { store.erase_user(&user).await }).await.map_err(StoreError::unavailable)?
-        })
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(self.scan_shards(cursor, limit))
     }
 }
 
