@@ -17,7 +17,7 @@ use crate::{
     },
     metrics::Operation,
     session::Session,
-    store::{DevicePosition, EndScope, ListQuery, SessionState},
+    store::{DevicePosition, EndScope, ListQuery, SessionState, devices_of},
 };
 
 /// # Devices
@@ -74,7 +74,13 @@ impl Records {
     async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<&DeviceName>) -> Result<bool, Error> {
         // Which sessions are on the device is not known here.
         let all = Affected::All { user, keep: None };
-        self.change(Operation::RenameDevice, all, |store| store.rename_device(user, id, name), |_| Word::Changed).await
+        self.change(
+            Operation::RenameDevice,
+            all,
+            |store| devices_of(store).rename_device(user, id, name),
+            |_| Word::Changed,
+        )
+        .await
     }
 
     async fn rename(&self, user: &UserId, id: SessionId, name: Option<&DeviceName>) -> Result<bool, Error> {
@@ -96,7 +102,8 @@ impl Records {
         // The sessions first: should the rest fail, the device is still there to be forgotten.
         let ended = self.revoke_many(user, EndScope::on_device(id), by).await?;
         let at = self.clock.now();
-        let forgotten = self.ask_twice(Operation::ForgetDevice, |store| store.forget_device(user, id, at)).await?;
+        let forgotten =
+            self.ask_twice(Operation::ForgetDevice, |store| devices_of(store).forget_device(user, id, at)).await?;
         Ok(known || forgotten || ended > 0)
     }
 
@@ -132,7 +139,7 @@ impl Records {
         seen.standing = standing;
         seen.due_at = self.device_upkeep(session.created_at).first_look(standing);
         let most = self.settings.limits.devices;
-        self.ask(Operation::SeeDevice, |store| store.see_device(&seen, most)).await.unwrap_or(true)
+        self.ask(Operation::SeeDevice, |store| devices_of(store).see_device(&seen, most)).await.unwrap_or(true)
     }
 
     /// Whether a device that is new to its user is the first one on record. When the store cannot tell, it is not: a warning
@@ -172,7 +179,8 @@ impl Records {
     pub(super) async fn purge_devices(&self, now: Timestamp) -> Result<(), Error> {
         let upkeep = self.device_upkeep(now);
         loop {
-            let sweep = self.ask(Operation::PurgeDevices, |store| store.purge_devices(&upkeep, DEVICES_AT_ONCE));
+            let sweep =
+                self.ask(Operation::PurgeDevices, |store| devices_of(store).purge_devices(&upkeep, DEVICES_AT_ONCE));
             let swept = sweep.await?;
             if swept.seen < u64::from(DEVICES_AT_ONCE) {
                 return Ok(());

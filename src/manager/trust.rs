@@ -15,6 +15,7 @@ use crate::{
         settings::DEVICE_LIFETIME,
     },
     metrics::Operation,
+    store::devices_of,
 };
 
 /// # Trust
@@ -72,7 +73,10 @@ impl SessionManager {
     pub async fn distrust_device(&self, user: &UserId, id: DeviceId) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         let change = async move {
-            inner.records.ask_twice(Operation::TrustDevice, |store| store.trust_device(&user, id, None)).await
+            inner
+                .records
+                .ask_twice(Operation::TrustDevice, |store| devices_of(store).trust_device(&user, id, None))
+                .await
         };
         detached(change).await
     }
@@ -143,20 +147,21 @@ impl Records {
     /// Trusts a device by the word of a session on it. Returns whether it is trusted now.
     pub(super) async fn trust(&self, user: &UserId, id: DeviceId, by: SessionId, trust: Trust) -> Result<bool, Error> {
         let trust = Some(trust);
-        let known = self.ask_twice(Operation::TrustDevice, |store| store.trust_device(user, id, trust)).await?;
+        let known =
+            self.ask_twice(Operation::TrustDevice, |store| devices_of(store).trust_device(user, id, trust)).await?;
 
         // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
         let found = self.find(&SessionKey::new(user.clone(), by)).await;
         let is_active =
             found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|by| self.ending_here(by).is_none()));
         if !is_active {
-            self.ask_twice(Operation::TrustDevice, |store| store.trust_device(user, id, None)).await?;
+            self.ask_twice(Operation::TrustDevice, |store| devices_of(store).trust_device(user, id, None)).await?;
         }
         found.map(|_| known && is_active)
     }
 
     /// Trusts no device of the user any longer.
     pub(super) async fn distrust(&self, user: &UserId) -> Result<(), Error> {
-        self.ask_twice(Operation::DistrustDevices, |store| store.distrust_devices(user)).await.map(drop)
+        self.ask_twice(Operation::DistrustDevices, |store| devices_of(store).distrust_devices(user)).await.map(drop)
     }
 }

@@ -11,6 +11,8 @@
 //! 6. A method that returns `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
+mod apply;
+mod bytes;
 #[cfg(feature = "testing")]
 pub mod conformance;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
@@ -22,6 +24,8 @@ mod failing;
 mod memory;
 #[cfg(feature = "testing")]
 mod method;
+mod no_devices;
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
@@ -38,6 +42,7 @@ pub use self::connect_options::ConnectOptions;
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]
 pub use self::method::StoreMethod;
+pub(crate) use self::no_devices::devices_of;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 #[cfg(feature = "mysql")]
@@ -47,7 +52,9 @@ pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
-    contract::{SessionStore, StoreFuture},
+    apply::RoomMade,
+    bytes::{session_from_bytes, session_to_bytes},
+    contract::{DeviceStore, SessionStore, StoreFuture},
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{

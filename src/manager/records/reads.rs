@@ -12,7 +12,7 @@ use crate::{
     manager::records::Records,
     metrics::{Answered, Operation, Stopwatch},
     session::Session,
-    store::{DevicePosition, ListQuery, ScanPage, SessionStore, StoreError, StoreFuture},
+    store::{DevicePosition, ListQuery, ScanPage, SessionStore, StoreError, StoreFuture, devices_of},
 };
 
 impl Records {
@@ -50,7 +50,7 @@ impl Records {
         user: &UserId,
         id: DeviceId,
     ) -> Result<Option<KnownDevice>, Error> {
-        let found = self.ask(Operation::FindDevice, |store| store.find_device(user, id)).await?;
+        let found = self.ask(Operation::FindDevice, |store| devices_of(store).find_device(user, id)).await?;
         Ok(found.map(|known| self.described_known(known)))
     }
 
@@ -60,7 +60,7 @@ impl Records {
         after: DevicePosition,
         limit: u32,
     ) -> Result<Vec<KnownDevice>, Error> {
-        let page = self.ask(Operation::Devices, |store| store.devices(user, after, limit)).await?;
+        let page = self.ask(Operation::Devices, |store| devices_of(store).devices(user, after, limit)).await?;
         Ok(page.into_iter().map(|known| self.described_known(known)).collect())
     }
 
