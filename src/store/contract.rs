@@ -75,12 +75,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Evicted sessions end at `admission.as_of.now`, by the system. A record that already exists, as when an insert is
     /// repeated, is left unchanged, ended or not, and nothing makes room for it.
     ///
-    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the answer is
-    /// [`Admitted::Joined`].
+    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the
+    /// answer is [`Admitted::Joined`].
     ///
-    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the user's
-    /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
-    /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the
+    /// user's cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store
+    /// that begins an adoption notes it for all users, until
+    /// [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
     ///
     /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as
     /// the admission says. A store that keeps all of them is still correct.
@@ -89,7 +90,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the record, ended or not, or `None` when there is none under this key.
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
-    /// One page of the user's sessions, newest activity first, then by id, newest first. With
+    /// Returns one page of the user's sessions, newest activity first, then by id, newest first. With
     /// [`above`](ListQuery::above) it is the other way round, from that place on.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
 
