@@ -186,6 +186,13 @@ impl SessionId {
 }
 
 impl SessionId {
+    /// When the session began, by the clock of the node that made the id; `None` for ids of other kinds.
+    pub(crate) fn begun_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+        Some(Timestamp::from_micros(micros.saturating_add(i64::from(nanos / 1_000))))
+    }
+
     /// Reads the canonical form and no other: what is signed has one text.
     pub(crate) fn from_canonical(text: &str) -> Option<Self> {
         let id: Self = text.parse().ok()?;

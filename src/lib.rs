@@ -34,7 +34,7 @@
 //! | `metrics` | counters, gauges and histograms for the `metrics` crate | |
 //! | `openapi` | `SessionRoutes::openapi`: the endpoints as an OpenAPI document | |
 //! | `sqlite` | [`store::SqliteStore`] | |
-//! | `tls-rustls` | encrypted connections of the drivers that are on | |
+//! | `tls-rustls` | TLS to Postgres, MySQL, MariaDB and Redis | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `tonic` | the client's address where Tonic's own server is used | |
 //! | `testing` | [`store::FailingStore`], signed-in users for tests ([`SessionManager::test_token`]), and the conformance suite for stores | |
@@ -64,6 +64,8 @@ mod text;
 
 // 1 mechanisms: they know the domain, never each other.
 mod activity;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod address;
 pub mod bus;
 mod cache;
 pub mod client_ip;

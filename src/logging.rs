@@ -96,6 +96,26 @@ pub(crate) fn store_timed_out(operation: &'static str) {
     tracing::error!(operation, "the session store did not answer within the deadline");
 }
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+pub(crate) fn store_role(store: &'static str, takes_changes: bool) {
+    if takes_changes {
+        tracing::warn!(store, "the session store's server takes changes again");
+    } else {
+        tracing::error!(
+            store,
+            "the session store's server takes no changes: it is a replica, or read-only; what is read may be old"
+        );
+    }
+}
+
+#[cfg(feature = "sqlite")]
+pub(crate) fn store_replaced(store: &'static str) {
+    tracing::error!(
+        store,
+        "the session store's file was removed or replaced under this process; no changes are made until it is restarted"
+    );
+}
+
 pub(crate) fn proxy_unlisted(peer: std::net::IpAddr) {
     tracing::warn!(
         %peer,

@@ -14,6 +14,7 @@ mod account;
 mod accounts;
 mod admin;
 mod auth;
+mod health;
 mod limits;
 mod otp;
 #[cfg_attr(not(feature = "pages"), path = "without_pages.rs")]
@@ -40,6 +41,7 @@ use tower_device_sessions::{
 
 use crate::{
     accounts::Accounts,
+    health::{Health, health},
     otp::Otp,
     sessions::Opened,
     settings::{SecondFactor, Settings, Travel},
@@ -53,6 +55,7 @@ struct App {
     second_factor: SecondFactor,
     page: pages::Page,
     prefix: Prefix,
+    health: Arc<Health>,
 }
 
 /// What stands before the paths in public addresses: nothing, or `/devices`.
@@ -90,13 +93,14 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
         second_factor: settings.second_factor,
         page: page.clone(),
         prefix: Prefix(settings.prefix.as_str().into()),
+        health: Arc::default(),
     };
     let layer = match settings.travel {
         Travel::Bearer => SessionLayer::new(&sessions).only(CredentialSource::Bearer),
         Travel::Cookie | Travel::Both => SessionLayer::new(&sessions),
     };
     let api = Router::new()
-        .route("/health", get(|| async { "ok" }))
+        .route("/health", get(health))
         .nest("/api/auth", auth::routes())
         .route("/api/me", get(me))
         .route("/api/account", delete(account::erase))

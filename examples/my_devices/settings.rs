@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | `ADDR` | where to listen | `127.0.0.1:3000` |
 //! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | `sqlite://my_devices.db` |
-//! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
+//! | `MAX_CONNECTIONS` | how many connections there are to an SQL database at most; `?max_connections=` in its URL wins | 10 |
+//! | `TRANSACTION_POOLER` | `on`: the Postgres of `DATABASE_URL` is behind a pooler in transaction mode, such as PgBouncer | `off` |
 //! | `BUS` | how several processes hear of each other: `postgres`, `redis`, `poll`, `none` | what fits the store |
 //! | `REDIS_URL` | the server of `BUS=redis` beside another store | `DATABASE_URL`, if that is one |
 //! | `REQUEST_TIMEOUT` | how long the head of a request may take to arrive, and then its body and the answer | 10 s |

@@ -3,17 +3,20 @@
 //! | variable | meaning | default |
 //! | --- | --- | --- |
 //! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | the application's |
+//! | `MAX_CONNECTIONS` | how many connections the store keeps open to an SQL database at most | 10 |
 //! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
 //! | `BUS` | `postgres`, `redis`, `poll` or `none` | that of the store: `poll` for MySQL and behind a pooler, `none` for SQLite |
 //! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
 
 use std::{error::Error, time::Duration};
 
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+use tower_device_sessions::store::ConnectOptions;
 use tower_device_sessions::{
     SessionManager,
-    bus::LocalBus,
+    bus::{LocalBus, RevocationBus},
     manager::SessionManagerBuilder,
-    store::{MemoryStore, SessionStore},
+    store::{self, MemoryStore, SessionStore},
 };
 
 use crate::settings::text;
@@ -27,11 +30,11 @@ pub struct Shared {
 enum Location {
     Memory(MemoryStore),
     #[cfg(feature = "sqlite")]
-    Sqlite(String),
+    Sqlite(String, ConnectOptions),
     #[cfg(feature = "postgres")]
-    Postgres(String, Pooler),
+    Postgres(String, ConnectOptions, Pooler),
     #[cfg(feature = "mysql")]
-    MySql(String),
+    MySql(String, ConnectOptions),
     #[cfg(feature = "redis")]
     Redis(String),
 }
@@ -61,7 +64,7 @@ impl Shared {
             Some("on") => Pooler::Transactions,
             Some(other) => return Err(format!("TRANSACTION_POOLER: {other:?} is none of on, off")),
         };
-        let (store, own) = location(&url, pooler)?;
+        let (store, own) = location(&url, connections()?, pooler)?;
         let bus = match text("BUS")?.as_deref() {
             None => own,
             Some("postgres") if pooler == Pooler::Transactions => {
@@ -76,27 +79,26 @@ impl Shared {
         Ok(Self { store, bus })
     }
 
-    /// Opens the store, brings its schema up to date, connects to the bus, and begins a session manager.
+    /// Opens the store, brings its schema up to date, connects to the bus, and begins a session manager. What could not be
+    /// used later is refused here.
     pub async fn open(&self) -> Result<SessionManagerBuilder, String> {
         let builder = match &self.store {
             Location::Memory(store) => begin(store.clone()).await?,
             #[cfg(feature = "sqlite")]
-            Location::Sqlite(url) => {
-                begin(tower_device_sessions::store::SqliteStore::connect(url).await.map_err(database)?).await?
+            Location::Sqlite(url, options) => {
+                begin(store::SqliteStore::connect_with(url, *options).await.map_err(database)?).await?
             }
             #[cfg(feature = "postgres")]
-            Location::Postgres(url, pooler) => {
-                let store = tower_device_sessions::store::PostgresStore::connect(url).await.map_err(database)?;
+            Location::Postgres(url, options, pooler) => {
+                let store = store::PostgresStore::connect_with(url, *options).await.map_err(database)?;
                 begin(if *pooler == Pooler::Transactions { store.transaction_pooler() } else { store }).await?
             }
             #[cfg(feature = "mysql")]
-            Location::MySql(url) => {
-                begin(tower_device_sessions::store::MySqlStore::connect(url).await.map_err(database)?).await?
+            Location::MySql(url, options) => {
+                begin(store::MySqlStore::connect_with(url, *options).await.map_err(database)?).await?
             }
             #[cfg(feature = "redis")]
-            Location::Redis(url) => {
-                begin(tower_device_sessions::store::RedisStore::connect(url).await.map_err(database)?).await?
-            }
+            Location::Redis(url) => begin(store::RedisStore::connect(url).await.map_err(database)?).await?,
         };
         Ok(match &self.bus {
             Bus::None => builder.without_bus(),
@@ -104,34 +106,43 @@ impl Shared {
             Bus::Poll => builder.polling(Duration::from_millis(500)),
             #[cfg(feature = "postgres")]
             Bus::Postgres(url) => {
-                builder.bus(tower_device_sessions::bus::PostgresBus::connect(url).await.map_err(bus)?)
+                builder.bus(heard(tower_device_sessions::bus::PostgresBus::connect(url).await.map_err(bus)?).await?)
             }
             #[cfg(feature = "redis")]
-            Bus::Redis(url) => builder.bus(tower_device_sessions::bus::RedisBus::connect(url).await.map_err(bus)?),
+            Bus::Redis(url) => {
+                builder.bus(heard(tower_device_sessions::bus::RedisBus::connect(url).await.map_err(bus)?).await?)
+            }
         })
     }
 }
 
 /// The store at a URL, and the bus that fits it.
-fn location(url: &str, pooler: Pooler) -> Result<(Location, Bus), String> {
-    let (scheme, rest) = url.split_once(':').unwrap_or_default();
+#[allow(unused_variables, reason = "without a store's feature there is nothing to connect to")]
+fn location(url: &str, options: ConnectOptions, pooler: Pooler) -> Result<(Location, Bus), String> {
+    let scheme = url.split(':').next().unwrap_or_default();
     if pooler == Pooler::Transactions && !scheme.starts_with("postgres") {
         return Err("TRANSACTION_POOLER: takes a DATABASE_URL that is postgres://".to_owned());
     }
-    match (scheme, rest) {
-        ("memory", "" | "//") => Ok((Location::Memory(MemoryStore::new()), Bus::Local(LocalBus::new()))),
+    match scheme {
+        "memory" if matches!(url, "memory:" | "memory://") => {
+            Ok((Location::Memory(MemoryStore::new()), Bus::Local(LocalBus::new())))
+        }
         #[cfg(feature = "sqlite")]
-        ("sqlite", _) => Ok((Location::Sqlite(url.to_owned()), Bus::None)),
+        "sqlite" => Ok((Location::Sqlite(url.to_owned(), options), Bus::None)),
+        // What is heard needs a connection of its own, which a pooler does not give.
         #[cfg(feature = "postgres")]
-        ("postgres" | "postgresql", _) => {
-            let bus = if pooler == Pooler::Transactions { Bus::Poll } else { Bus::Postgres(url.to_owned()) };
-            Ok((Location::Postgres(url.to_owned(), pooler), bus))
+        "postgres" | "postgresql" if pooler == Pooler::Transactions => {
+            Ok((Location::Postgres(url.to_owned(), options, pooler), Bus::Poll))
+        }
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            Ok((Location::Postgres(url.to_owned(), options, pooler), Bus::Postgres(url.to_owned())))
         }
         #[cfg(feature = "mysql")]
-        ("mysql" | "mariadb", _) => Ok((Location::MySql(url.to_owned()), Bus::Poll)),
+        "mysql" | "mariadb" => Ok((Location::MySql(url.to_owned(), options), Bus::Poll)),
         #[cfg(feature = "redis")]
-        ("redis" | "rediss", _) => Ok((Location::Redis(url.to_owned()), Bus::Redis(url.to_owned()))),
-        _ => Err(match SCHEMES.iter().find(|(name, _)| *name == scheme) {
+        "redis" | "rediss" | "redis+unix" => Ok((Location::Redis(url.to_owned()), Bus::Redis(url.to_owned()))),
+        _ => Err(match FEATURES.iter().find(|(schemes, _)| schemes.contains(&scheme)) {
             Some((_, feature)) => format!("DATABASE_URL: build with `--features {feature}`, or use memory:"),
             None => {
                 "DATABASE_URL: use sqlite://FILE, postgres://, mysql://, mariadb://, redis://, rediss:// or memory:"
@@ -141,16 +152,34 @@ fn location(url: &str, pooler: Pooler) -> Result<(Location, Bus), String> {
     }
 }
 
-/// What a URL may begin with, and the feature that it takes.
-const SCHEMES: &[(&str, &str)] = &[
-    ("sqlite", "sqlite"),
-    ("postgres", "postgres"),
-    ("postgresql", "postgres"),
-    ("mysql", "mysql"),
-    ("mariadb", "mysql"),
-    ("redis", "redis"),
-    ("rediss", "redis,tls-rustls"),
+const FEATURES: &[(&[&str], &str)] = &[
+    (&["sqlite"], "sqlite"),
+    (&["postgres", "postgresql"], "postgres"),
+    (&["mysql", "mariadb"], "mysql"),
+    (&["redis", "rediss", "redis+unix"], "redis"),
 ];
+
+/// Without an SQL store there is nothing to set.
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+type ConnectOptions = ();
+
+fn connections() -> Result<ConnectOptions, String> {
+    let Some(number) = text("MAX_CONNECTIONS")? else {
+        return Ok(ConnectOptions::default());
+    };
+    match number.parse() {
+        Ok(number) if number > 0 => Ok(with_connections(number)),
+        _ => Err(format!("MAX_CONNECTIONS: {number:?} is not a number of connections, from 1")),
+    }
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+fn with_connections(number: u32) -> ConnectOptions {
+    ConnectOptions::new().max_connections(number)
+}
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+fn with_connections(_: u32) -> ConnectOptions {}
 
 #[cfg(feature = "postgres")]
 fn postgres_bus(url: &str) -> Result<Bus, String> {
@@ -181,6 +210,13 @@ fn redis_bus(_: String) -> Result<Bus, String> {
 async fn begin(store: impl SessionStore) -> Result<SessionManagerBuilder, String> {
     store.migrate().await.map_err(database)?;
     Ok(SessionManager::builder(store))
+}
+
+/// A bus on which messages can be heard. Later nobody would be told: a subscription only tries again.
+#[allow(dead_code, reason = "without a store's feature there is nothing to connect to")]
+async fn heard<B: RevocationBus>(heard: B) -> Result<B, String> {
+    heard.check().await.map_err(bus)?;
+    Ok(heard)
 }
 
 #[allow(dead_code, reason = "without a store's feature there is nothing to connect to")]

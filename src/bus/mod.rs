@@ -115,12 +115,31 @@ pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
     /// same.
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>>;
 
-    /// Returns a subscription to all messages from now on. It works while it is polled; dropping it ends it.
+    /// Tells all of these, as [`publish`](Self::publish) tells one. Default: one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As of [`publish`](Self::publish): then some may have been sent.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            for message in messages {
+                self.publish(message).await?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A new subscription to all messages from now on. It does its work as it is polled; dropping it ends it.
     ///
     /// The first event is a [gap](GapReason::Connected), as soon as messages are heard.
     fn subscribe(&self) -> Subscription;
 
-    /// Returns what has happened on this bus, as seen from this node.
+    /// Finds out whether messages can be heard. Call it at start-up: later, a subscription only tries again. Default: they can.
+    fn check(&self) -> BusFuture<'_, Result<(), BusError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What has happened on this bus, as seen from this node.
     fn health(&self) -> BusHealth;
 
     /// Returns whether messages are received at the moment: there are subscriptions, and all of them are connected.

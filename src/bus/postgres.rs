@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::{
-    PgPool,
+    PgPool, Row,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::time;
@@ -11,6 +11,7 @@ use super::{
     reconnect::{Link, Lost, listen},
     tally::Tally,
 };
+use crate::address::{take_parameter, without_brackets};
 
 /// A bus on the `LISTEN` and `NOTIFY` of Postgres.
 ///
@@ -55,10 +56,15 @@ impl PostgresBus {
     /// # Errors
     ///
     /// [`BusErrorKind::Location`] when `url` is not the address of a database, [`BusErrorKind::Unavailable`] when it
-    /// cannot be reached.
+    /// cannot be reached. TLS is asked for in the URL, as by [`PostgresStore`](crate::store::PostgresStore::connect).
     pub async fn connect(url: &str) -> Result<Self, BusError> {
+        let (url, _) = take_parameter(url, "max_connections");
         let options: PgConnectOptions =
             url.parse().map_err(|error: sqlx::Error| BusError::new(BusErrorKind::Location, error))?;
+        let options = match without_brackets(options.get_host()).map(str::to_owned) {
+            Some(host) => options.host(&host),
+            None => options,
+        };
         let publisher = one_connection().connect_with(options.clone()).await.map_err(BusError::unavailable)?;
         Ok(Self::new(options, publisher))
     }
@@ -108,14 +114,30 @@ impl PostgresBus {
         self
     }
 
-    async fn notify(&self, payload: String) -> Result<(), BusError> {
+    async fn notify(&self, payloads: Vec<String>) -> Result<(), BusError> {
         // Not prepared: a pooler in transaction mode may not know the statement the next time.
-        let query = sqlx::query("SELECT pg_notify($1, $2)").bind(&*self.channel).bind(payload).persistent(false);
-        match time::timeout(PATIENCE, query.execute(&self.publisher)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(BusError::unavailable(error)),
+        let notify = "SELECT count(pg_notify($1, payload)), current_setting('default_transaction_read_only') \
+                      FROM UNNEST($2::text[]) AS payload";
+        let notified = async {
+            let mut connection = self.publisher.acquire().await?;
+            let query = || sqlx::query(notify).bind(&*self.channel).bind(&payloads).persistent(false);
+            let row = query().fetch_one(&mut *connection).await?;
+            if row.try_get::<String, _>(1)? == "off" {
+                return Ok(());
+            }
+            // Nobody may listen any more to a server that has been demoted. The next connection leads to its successor, or back.
+            connection.close_on_drop();
+            drop(connection);
+            query().fetch_one(&self.publisher).await.map(drop)
+        };
+        match time::timeout(PATIENCE, notified).await {
+            Ok(notified) => notified.map_err(BusError::unavailable),
             Err(elapsed) => Err(BusError::unavailable(elapsed)),
         }
+    }
+
+    fn link(&self) -> PostgresLink {
+        PostgresLink { options: self.options.clone(), channel: Arc::clone(&self.channel), keep_alive: self.keep_alive }
     }
 }
 
@@ -130,16 +152,21 @@ impl RevocationBus for PostgresBus {
     }
 
     fn publish<'a>(&'a self, message: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
-        Box::pin(async { self.tally.publishing(self.notify(message.encode()).await) })
+        Box::pin(async { self.tally.publishing(self.notify(vec![message.encode()]).await) })
+    }
+
+    /// In one statement.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        let payloads: Vec<String> = messages.iter().map(RevocationMessage::encode).collect();
+        Box::pin(async { self.tally.publishing(self.notify(payloads).await) })
     }
 
     fn subscribe(&self) -> Subscription {
-        let link = PostgresLink {
-            options: self.options.clone(),
-            channel: Arc::clone(&self.channel),
-            keep_alive: self.keep_alive,
-        };
-        listen(self.name(), link, &self.tally)
+        listen(self.name(), self.link(), &self.tally)
+    }
+
+    fn check(&self) -> BusFuture<'_, Result<(), BusError>> {
+        Box::pin(async { self.link().connect().await.map(drop).map_err(BusError::unavailable) })
     }
 
     fn health(&self) -> BusHealth {
@@ -181,7 +208,12 @@ impl Link for PostgresLink {
                 Ok(Ok(None)) => return Err("the connection was closed".into()),
                 Ok(Err(error)) => return Err(error.into()),
                 Err(_) => {
-                    time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&mut *listener)).await??;
+                    let question = "SELECT current_setting('default_transaction_read_only')";
+                    let row = sqlx::query(question).fetch_one(&mut *listener);
+                    let is_read_only: String = time::timeout(PATIENCE, row).await??.try_get(0)?;
+                    if is_read_only != "off" {
+                        return Err("the server takes no changes any more, and may not hear of any".into());
+                    }
                 }
             }
         }

@@ -1,9 +1,15 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use redis::{
-    Client, IntoConnectionInfo, RedisError, Value,
-    aio::{ConnectionManager, ConnectionManagerConfig, PubSubSink, PubSubStream},
+    Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, PubSubSink, PubSubStream},
+    from_redis_value,
 };
 use tokio::time;
 
@@ -12,6 +18,7 @@ use super::{
     reconnect::{Link, Lost, listen},
     tally::Tally,
 };
+use crate::address::{client_of, info_of};
 
 /// A bus on the publish and subscribe of Redis or Valkey.
 ///
@@ -49,11 +56,60 @@ pub struct RedisBus {
 #[derive(Clone)]
 struct Node {
     client: Client,
-    publisher: ConnectionManager,
+    publisher: Arc<RwLock<ConnectionManager>>,
+}
+
+impl Node {
+    fn new(client: Client) -> RedisResult<Self> {
+        let publisher = Arc::new(RwLock::new(publisher_of(&client)?));
+        Ok(Self { client, publisher })
+    }
+
+    /// Sends a command. A server that has become a replica keeps what is published to itself: then it is sent again, over
+    /// another connection.
+    async fn send(&self, command: Cmd) -> RedisResult<()> {
+        let is_replica = self.ask(&command).await?;
+        if is_replica {
+            let another = publisher_of(&self.client)?;
+            *self.publisher.write().unwrap_or_else(PoisonError::into_inner) = another;
+            self.ask(&command).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a command, and asks whether it went to a replica.
+    async fn ask(&self, command: &Cmd) -> RedisResult<bool> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(redis::cmd("HELLO")).add_command(command.clone());
+        let mut publisher = self.publisher.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let answers = publisher.req_packed_commands(&pipeline, 0, 2).await?;
+        let [hello, answer] = answers.as_slice() else {
+            return Err((ErrorKind::UnexpectedReturnType, "another number of answers than commands").into());
+        };
+        answer.clone().extract_error()?;
+        Ok(is_replica(hello).unwrap_or(false))
+    }
+}
+
+/// What a server says of itself, if it does.
+fn is_replica(hello: &Value) -> Option<bool> {
+    let hello: HashMap<String, Value> = from_redis_value(hello.clone()).ok()?;
+    let role: String = from_redis_value(hello.get("role")?.clone()).ok()?;
+    Some(role != "master")
+}
+
+fn publisher_of(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE))
+        .set_number_of_retries(1)
+        .set_min_delay(Duration::from_millis(20))
+        .set_max_delay(Duration::from_millis(100));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 impl RedisBus {
-    /// A bus on the server at `url`, which has the forms that [`redis::Client::open`] takes.
+    /// A bus on the server at `url`, which has the forms that [`RedisStore::connect`](crate::store::RedisStore::connect) takes.
     ///
     /// # Errors
     ///
@@ -72,9 +128,9 @@ impl RedisBus {
     /// [`BusErrorKind::Unavailable`] when no node answers.
     pub async fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, BusError> {
         let client = |url: &str| {
-            let info = url.into_connection_info()?;
+            let (info, certificates) = info_of(url)?;
             let tcp = info.tcp_settings().clone().set_nodelay(true);
-            Client::open(info.set_tcp_settings(tcp))
+            client_of(info.set_tcp_settings(tcp), certificates)
         };
         let clients = urls.into_iter().map(|url| client(url.as_ref())).collect::<Result<Vec<Client>, RedisError>>();
         let bus = Self::from_clients(clients.map_err(location)?)?;
@@ -101,17 +157,8 @@ impl RedisBus {
         if clients.is_empty() {
             return Err(BusError::new(BusErrorKind::Location, "a bus needs a server"));
         }
-        let node = |client: Client| {
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(PATIENCE))
-                .set_response_timeout(Some(PATIENCE))
-                .set_number_of_retries(1)
-                .set_min_delay(Duration::from_millis(20))
-                .set_max_delay(Duration::from_millis(100));
-            let publisher = ConnectionManager::new_lazy_with_config(client.clone(), config)?;
-            Ok(Node { client, publisher })
-        };
-        let nodes: Vec<Node> = clients.into_iter().map(node).collect::<Result<_, RedisError>>().map_err(location)?;
+        let nodes: Vec<Node> =
+            clients.into_iter().map(Node::new).collect::<Result<_, RedisError>>().map_err(location)?;
         let (channel, tally) = (CHANNEL.into(), Arc::default());
         Ok(Self { nodes: nodes.into(), channel, is_named: false, keep_alive: KEEP_ALIVE, tally })
     }
@@ -140,14 +187,16 @@ impl RedisBus {
         self
     }
 
+    fn link(&self) -> RedisLink {
+        RedisLink { nodes: Arc::clone(&self.nodes), channel: Arc::clone(&self.channel), keep_alive: self.keep_alive }
+    }
+
     /// Sends a command to the first node that takes it.
-    async fn send(&self, command: impl Fn() -> redis::Cmd) -> Result<(), BusError> {
+    async fn send(&self, command: impl Fn() -> Cmd) -> Result<(), BusError> {
         let mut failure = None;
         for node in &*self.nodes {
-            let sent =
-                time::timeout(PATIENCE, async { command().query_async::<Value>(&mut node.publisher.clone()).await });
-            match sent.await {
-                Ok(Ok(_)) => return Ok(()),
+            match time::timeout(PATIENCE, node.send(command())).await {
+                Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => failure = Some(BusError::unavailable(error)),
                 Err(elapsed) => failure = Some(BusError::unavailable(elapsed)),
             }
@@ -182,13 +231,20 @@ impl RevocationBus for RedisBus {
         })
     }
 
+    /// All at once: the connection sends them one behind the other.
+    fn publish_all<'a>(&'a self, messages: &'a [RevocationMessage]) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let published = futures_util::future::join_all(messages.iter().map(|message| self.publish(message))).await;
+            published.into_iter().collect()
+        })
+    }
+
     fn subscribe(&self) -> Subscription {
-        let link = RedisLink {
-            nodes: Arc::clone(&self.nodes),
-            channel: Arc::clone(&self.channel),
-            keep_alive: self.keep_alive,
-        };
-        listen(self.name(), link, &self.tally)
+        listen(self.name(), self.link(), &self.tally)
+    }
+
+    fn check(&self) -> BusFuture<'_, Result<(), BusError>> {
+        Box::pin(async { self.link().connect().await.map(drop).map_err(BusError::unavailable) })
     }
 
     fn health(&self) -> BusHealth {

@@ -30,6 +30,8 @@ struct Anchor {
     at: AtomicI64,
     /// Whether a jump ahead is under suspicion, so that every reading has to be judged.
     is_suspicious: AtomicBool,
+    /// The monotonic hand at the beginning, or when a step was last followed, in microseconds.
+    since: AtomicI64,
     steps: Mutex<Steps>,
 }
 
@@ -62,8 +64,9 @@ struct Reading {
 impl SteadyClock {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let coarseness = ticks(clock.coarseness());
-        let at = AtomicI64::new(Reading::of(&*clock).anchor);
-        let anchor = Anchor { at, is_suspicious: AtomicBool::new(false), steps: Mutex::default() };
+        let reading = Reading::of(&*clock);
+        let [at, since] = [reading.anchor, reading.elapsed].map(AtomicI64::new);
+        let anchor = Anchor { at, is_suspicious: AtomicBool::new(false), since, steps: Mutex::default() };
         Self { clock, anchor: Arc::new(anchor), coarseness }
     }
 
@@ -101,7 +104,7 @@ impl SteadyClock {
         let middle = time.saturating_add(jumped.saturating_sub(time) / 2);
         let bears_out = (middle..=jumped.saturating_add(AGREEMENT)).contains(&moment.as_micros());
         if bears_out {
-            self.anchor.follow(&mut steps, jump.anchor);
+            self.anchor.follow(&mut steps, jump.anchor, reading.elapsed);
         }
         bears_out
     }
@@ -112,6 +115,13 @@ impl SteadyClock {
         let by = self.anchor.steps().followed.take()?;
         let direction = if by < 0 { Direction::Back } else { Direction::Ahead };
         Some((direction, Duration::from_micros(by.unsigned_abs())))
+    }
+
+    /// Whether nobody has set the wall clock for so long, nor started the manager.
+    pub(crate) fn has_run_for(&self, duration: Duration) -> bool {
+        let since = self.anchor.since.load(Ordering::Acquire);
+        let elapsed = whole_micros(self.clock.monotonic()).saturating_sub(since);
+        elapsed >= whole_micros(duration) && !self.anchor.is_suspicious.load(Ordering::Acquire)
     }
 
     /// Nanoseconds on the monotonic hand: one word, to be compared with others.
@@ -140,12 +150,12 @@ impl SteadyClock {
             return reading.time();
         }
         if ahead < 0 {
-            self.anchor.follow(&mut steps, reading.anchor);
+            self.anchor.follow(&mut steps, reading.anchor, reading.elapsed);
             steps.back = Some(Step { anchor, seen_at: reading.elapsed });
             return reading.time();
         }
         if steps.bear_out(&reading) {
-            self.anchor.follow(&mut steps, reading.anchor);
+            self.anchor.follow(&mut steps, reading.anchor, reading.elapsed);
             return reading.time();
         }
         self.anchor.is_suspicious.store(true, Ordering::Release);
@@ -180,7 +190,8 @@ pub(crate) enum Direction {
 }
 
 impl Anchor {
-    fn follow(&self, steps: &mut Steps, anchor: i64) {
+    fn follow(&self, steps: &mut Steps, anchor: i64, elapsed: i64) {
+        self.since.store(elapsed, Ordering::Release);
         let by = anchor.saturating_sub(self.at.swap(anchor, Ordering::AcqRel));
         steps.followed = Some(steps.followed.unwrap_or(0).saturating_add(by));
         self.settle(steps);
@@ -386,6 +397,26 @@ mod tests {
             let expected = if counts { before.saturating_add(HOUR) } else { before };
             assert_eq!(steady.now(), expected, "{written:?}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_begins_anew() {
+        let (manual, steady) = clocks();
+        manual.advance(HOUR - SECOND);
+        assert!(!steady.has_run_for(HOUR));
+        manual.advance(SECOND);
+        assert!(steady.has_run_for(HOUR));
+        set_ahead(&manual, HOUR);
+        let _ = steady.now();
+        assert!(!steady.has_run_for(HOUR), "while it is not known what time it is");
+        set_back(&manual, HOUR);
+        let _ = steady.now();
+        assert!(steady.has_run_for(HOUR));
+        set_back(&manual, HOUR);
+        let _ = steady.now();
+        assert!(!steady.has_run_for(SECOND));
+        manual.advance(SECOND);
+        assert!(steady.has_run_for(SECOND));
     }
 
     #[test]

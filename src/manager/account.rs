@@ -126,7 +126,7 @@ impl Inner {
         };
         match advanced {
             Advanced::Rotated(session) => Ok(Some(session)),
-            Advanced::Stopped(()) | Advanced::Gone => Ok(None),
+            Advanced::Stopped(()) | Advanced::Ended(_) | Advanced::Gone => Ok(None),
         }
     }
 

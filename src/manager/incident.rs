@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     device::DeviceKind,
     error::Error,
-    manager::{Inner, Revocation, Revoked, SessionManager},
+    manager::{Inner, Revocation, SessionManager},
     session::Session,
 };
 
@@ -180,17 +180,16 @@ impl Inner {
         let mut sweep = Sweep { next: cursor.map(str::to_owned), ..Sweep::default() };
         loop {
             let page = self.within_deadline("scan", self.store.scan(sweep.next.as_deref(), BATCH)).await?;
+            let mut matching = Vec::new();
             for session in &page.sessions {
-                sweep.looked_at += 1;
-                if self.ending_here(session).is_some() || !filter.matches(session) {
-                    continue;
+                if self.ending_here(session).is_none() && filter.matches(session) {
+                    matching.push(session.key());
                 }
-                sweep.matched += 1;
-                if let Some(by) = by
-                    && self.revoke_one(&session.user_id, session.id, by).await? == Revoked::Now
-                {
-                    sweep.revoked += 1;
-                }
+            }
+            sweep.looked_at += page.sessions.len() as u64;
+            sweep.matched += matching.len() as u64;
+            if let Some(by) = by.filter(|_| !matching.is_empty()) {
+                sweep.revoked += self.revoke_several(&matching, by).await?;
             }
             sweep.next = page.next;
             if sweep.next.is_none() || sweep.looked_at >= STEP {

@@ -75,7 +75,7 @@ use crate::{
     location::Locate,
     logging,
     manager::{
-        records::{flush::ChunkSize, nodes::Nodes, store_time::StoreTime, watch::Watchers},
+        records::{flush::ChunkSize, idle::RefusedWrites, nodes::Nodes, store_time::StoreTime, watch::Watchers},
         refresh::Refreshing,
         request::{current::Authenticated, notice::NoticedBrowsers, refusals::Refusals},
         settings::{Limits, Timings, companions::Companions},
@@ -139,6 +139,7 @@ pub(crate) struct Inner {
     device_cookie: Option<DeviceCookie>,
     activity: ActivityQueue,
     chunk_size: ChunkSize,
+    refused_writes: RefusedWrites,
     listeners: Listeners,
     noticed_browsers: NoticedBrowsers,
     trusted_proxies: TrustedProxies,
@@ -303,6 +304,9 @@ impl Inner {
                 (Answered::Timeout, Err(Error::with_source(ErrorKind::Unavailable, elapsed)))
             }
         };
+        if let Some(nodes) = &self.nodes {
+            nodes.note_store(result.is_err());
+        }
         self.metrics.answered(operation, answered, since, &self.clock);
         result
     }

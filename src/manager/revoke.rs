@@ -94,7 +94,8 @@ pub enum Revoked {
 /// # Errors
 ///
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed twice or did not answer within its
-/// deadline. The session may then have ended or not; the call may be repeated.
+/// deadline. The session may then have ended or not; the call may be repeated. Of a user with more than 500 sessions some
+/// may have ended then.
 ///
 /// # Cancellation
 ///
@@ -166,26 +167,66 @@ impl Inner {
     pub(super) async fn revoke_many(&self, user: &UserId, scope: EndScope, by: &Revocation) -> Result<u64, Error> {
         let since = Stopwatch::start(&self.clock);
         let ending = self.ending(by);
-        let allowance = self.timings.idle_allowance();
         // First, so that a token without a session either has one that ends now, or gets none.
         let cut_off = if scope.device_id.is_none() { self.cut_off(user, ending.at).await } else { Ok(()) };
-        let end = || self.store.end_all(user, &scope, &ending, allowance);
-        let word = |outcome: &Result<Vec<SessionId>, Error>| match outcome {
-            Ok(ended) => Word::Ended(ended.iter().map(|&id| (id, ending.clone())).collect()),
+        let mut ended = Vec::new();
+        let outcome = self.end_scope(user, &scope, &ending, &mut ended).await;
+        let word = match &outcome {
+            Ok(()) => Word::Ended(ended.iter().map(|&id| (id, ending.clone())).collect()),
             Err(_) => Word::Unclear(Cause::Ended),
         };
         // Not only those that the store names: what was cached as active and had passed its deadline goes too.
-        let all = Affected::All { user, keep: scope.keep };
-        let ended = self.change("end_all", all, end, word).await?;
+        self.settle(Affected::All { user, keep: scope.keep }, &word).await;
         for &id in &ended {
             self.report_ended(user, id, &ending);
         }
+        outcome?;
         self.metrics.revoked(since, &self.clock);
         // Last, so that no session is left that could trust its device again.
         if scope == EndScope::all() {
             self.distrust(user).await?;
         }
         cut_off?;
+        Ok(ended.len() as u64)
+    }
+
+    /// Ends what is in scope, in one step or, where that is much, in several: none of them keeps anybody waiting for long, and
+    /// each has a deadline of its own. What has ended when one of them fails is in `ended`.
+    async fn end_scope(
+        &self,
+        user: &UserId,
+        scope: &EndScope,
+        ending: &Ending,
+        ended: &mut Vec<SessionId>,
+    ) -> Result<(), Error> {
+        let allowance = self.timings.idle_allowance();
+        let ids = self.within_deadline("in_scope", self.store.in_scope(user, scope)).await?;
+        if ids.len() <= AT_ONCE {
+            let all = || self.store.end_all(user, scope, ending, allowance);
+            ended.extend(self.twice_within_deadline("end_all", all).await?);
+            return Ok(());
+        }
+        for chunk in ids.chunks(AT_ONCE) {
+            let keys: Vec<SessionKey> = chunk.iter().map(|&id| SessionKey::new(user.clone(), id)).collect();
+            let several = || self.store.end_several(&keys, ending, allowance);
+            let keys = self.twice_within_deadline("end_several", several).await?;
+            ended.extend(keys.iter().map(|key| key.id));
+        }
+        Ok(())
+    }
+
+    /// Ends sessions of whichever users in one step. Returns how many of them ended by it.
+    pub(super) async fn revoke_several(&self, keys: &[SessionKey], by: &Revocation) -> Result<u64, Error> {
+        let (ending, allowance) = (self.ending(by), self.timings.idle_allowance());
+        let several = || self.store.end_several(keys, &ending, allowance);
+        let word = |outcome: &Result<Vec<SessionKey>, Error>| match outcome {
+            Ok(ended) => Word::Ended(ended.iter().map(|key| (key.id, ending.clone())).collect()),
+            Err(_) => Word::Unclear(Cause::Ended),
+        };
+        let ended = self.change("end_several", Affected::Each(keys), several, word).await?;
+        for key in &ended {
+            self.report_ended(&key.user_id, key.id, &ending);
+        }
         Ok(ended.len() as u64)
     }
 
@@ -200,3 +241,6 @@ impl Inner {
         self.listeners.tell(&event);
     }
 }
+
+/// How many sessions of one user end in one step.
+const AT_ONCE: usize = 500;

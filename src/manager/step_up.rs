@@ -170,26 +170,28 @@ impl Inner {
         let key = SessionKey::new(asked.current.user_id().clone(), asked.current.id());
         let found = self.within_deadline("find", self.store.find(&key)).await?;
         let session = found.ok_or(Denied::Invalid)?;
-        let next = |session: Session, now: Timestamp| match self.denied_step_up(asked, &session) {
-            Some(Denied::Invalid) if asked.was_just_done(&session, now) => Step::Stop(Ok(Arc::new(session))),
-            Some(denied) => Step::Stop(Err(denied)),
-            None => Step::Rotate(asked.rotation_of(&session, self.as_of(now))),
+        let next = |session: Session, now: Timestamp| {
+            if let Some(ending) = self.ending_here(&session) {
+                return Step::Ended(session, ending);
+            }
+            if !self.is_outdated(asked, &session) {
+                return Step::Rotate(asked.rotation_of(&session, self.as_of(now)));
+            }
+            Step::Stop(asked.was_just_done(&session, now).then(|| Arc::new(session)))
         };
         match self.advance(&key, session, &Word::Changed, next).await? {
             Advanced::Rotated(session) => {
                 self.listeners.tell(&SessionEvent::Reauthenticated { session: Arc::clone(&session) });
                 Ok(session)
             }
-            Advanced::Stopped(outcome) => outcome.map_err(Error::from),
-            Advanced::Gone => Err(Denied::Invalid.into()),
+            Advanced::Stopped(Some(done)) => Ok(done),
+            Advanced::Ended(ending) => Err(Denied::Ended(ending).into()),
+            Advanced::Stopped(None) | Advanced::Gone => Err(Denied::Invalid.into()),
         }
     }
 
-    fn denied_step_up(&self, asked: &Reauthentication, session: &Session) -> Option<Denied> {
-        if let Some(ending) = self.ending_here(session) {
-            return Some(Denied::Ended(ending));
-        }
+    fn is_outdated(&self, asked: &Reauthentication, session: &Session) -> bool {
         let generation = asked.current.entry().value().token_generation();
-        (generation.unwrap_or(0) < self.least_generation(session)).then_some(Denied::Invalid)
+        generation.unwrap_or(0) < self.least_generation(session)
     }
 }

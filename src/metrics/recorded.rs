@@ -187,13 +187,16 @@ const OUTCOMES: [&str; 9] =
 const LOOKUPS: [&str; 3] = ["hit", "stale", "miss"];
 const LOADS: [&str; 3] = ["found", "not_found", "failed"];
 const ANSWERS: [&str; 3] = ["ok", "error", "timeout"];
-const OPERATIONS: [&str; 23] = [
+const OPERATIONS: [&str; 26] = [
     "insert",
     "find",
     "list",
     "touch",
     "end",
+    "expire",
     "end_all",
+    "in_scope",
+    "end_several",
     "rename",
     "set_data",
     "rotate",

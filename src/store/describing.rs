@@ -9,7 +9,7 @@ use crate::{
     device::{DescribeDevice, DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{EndedSession, Ending, Session, Touch},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionStore, StoreFacts, StoreFuture,
@@ -61,6 +61,10 @@ impl SessionStore for DescribingStore {
         self.store.migrate()
     }
 
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.store.check()
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         self.store.insert(session, admission)
     }
@@ -88,6 +92,10 @@ impl SessionStore for DescribingStore {
         self.store.end(key, ending, idle_allowance)
     }
 
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        self.store.expire(key, as_of)
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,
@@ -96,6 +104,19 @@ impl SessionStore for DescribingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         self.store.end_all(user, scope, ending, idle_allowance)
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        self.store.in_scope(user, scope)
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        self.store.end_several(keys, ending, idle_allowance)
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {

@@ -19,8 +19,11 @@ pub enum StoreErrorKind {
     Unavailable,
     /// A record could not be read.
     Corrupt,
-    /// The schema could not be created or is not there.
+    /// The schema could not be created or is not there, or the database's user lacks a right to it.
     Schema,
+    /// The store answers, and cannot be used as it is: it takes no changes, it is too old, or it is set up in a way that
+    /// sessions would suffer from. The source says which.
+    Unsuitable,
     /// The location of the store is not valid.
     Location,
 }
@@ -41,7 +44,24 @@ impl StoreError {
         Self::new(StoreErrorKind::Corrupt, source)
     }
 
-    /// The kind of this error.
+    /// An error of this kind, with a hint at what to do about its source.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+    pub(super) fn hinted(
+        kind: StoreErrorKind,
+        hint: &'static str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::new(kind, Hinted { hint, source: source.into() })
+    }
+
+    /// What the driver said, when it is of this type.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+    pub(super) fn driver_error<E: StdError + 'static>(&self) -> Option<&E> {
+        let source = self.source()?;
+        source.downcast_ref().or_else(|| source.downcast_ref::<Hinted>()?.source.downcast_ref())
+    }
+
+    /// What kind of error it is.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
@@ -53,6 +73,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Unavailable => "the session store did not answer",
             StoreErrorKind::Corrupt => "a session record could not be read",
             StoreErrorKind::Schema => "the session store's schema could not be prepared",
+            StoreErrorKind::Unsuitable => "the session store cannot be used as it is",
             StoreErrorKind::Location => "the session store's location is not valid",
         })
     }
@@ -61,5 +82,26 @@ impl fmt::Display for StoreError {
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+#[derive(Debug)]
+struct Hinted {
+    hint: &'static str,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.hint)
+    }
+}
+
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
+impl StdError for Hinted {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{EndedSession, Ending, Session, Touch},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionStore, StoreError, StoreFacts, StoreFuture, StoreMethod,
@@ -267,6 +267,10 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::Migrate, |store| store.migrate())
     }
 
+    fn check(&self) -> StoreFuture<'_, ()> {
+        self.call(StoreMethod::Check, |store| store.check())
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         self.call(StoreMethod::Insert, move |store| store.insert(session, admission))
     }
@@ -292,6 +296,10 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::End, move |store| store.end(key, ending, idle_allowance))
     }
 
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        self.call(StoreMethod::Expire, move |store| store.expire(key, as_of))
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,
@@ -300,6 +308,19 @@ impl SessionStore for FailingStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         self.call(StoreMethod::EndAll, move |store| store.end_all(user, scope, ending, idle_allowance))
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        self.call(StoreMethod::InScope, move |store| store.in_scope(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        self.call(StoreMethod::EndSeveral, move |store| store.end_several(keys, ending, idle_allowance))
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {

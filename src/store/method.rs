@@ -7,12 +7,16 @@
 #[non_exhaustive]
 pub enum StoreMethod {
     Migrate,
+    Check,
     Insert,
     Find,
     List,
     Touch,
     End,
+    Expire,
     EndAll,
+    InScope,
+    EndSeveral,
     CutOff,
     Rename,
     SetData,
@@ -36,12 +40,16 @@ impl StoreMethod {
     /// All methods.
     pub const ALL: &'static [Self] = &[
         Self::Migrate,
+        Self::Check,
         Self::Insert,
         Self::Find,
         Self::List,
         Self::Touch,
         Self::End,
+        Self::Expire,
         Self::EndAll,
+        Self::InScope,
+        Self::EndSeveral,
         Self::CutOff,
         Self::Rename,
         Self::SetData,

@@ -13,6 +13,8 @@
 
 #[cfg(feature = "testing")]
 pub mod conformance;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod connect_options;
 mod contract;
 mod describing;
 mod error;
@@ -23,12 +25,16 @@ mod memory;
 mod method;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+mod role;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod subject;
 mod values;
 
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub use self::connect_options::ConnectOptions;
 pub(crate) use self::describing::DescribingStore;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};

@@ -172,6 +172,17 @@ pub enum EndOutcome {
     NotFound,
 }
 
+impl EndOutcome {
+    /// The ending that was on record before, or that a passed deadline has put there.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis"))]
+    pub(crate) fn on_record(self) -> Option<Ending> {
+        match self {
+            Self::AlreadyEnded(ending) => Some(ending),
+            Self::Ended | Self::NotFound => None,
+        }
+    }
+}
+
 /// Which of a user's sessions to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -254,6 +265,18 @@ pub enum RotationOutcome {
     Unchanged(Box<Session>),
     /// There is no such session of this user.
     NotFound,
+}
+
+impl RotationOutcome {
+    /// What a change that a store believes to have made comes to, by the record that came back.
+    ///
+    /// A cluster of servers may tell two callers that they have moved a session, of which one has lost.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis"))]
+    pub(crate) fn of(rotation: &Rotation, session: Session) -> Self {
+        let is_moved = rotation.from.checked_add(1) == Some(session.tokens.generation)
+            && session.tokens.rotated_at == Some(rotation.as_of.now);
+        if is_moved { Self::Rotated(Box::new(session)) } else { Self::Unchanged(Box::new(session)) }
+    }
 }
 
 /// A page of a scan over all sessions.

@@ -11,13 +11,15 @@ use crate::{
         records::change::{Affected, Word},
     },
     policy::Denied,
-    session::Session,
+    session::{Ending, Session},
     store::{Rotation, RotationOutcome},
 };
 
 /// What is to be done with a session as it is now.
 pub(in crate::manager) enum Step<S> {
     Rotate(Rotation),
+    /// It has ended, as far as its record and this node's clock say.
+    Ended(Session, Ending),
     /// It stays where it is, for this reason.
     Stop(S),
 }
@@ -25,6 +27,8 @@ pub(in crate::manager) enum Step<S> {
 /// What has become of it.
 pub(in crate::manager) enum Advanced<S> {
     Rotated(Arc<Session>),
+    /// It has ended, which is on record.
+    Ended(Ending),
     Stopped(S),
     /// There is no record any more.
     Gone,
@@ -48,6 +52,17 @@ impl Inner {
         for _ in 0..MOST_ROUNDS {
             let rotation = match next(session, self.clock.now()) {
                 Step::Rotate(rotation) => rotation,
+                Step::Ended(as_it_is, ending) => match self.tellable(&as_it_is, ending).await? {
+                    Some(ending) => return Ok(Advanced::Ended(ending)),
+                    // It was active meanwhile, elsewhere.
+                    None => match self.within_deadline("find", self.store.find(key)).await? {
+                        Some(found) => {
+                            session = found;
+                            continue;
+                        }
+                        None => return Ok(Advanced::Gone),
+                    },
+                },
                 Step::Stop(why) => return Ok(Advanced::Stopped(why)),
             };
             let outcome = self.within_deadline("rotate", self.store.rotate(key, &rotation)).await;

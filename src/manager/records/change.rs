@@ -10,6 +10,8 @@
 //!
 //! Together with the `cache` this is all there is to review of the guard.
 
+use std::collections::BTreeMap;
+
 use crate::{
     bus::{Cause, RevocationMessage},
     error::Error,
@@ -28,6 +30,8 @@ pub(in crate::manager) enum Affected<'a> {
         user: &'a UserId,
         ids: &'a [SessionId],
     },
+    /// Several, of whichever users.
+    Each(&'a [SessionKey]),
     /// All sessions of a user, but for the one to keep.
     All {
         user: &'a UserId,
@@ -69,7 +73,7 @@ impl Inner {
         let cause = match word {
             Word::Nothing => return,
             Word::Ended(endings) => {
-                endings.iter().for_each(|(id, ending)| self.watchers.tell(whom.user(), *id, ending));
+                self.tell_endings(whom, endings);
                 Cause::Ended
             }
             Word::Changed => Cause::Changed,
@@ -78,7 +82,7 @@ impl Inner {
                 *cause
             }
         };
-        self.tell_nodes(|| whom.message(cause)).await;
+        self.tell_nodes(|| whom.messages(cause)).await;
     }
 
     /// Asks for a change that may be repeated, and repeats it once should it fail. Both attempts share one deadline.
@@ -105,7 +109,28 @@ impl Inner {
         match whom {
             Affected::One(key) => self.cache.revoke(&key.user_id, key.id),
             Affected::Several { user, ids } => ids.iter().for_each(|&id| self.cache.revoke(user, id)),
+            Affected::Each(keys) => keys.iter().for_each(|key| self.cache.revoke(&key.user_id, key.id)),
             Affected::All { user, keep } => self.cache.revoke_all(user, keep),
+        }
+    }
+
+    fn tell_endings(&self, whom: Affected<'_>, endings: &[(SessionId, Ending)]) {
+        match whom {
+            Affected::One(SessionKey { user_id: user, .. })
+            | Affected::Several { user, .. }
+            | Affected::All { user, .. } => {
+                endings.iter().for_each(|(id, ending)| self.watchers.tell(user, *id, ending));
+            }
+            Affected::Each(keys) => {
+                let endings: BTreeMap<&SessionId, &Ending> = endings.iter().map(|(id, ending)| (id, ending)).collect();
+                for key in keys {
+                    match endings.get(&key.id) {
+                        Some(ending) => self.watchers.tell(&key.user_id, key.id, ending),
+                        // It had ended before, in a way that nobody has asked for.
+                        None => self.watchers.doubt(&key.user_id, key.id),
+                    }
+                }
+            }
         }
     }
 
@@ -113,31 +138,29 @@ impl Inner {
         match whom {
             Affected::One(key) => self.watchers.doubt(&key.user_id, key.id),
             Affected::Several { user, ids } => ids.iter().for_each(|&id| self.watchers.doubt(user, id)),
+            Affected::Each(keys) => keys.iter().for_each(|key| self.watchers.doubt(&key.user_id, key.id)),
             Affected::All { user, keep: _ } => self.watchers.doubt_all(user),
         }
     }
 }
 
-impl<'a> Affected<'a> {
-    fn user(self) -> &'a UserId {
-        match self {
-            Self::One(key) => &key.user_id,
-            Self::Several { user, .. } | Self::All { user, .. } => user,
-        }
-    }
-
-    /// What other nodes are told.
-    fn message(self, cause: Cause) -> RevocationMessage {
+impl Affected<'_> {
+    /// What other nodes are told: one message for each user.
+    fn messages(self, cause: Cause) -> Vec<RevocationMessage> {
         let of_these: fn(UserId, Vec<SessionId>) -> RevocationMessage = match cause {
             Cause::Ended => RevocationMessage::ended,
             Cause::Changed => RevocationMessage::changed,
         };
-        let user = self.user().clone();
         match (self, cause) {
-            (Self::One(key), _) => of_these(user, vec![key.id]),
-            (Self::Several { ids, .. }, _) => of_these(user, ids.to_vec()),
-            (Self::All { keep, .. }, Cause::Ended) => RevocationMessage::all_ended(user, keep),
-            (Self::All { .. }, Cause::Changed) => RevocationMessage::all_changed(user),
+            (Self::One(key), _) => vec![of_these(key.user_id.clone(), vec![key.id])],
+            (Self::Several { user, ids }, _) => vec![of_these(user.clone(), ids.to_vec())],
+            (Self::Each(keys), _) => {
+                let mut of_users: BTreeMap<&UserId, Vec<SessionId>> = BTreeMap::new();
+                keys.iter().for_each(|key| of_users.entry(&key.user_id).or_default().push(key.id));
+                of_users.into_iter().map(|(user, ids)| of_these(user.clone(), ids)).collect()
+            }
+            (Self::All { user, keep }, Cause::Ended) => vec![RevocationMessage::all_ended(user.clone(), keep)],
+            (Self::All { user, .. }, Cause::Changed) => vec![RevocationMessage::all_changed(user.clone())],
         }
     }
 }

@@ -41,6 +41,7 @@ impl Inner {
             let (length, since) = (chunk.len(), self.clock.ticks());
             let written = self.within_deadline("touch", self.store.touch(chunk)).await;
             let taken = Duration::from_nanos(self.clock.ticks().saturating_sub(since));
+            self.note_write(&written);
             if written.is_err() {
                 self.chunk_size.failed(length, taken);
                 return false;

@@ -3,8 +3,8 @@
 //! 1. They are told after the store has committed, and after this node's cache has forgotten: so whoever hears of it and
 //!    looks into the store sees it.
 //! 2. They are told also when the store has failed to answer, since it may have committed.
-//! 3. Telling them never fails the change. It takes a second at most; once it has failed, changes do not wait for it at all
-//!    until it succeeds again.
+//! 3. Telling them never fails the change. It takes a second at most; once it has failed, or the store has, changes do not wait
+//!    for it at all until it succeeds again.
 //! 4. A message voids what is cached of the sessions, as an ending on this node would, so it beats a read that is under way.
 //! 5. A gap raises the epoch: everything is read anew, and all sessions that are waited for are looked at. So does a message
 //!    that cannot be read, or lacks the seal that is asked for, but not more often than once in a while.
@@ -59,6 +59,8 @@ pub(crate) struct Nodes {
     is_listening: AtomicBool,
     /// Whether the newest message could not be handed over.
     is_failing: AtomicBool,
+    /// Whether the newest call of the store failed.
+    store_is_failing: AtomicBool,
     epoch_bumps: AtomicU64,
     listeners: Listeners,
     cache_ttl: Duration,
@@ -142,6 +144,7 @@ impl SessionManagerBuilder {
             id: RandomState::new().hash_one(0),
             is_listening: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
+            store_is_failing: AtomicBool::new(false),
             epoch_bumps: AtomicU64::new(0),
             listeners: self.listeners.clone(),
             cache_ttl,
@@ -169,6 +172,13 @@ impl Nodes {
         self.epoch_bumps.load(Ordering::Relaxed)
     }
 
+    pub(in crate::manager) fn note_store(&self, is_failing: bool) {
+        // Almost always it is as it was: a flag that is only read stays in every processor's cache.
+        if self.store_is_failing.load(Ordering::Relaxed) != is_failing {
+            self.store_is_failing.store(is_failing, Ordering::Relaxed);
+        }
+    }
+
     /// Puts our seal on a message, where there is one.
     fn seal(&self, message: RevocationMessage) -> RevocationMessage {
         let seal = self.seals.as_ref().and_then(|seals| seals.seal(&message.encode()));
@@ -187,16 +197,22 @@ impl Nodes {
         seal.is_some_and(|seal| seals.is_sealed(&message.encode(), seal))
     }
 
-    async fn publish(&self, message: &RevocationMessage) {
-        let published = match time::timeout(PATIENCE, self.bus.publish(message)).await {
+    async fn publish(&self, messages: &[RevocationMessage]) {
+        let publishing = match messages {
+            [message] => self.bus.publish(message),
+            messages => self.bus.publish_all(messages),
+        };
+        let published = match time::timeout(PATIENCE, publishing).await {
             Ok(published) => published,
             Err(elapsed) => Err(BusError::unavailable(elapsed)),
         };
         self.is_failing.store(published.is_err(), Ordering::Relaxed);
         if let Err(error) = published {
             logging::bus_unpublished(self.bus.name(), self.cache_ttl, &error);
-            let (user_id, bound) = (message.user_id().clone(), self.cache_ttl);
-            self.listeners.tell(&SessionEvent::OtherNodesNotTold { user_id, bound });
+            for message in messages {
+                let (user_id, bound) = (message.user_id().clone(), self.cache_ttl);
+                self.listeners.tell(&SessionEvent::OtherNodesNotTold { user_id, bound });
+            }
         }
     }
 }
@@ -214,18 +230,21 @@ impl Inner {
     }
 
     /// Tells the other nodes which sessions have ended or changed, or may have.
-    pub(in crate::manager) async fn tell_nodes(&self, message: impl FnOnce() -> RevocationMessage) {
+    pub(in crate::manager) async fn tell_nodes(&self, messages: impl FnOnce() -> Vec<RevocationMessage>) {
         let Some(nodes) = &self.nodes else {
             return;
         };
-        let message = nodes.seal(message().sent(nodes.id, self.clock.now()));
-        if nodes.is_failing.load(Ordering::Relaxed) {
-            // A thousand revocations must not wait a second each for a bus that is known to be dead.
+        let now = self.clock.now();
+        let messages: Vec<RevocationMessage> =
+            messages().into_iter().map(|message| nodes.seal(message.sent(nodes.id, now))).collect();
+        if nodes.is_failing.load(Ordering::Relaxed) || nodes.store_is_failing.load(Ordering::Relaxed) {
+            // A thousand revocations must not wait a second each for a bus that is known to be dead, nor one that has spent its
+            // time on a store for a bus that may be the same server.
             let nodes = Arc::clone(nodes);
-            tokio::spawn(async move { nodes.publish(&message).await });
+            tokio::spawn(async move { nodes.publish(&messages).await });
             return;
         }
-        nodes.publish(&message).await;
+        nodes.publish(&messages).await;
     }
 
     fn hear(&self, nodes: &Nodes, event: &BusEvent, spacing: &mut Spacing) {

@@ -25,7 +25,7 @@ use crate::{
         started::Carried,
     },
     policy::{Denied, ReuseCause},
-    session::{Ending, Session, Touch},
+    session::{Session, Touch},
     store::{EndScope, Rotation},
     succession::{Retries, Succession},
     token::{RefreshToken, RefreshTokens, VerifiedToken},
@@ -53,7 +53,6 @@ enum Stop {
     /// It has done so, this long ago, and is answered again.
     Again(Arc<Session>, Duration),
     Reused(ReuseCause),
-    Ended(Ending),
     Superseded {
         below: u32,
     },
@@ -141,7 +140,7 @@ impl Inner {
                 Ok(session)
             }
             Advanced::Stopped(Stop::Reused(cause)) => Err(self.end_reused(presented, cause).await),
-            Advanced::Stopped(Stop::Ended(ending)) => Err(self.refuse(user, id, Refusal::Ended(ending)).into()),
+            Advanced::Ended(ending) => Err(self.refuse(user, id, Refusal::Ended(ending)).into()),
             Advanced::Stopped(Stop::Superseded { below }) => {
                 Err(self.refuse_refresh(presented, &Refusal::Superseded { below }))
             }
@@ -152,7 +151,7 @@ impl Inner {
     /// What a session makes of the token presented.
     fn next(&self, presented: &RefreshToken, session: Session, now: Timestamp) -> Step<Stop> {
         if let Some(ending) = session.ending(&self.as_of(now)) {
-            return Step::Stop(Stop::Ended(ending));
+            return Step::Ended(session, ending);
         }
         match session.tokens.succession(presented.generation, now, self.retries()) {
             Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.as_of(now))),
@@ -212,6 +211,7 @@ impl Inner {
             return Ok(());
         };
         let written = self.within_deadline("touch", self.store.touch(std::slice::from_ref(&touch))).await;
+        self.note_write(&written);
         if written.is_err() {
             self.activity.put_back([touch]);
         }

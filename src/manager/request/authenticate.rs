@@ -191,7 +191,11 @@ impl SessionManager {
             }
             if let Some(refusal) = inner.refusal(&verified, &fresh.session) {
                 inner.cache.revoke(user, id);
-                return Err(inner.refuse(user, id, refusal));
+                match inner.tellable_refusal(refusal, &fresh.session).await? {
+                    Some(refusal) => return Err(inner.refuse(user, id, refusal)),
+                    // It was active meanwhile, elsewhere.
+                    None => continue,
+                }
             }
             if inner.is_first_use(&verified, &fresh.session) {
                 inner.report_first_use(&verified, fresh.session.last_active_at).await;
@@ -210,7 +214,7 @@ impl SessionManager {
 impl Inner {
     /// Refuses a token of a session, and remembers it for a moment. It is told once as long as it is remembered.
     pub(in crate::manager) fn refuse(&self, user: &UserId, id: SessionId, refusal: Refusal) -> Denied {
-        if self.refusals.remember(user, id, &refusal, self.clock.ticks()) {
+        if self.refusals.remember(user, id, &refusal, self.clock.ticks(), self.clock.now()) {
             self.tell_refused(user, id, &refusal);
         }
         self.denied_by(refusal)
@@ -285,6 +289,16 @@ impl Inner {
         }
         let below = self.least_generation(session);
         (verified.generation.unwrap_or(0) < below).then_some(Refusal::Superseded { below })
+    }
+
+    async fn tellable_refusal(&self, refusal: Refusal, session: &Session) -> Result<Option<Refusal>, Denied> {
+        match refusal {
+            Refusal::Ended(ending) => {
+                let tellable = self.tellable(session, ending).await.map_err(|_| Denied::Unavailable)?;
+                Ok(tellable.map(Refusal::Ended))
+            }
+            Refusal::Unknown | Refusal::Superseded { .. } => Ok(Some(refusal)),
+        }
     }
 
     /// How a session has ended by now, given the activity that this node has seen and the store may not have yet.

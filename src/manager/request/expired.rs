@@ -53,7 +53,11 @@ impl Inner {
             None => {}
         }
         let refusal = match self.record(verified).await {
-            Ok(Some((_, fresh))) => self.ending_here(&fresh.session).map(Refusal::Ended),
+            Ok(Some((_, fresh))) => match self.ending_here(&fresh.session) {
+                // What the store does not take down is not told: the client hears of it when it refreshes.
+                Some(ending) => self.tellable(&fresh.session, ending).await.ok().flatten().map(Refusal::Ended),
+                None => None,
+            },
             Ok(None) => Some(Refusal::Unknown),
             Err(_) => None,
         };
@@ -62,7 +66,7 @@ impl Inner {
         };
         // Nobody can do anything with such a token, so nobody is told.
         self.cache.revoke(user, id);
-        self.refusals.remember(user, id, &refusal, self.clock.ticks());
+        self.refusals.remember(user, id, &refusal, self.clock.ticks(), self.clock.now());
         match refusal {
             Refusal::Ended(ending) => Denied::Ended(ending),
             Refusal::Unknown | Refusal::Superseded { .. } => Denied::TokenExpired,

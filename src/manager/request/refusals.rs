@@ -3,7 +3,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use crate::{
-    clock::ticks,
+    clock::{Timestamp, ticks},
     id::{SessionId, UserId},
     session::Ending,
     token::{RefreshToken, RefreshTokenId},
@@ -49,11 +49,17 @@ struct Remembered {
     user: UserId,
     refusal: Refusal,
     until: u64,
+    /// A store that reads its own writes late may not know yet of a session that has just begun: the next request asks again.
+    may_come: bool,
 }
 
 impl Remembered {
     fn is_of(&self, user: &UserId, now: u64) -> bool {
         self.user == *user && now < self.until
+    }
+
+    fn answers_for(&self, user: &UserId, now: u64) -> bool {
+        self.is_of(user, now) && !self.may_come
     }
 }
 
@@ -70,14 +76,14 @@ impl Refusals {
         generation: Option<u32>,
         now: u64,
     ) -> Option<Refusal> {
-        let remembered = self.of_sessions.get(&id).filter(|remembered| remembered.is_of(user, now))?;
+        let remembered = self.of_sessions.get(&id).filter(|remembered| remembered.answers_for(user, now))?;
         Some(remembered.refusal).filter(|refusal| refusal.covers(generation))
     }
 
     /// Why a refresh token was refused a moment ago.
     pub(in crate::manager) fn find_refresh(&self, token: &RefreshToken, now: u64) -> Option<Refusal> {
         let remembered = self.of_sessions.get(&token.session_id);
-        let of_session = remembered.filter(|remembered| remembered.is_of(&token.user_id, now));
+        let of_session = remembered.filter(|remembered| remembered.answers_for(&token.user_id, now));
         match of_session.map(|remembered| remembered.refusal) {
             Some(refusal @ (Refusal::Unknown | Refusal::Ended(_))) => return Some(refusal),
             Some(Refusal::Superseded { .. }) | None => {}
@@ -87,14 +93,23 @@ impl Refusals {
     }
 
     /// Remembers why a session's tokens are refused. Returns whether it is news.
-    pub(in crate::manager) fn remember(&self, user: &UserId, id: SessionId, refusal: &Refusal, now: u64) -> bool {
+    pub(in crate::manager) fn remember(
+        &self,
+        user: &UserId,
+        id: SessionId,
+        refusal: &Refusal,
+        now: u64,
+        present: Timestamp,
+    ) -> bool {
+        let has_just_begun = id.begun_at().is_some_and(|at| present.duration_since(at) < JUST_BEGUN);
+        let may_come = matches!(refusal, Refusal::Unknown) && has_just_begun;
         let newest = match refusal {
             Refusal::Superseded { below } => below.saturating_sub(1),
             Refusal::Unknown | Refusal::Ended(_) => u32::MAX,
         };
         let remembered = || {
             let until = now.saturating_add(ticks(REFUSAL_TTL));
-            Remembered { user: user.clone(), refusal: refusal.clone(), until }
+            Remembered { user: user.clone(), refusal: refusal.clone(), until, may_come }
         };
         let says_less = |known: &Remembered| !known.is_of(user, now) || !known.refusal.covers(Some(newest));
         self.of_sessions.entry(id).or_insert_with_if(remembered, says_less).is_fresh()
@@ -114,6 +129,9 @@ where
 {
     Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REFUSAL_TTL).build()
 }
+
+/// How long a session may be on its way to where it is read.
+const JUST_BEGUN: Duration = Duration::from_secs(5);
 
 const REFUSAL_TTL: Duration = Duration::from_secs(2);
 

@@ -14,7 +14,7 @@ use crate::{
     location::Locate,
     manager::{
         Endings, Inner, SessionManager, Tokens, Verifier,
-        records::{flush::ChunkSize, nodes::Hearing, store_time::StoreTime, watch::Watchers},
+        records::{flush::ChunkSize, idle::RefusedWrites, nodes::Hearing, store_time::StoreTime, watch::Watchers},
         request::{
             Adoption,
             notice::{MOST_NOTICED, NoticedBrowsers},
@@ -353,6 +353,7 @@ impl SessionManagerBuilder {
             device_cookie,
             activity: ActivityQueue::new(MOST_WAITING),
             chunk_size: ChunkSize::new(),
+            refused_writes: RefusedWrites::default(),
             listeners: self.listeners,
             noticed_browsers: NoticedBrowsers::new(MOST_NOTICED),
             trusted_proxies: self.trusted_proxies,

@@ -1,4 +1,4 @@
-use crate::manager::SessionManager;
+use crate::{error::Error, manager::SessionManager};
 
 /// How a manager is doing, for a health check or a page of figures. What is counted is counted since it was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,19 @@ pub struct NodeHealth {
 }
 
 impl SessionManager {
+    /// Finds out whether the store can be used: it answers, has its schema, and takes changes. It changes nothing. For a health
+    /// check; ask no oftener than once a second.
+    ///
+    /// While the store takes no changes, sessions are still accepted: a node that is taken out of service for it serves
+    /// nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) with the reason as its source, within the store's deadline.
+    pub async fn check_store(&self) -> Result<(), Error> {
+        self.inner.within_deadline("check", self.inner.store.check()).await
+    }
+
     /// How the manager is doing. It asks nobody, and takes each of the cache's locks once.
     pub fn health(&self) -> Health {
         let inner = &self.inner;

@@ -7,8 +7,8 @@ use super::support::{
     race, reread, revoked, session, session_of, sorted,
 };
 use crate::{
-    id::{DeviceId, SessionId, UserId},
-    session::{Actor, EndReason, Ending, Session},
+    id::{DeviceId, SessionId, SessionKey, UserId},
+    session::{Actor, AsOf, EndReason, Ending, Session, Touch},
     store::{EndOutcome, EndScope},
 };
 
@@ -82,6 +82,105 @@ pub(super) async fn a_session_past_its_idle_deadline_was_idle(store: Store) -> V
     insert(&store, &unbounded).await?;
     let outcome = store.end(&unbounded.key(), &revoked(), Duration::MAX).await?;
     ensure_eq!(outcome, EndOutcome::Ended, "the answer with the longest allowance");
+    Ok(())
+}
+
+pub(super) async fn a_passed_deadline_goes_on_record(store: Store) -> Verdict {
+    let allowance = 2 * MINUTE;
+    let as_of = AsOf::new(NOW, allowance);
+    let expire = async |session: &Session| store.expire(&session.key(), &as_of).await;
+    let (busy, absent) = (session(1), session(1));
+    let last_moment = session_of(UserId::from(1), 92 * MINUTE - Duration::from_micros(1));
+    insert_all(&store, [&busy, &last_moment]).await?;
+    for active in [&busy, &last_moment] {
+        ensure_eq!(expire(active).await?, None, "the answer for an active session");
+        ensure_unchanged(&store, active).await?;
+    }
+    ensure_eq!(expire(&absent).await?, None, "the answer for an absent session");
+    ensure_eq!(store.find(&absent.key()).await?, None, "the record of an absent session");
+
+    let idle = session_of(UserId::from(1), 92 * MINUTE);
+    let expired = Session { expires_at: ago(MINUTE), ..session_of(UserId::from(1), 5 * HOUR) };
+    for (due, reason, at) in [(idle, EndReason::Idle, ago(2 * MINUTE)), (expired, EndReason::Expired, ago(MINUTE))] {
+        insert(&store, &due).await?;
+        let ending = Ending::new(reason, Actor::System, at);
+        for _ in 0..2 {
+            ensure_eq!(expire(&due).await?, Some(ending.clone()), "the answer past the deadline");
+        }
+        ensure_unchanged(&store, &Session { ended: Some(ending), ..due }).await?;
+    }
+
+    end(&store, &busy, &revoked()).await?;
+    ensure_eq!(expire(&busy).await?, Some(revoked()), "the answer for an ended session");
+    ensure_unchanged(&store, &Session { ended: Some(revoked()), ..busy }).await
+}
+
+pub(super) async fn activity_that_comes_first_keeps_a_session(store: Store) -> Verdict {
+    for round in 0..30 {
+        let idle = session_of(UserId::from(round), 5 * HOUR);
+        insert(&store, &idle).await?;
+        let touches = [Touch::new(idle.key(), NOW)];
+        let (key, as_of) = (idle.key(), AsOf::new(NOW, Duration::ZERO));
+        let (touched, expired) = tokio::join!(store.touch(&touches), store.expire(&key, &as_of));
+        let (touched, expired) = (touched?, expired?);
+        let on_record = reread(&store, &idle).await?;
+        ensure_eq!(on_record.ended, expired, "the ending on record");
+        ensure_eq!(
+            (touched == 1, on_record.last_active_at == NOW),
+            (expired.is_none(), expired.is_none()),
+            "the activity"
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn several_sessions_end_by_their_keys(store: Store) -> Verdict {
+    let sessions: Vec<Session> = (0..40_u32).map(|number| session(number % 3)).collect();
+    let over = Session { ended: Some(revoked()), ..session(1) };
+    let expired = Session { expires_at: ago(MINUTE), ..session_of(UserId::from(2), 5 * HOUR) };
+    let (untouched, absent) = (session(1), session(2));
+    insert_all(&store, sessions.iter().chain([&expired, &untouched])).await?;
+    insert(&store, &Session { ended: None, ..over.clone() }).await?;
+    end(&store, &over, &revoked()).await?;
+
+    let stranger = SessionKey::new(UserId::from(9), untouched.id);
+    let others = [over.key(), expired.key(), absent.key(), stranger];
+    let keys: Vec<SessionKey> = sessions.iter().map(Session::key).chain(others).collect();
+    let ending = Ending::new(EndReason::Policy, Actor::Application, NOW);
+    let mut ended = store.end_several(&keys, &ending, Duration::ZERO).await?;
+    ended.sort_unstable();
+    let mut expected: Vec<SessionKey> = sessions.iter().map(Session::key).collect();
+    expected.sort_unstable();
+    ensure_eq!(ended, expected, "those that ended");
+    for each in &sessions {
+        ensure_unchanged(&store, &Session { ended: Some(ending.clone()), ..each.clone() }).await?;
+    }
+    let passed = Ending::new(EndReason::Expired, Actor::System, ago(MINUTE));
+    ensure_unchanged(&store, &Session { ended: Some(passed), ..expired }).await?;
+    ensure_unchanged(&store, &over).await?;
+    ensure_unchanged(&store, &untouched).await?;
+    ensure_eq!(store.end_several(&keys, &ending, Duration::ZERO).await?, Vec::new(), "those that end the second time");
+    ensure_eq!(store.end_several(&[], &ending, Duration::ZERO).await?, Vec::new(), "those of none");
+    Ok(())
+}
+
+pub(super) async fn what_is_in_scope_is_open(store: Store) -> Verdict {
+    let device = DeviceId::from_uuid(uuid::Uuid::from_u128(7));
+    let (kept, over, other) = (session(1), session(1), session(2));
+    let on_device = Session { device_id: Some(device), ..session(1) };
+    insert_all(&store, [&kept, &over, &other, &on_device]).await?;
+    end(&store, &over, &revoked()).await?;
+    for (scope, mut expected) in [
+        (EndScope::all(), vec![kept.id, on_device.id]),
+        (EndScope::others(kept.id), vec![on_device.id]),
+        (EndScope::on_device(device), vec![on_device.id]),
+    ] {
+        let mut found = store.in_scope(&kept.user_id, &scope).await?;
+        found.sort_unstable();
+        expected.sort_unstable();
+        // A store that ends all of them in one step need not tell.
+        ensure!(found.is_empty() || found == expected, "{scope:?}: {found:?} instead of {expected:?}");
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -148,6 +148,17 @@ impl SessionStore for MemoryStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move { Ok(self.records().end(key, ending, idle_allowance)) })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let mut records = self.records();
+            let passed = records.session_mut(key).and_then(|session| session.ending(as_of));
+            if let Some(ending) = &passed {
+                records.end(key, ending, as_of.idle_allowance);
+            }
+            Ok(passed)
+        })
     }
 
     fn end_all<'a>(

@@ -4,15 +4,20 @@ use std::{fmt, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis::{
-    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError,
-    RedisResult, ServerErrorKind, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
-    cluster::ClusterClient,
+    Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, ProtocolVersion, RedisError, RedisResult,
+    ServerErrorKind, Value,
+    aio::{ConnectionLike, ConnectionManagerConfig},
+    cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
 };
 
-use super::{failure::failure, script::Call};
+use super::{
+    failure::{failure, unsuitable},
+    script::{Call, PROBE},
+    single::Single,
+};
 use crate::{
+    address::{Certificates, client_of, info_of},
     host::is_this_machine,
     store::{StoreError, StoreErrorKind},
 };
@@ -20,7 +25,7 @@ use crate::{
 /// A connection that all clones share, and that is made again when it breaks.
 #[derive(Clone)]
 pub(super) enum Connection {
-    Single(ConnectionManager),
+    Single(Single),
     Cluster(ClusterConnection),
 }
 
@@ -48,16 +53,14 @@ impl Source {
     /// A single server. Nagle's algorithm is off, broken connections are noticed before they are needed (RESP3), and an
     /// unanswered one is given up after [`DEAD_AFTER`].
     pub(super) fn single(url: &str) -> Result<Self, StoreError> {
-        let info = url.into_connection_info().map_err(location)?;
-        Client::open(prepared(info)).map(|client| Self::Client(Box::new(client))).map_err(location)
+        let (info, certificates) = info_of(url).map_err(location)?;
+        client_of(prepared(info), certificates).map(|client| Self::Client(Box::new(client))).map_err(location)
     }
 
     pub(super) fn cluster(urls: impl IntoIterator<Item: AsRef<str>>) -> Result<Self, StoreError> {
-        let nodes: Vec<ConnectionInfo> = urls
-            .into_iter()
-            .map(|url| url.as_ref().into_connection_info())
-            .collect::<RedisResult<_>>()
-            .map_err(location)?;
+        let nodes: Vec<(ConnectionInfo, Option<Certificates>)> =
+            urls.into_iter().map(|url| info_of(url.as_ref())).collect::<RedisResult<_>>().map_err(location)?;
+        let (nodes, certificates): (Vec<_>, Vec<_>) = nodes.into_iter().unzip();
         let settings = nodes.first().cloned().map(prepared);
         let plain = nodes.iter().find_map(plain_text_host).map(Box::from);
         let mut builder = ClusterClient::builder(nodes)
@@ -71,6 +74,9 @@ impl Source {
             .max_retry_wait(100);
         if let Some(settings) = settings {
             builder = builder.tcp_settings(settings.tcp_settings().clone());
+        }
+        if let Some(certificates) = certificates.into_iter().flatten().next() {
+            builder = with_certificates(builder, certificates);
         }
         let client = builder.build().map(Box::new).map_err(location)?;
         Ok(Self::Cluster { client, plain })
@@ -95,8 +101,7 @@ impl Source {
                     .set_number_of_retries(1)
                     .set_min_delay(Duration::from_millis(20))
                     .set_max_delay(Duration::from_millis(100));
-                let manager = ConnectionManager::new_with_config((**client).clone(), config).await;
-                manager.map(Connection::Single).map_err(failure)
+                Single::connect((**client).clone(), config).await.map(Connection::Single).map_err(failure)
             }
             Self::Cluster { client, .. } => {
                 let connection = client.get_async_connection().await;
@@ -111,6 +116,30 @@ impl Source {
 }
 
 impl Connection {
+    /// Refuses a server on which sessions cannot live.
+    pub(super) async fn inspect(&self) -> Result<(), StoreError> {
+        self.invoke(&Call::new(&PROBE, [])).await?;
+        match self {
+            Self::Single(single) if single.takes_changes().await == Some(false) => {
+                Err(unsuitable("the server takes no changes: it is a replica"))
+            }
+            Self::Single(_) | Self::Cluster(_) => Ok(()),
+        }
+    }
+
+    /// Whether what was found is so, or may be missing on a server that was demoted. In a cluster such a server passes calls on.
+    pub(super) async fn is_current(&self) -> bool {
+        match self {
+            Self::Single(single) => single.is_current().await,
+            Self::Cluster(_) => true,
+        }
+    }
+
+    /// Whether one server has all keys.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self, Self::Single(_))
+    }
+
     /// Runs a script.
     pub(super) async fn invoke(&self, call: &Call) -> Result<Value, StoreError> {
         match self.query(&call.by_hash()).await {
@@ -120,28 +149,30 @@ impl Connection {
         .map_err(failure)
     }
 
-    /// Runs a script and waits until enough replicas have all that this connection has written.
-    pub(super) async fn invoke_and_wait(&self, call: &Call, replicas: Replicas) -> Result<Value, StoreError> {
+    /// Runs scripts, which all go to one node, and waits until enough replicas have all that this connection has written.
+    pub(super) async fn invoke_and_wait(&self, calls: &[Call], replicas: Replicas) -> Result<Vec<Value>, StoreError> {
         // `WAIT 0` milliseconds would be for ever.
         let milliseconds = u64::try_from(replicas.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut wait = redis::cmd("WAIT");
         wait.arg(replicas.count).arg(milliseconds);
 
-        let mut answers = self.pipelined(&[call.by_hash(), wait.clone()]).await.map_err(failure)?;
-        if answers.first().is_some_and(|answer| extract(answer).is_err_and(|error| is_unknown_script(&error))) {
-            answers = self.pipelined(&[call.in_full(), wait]).await.map_err(failure)?;
+        let with_wait =
+            |commands: fn(&Call) -> Cmd| calls.iter().map(commands).chain([wait.clone()]).collect::<Vec<Cmd>>();
+        let mut answers = self.pipelined(&with_wait(Call::by_hash)).await.map_err(failure)?;
+        if answers.iter().any(|answer| extract(answer).is_err_and(|error| is_unknown_script(&error))) {
+            answers = self.pipelined(&with_wait(Call::in_full)).await.map_err(failure)?;
         }
-        let [answer, acknowledged] = answers.as_slice() else {
+        let Some(acknowledged) = answers.pop().filter(|_| answers.len() == calls.len()) else {
             return Err(StoreError::unavailable("the server answered another number of commands than it was sent"));
         };
-        let answer = extract(answer).map_err(failure)?;
-        let acknowledged = extract(acknowledged).map_err(failure)?;
+        let answers = answers.iter().map(|answer| extract(answer).map_err(failure)).collect::<Result<_, _>>()?;
+        let acknowledged = extract(&acknowledged).map_err(failure)?;
         let acknowledged: u32 = redis::from_redis_value(acknowledged).map_err(super::failure::unexpected)?;
         if acknowledged < replicas.count {
             let told = format!("{acknowledged} of {} replicas have acknowledged the ending", replicas.count);
             return Err(StoreError::unavailable(told));
         }
-        Ok(answer)
+        Ok(answers)
     }
 
     /// Runs scripts that may be repeated, as few round trips as it takes. Calls with the same routing key stand
@@ -192,7 +223,7 @@ impl Connection {
 
     async fn query(&self, command: &Cmd) -> RedisResult<Value> {
         match self {
-            Self::Single(manager) => manager.clone().req_packed_command(command).await?.extract_error(),
+            Self::Single(single) => single.query(command).await,
             Self::Cluster(connection) => connection.clone().req_packed_command(command).await?.extract_error(),
         }
     }
@@ -204,7 +235,7 @@ impl Connection {
             pipeline.add_command(command.clone());
         }
         match self {
-            Self::Single(manager) => manager.clone().req_packed_commands(&pipeline, 0, commands.len()).await,
+            Self::Single(single) => single.pipelined(&pipeline, commands.len()).await,
             Self::Cluster(connection) => connection.clone().req_packed_commands(&pipeline, 0, commands.len()).await,
         }
     }
@@ -257,6 +288,16 @@ fn plain_text_host(info: &ConnectionInfo) -> Option<&str> {
     }
 }
 
+#[cfg(feature = "tls-rustls")]
+fn with_certificates(builder: ClusterClientBuilder, certificates: Certificates) -> ClusterClientBuilder {
+    builder.certs(certificates)
+}
+
+#[cfg(not(feature = "tls-rustls"))]
+fn with_certificates(_: ClusterClientBuilder, never: Certificates) -> ClusterClientBuilder {
+    match never {}
+}
+
 fn location(error: RedisError) -> StoreError {
     StoreError::new(StoreErrorKind::Location, error)
 }
@@ -270,7 +311,7 @@ fn is_unknown_script(error: &RedisError) -> bool {
 }
 
 /// The name of the key up to the end of what stands in braces.
-fn shard_name(call: &Call) -> &str {
+pub(super) fn shard_name(call: &Call) -> &str {
     call.routing_key().split_inclusive('}').next().unwrap_or_default()
 }
 

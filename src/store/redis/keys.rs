@@ -63,6 +63,11 @@ impl Keys {
         format!("{}{{{shard}}}:", self.prefix)
     }
 
+    /// A key that is never there.
+    pub(super) fn none(&self) -> String {
+        format!("{}none", self.base(0))
+    }
+
     /// The endings of a shard.
     pub(super) fn ends(&self, shard: u16) -> String {
         format!("{}{{{shard}}}:ends", self.prefix)

@@ -4,12 +4,14 @@ mod admit;
 mod connection;
 mod device_sweep;
 mod devices;
+mod ending;
 mod failure;
 mod keys;
 mod operations;
 mod record;
 mod scan;
 mod script;
+mod single;
 mod sweep;
 
 use std::time::Duration;
@@ -20,6 +22,7 @@ use self::{
     connection::{Connection, Replicas, Source},
     keys::Keys,
     script::Call,
+    single::Single,
 };
 use crate::store::StoreError;
 
@@ -49,8 +52,9 @@ use crate::store::StoreError;
 ///
 /// # Requirements
 ///
-/// Redis 7 or Valkey. Reads go to primaries. While a slot of a cluster is being moved, calls on it may fail and are
-/// worth repeating. Clones share the connections.
+/// Redis 7 or Valkey. Reads go to primaries: a server that has become a replica is noticed within a second, and another
+/// connection made. While a slot of a cluster is being moved, calls on it may fail and are worth
+/// repeating. Clones share the connections.
 ///
 /// # Defaults
 ///
@@ -84,12 +88,16 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Connects to the server at `url`: `redis://[user][:password@]host[:port][/database]`, or
-    /// `redis+unix:///path/to/socket`. `rediss://` works when the application enables one of the driver's TLS features.
+    /// `redis+unix:///path/to/socket`. `rediss://` is TLS, with the feature `tls-rustls`: the server's
+    /// certificate has to be one that the system trusts, or that `?ssl-ca=/path/to/ca.pem` does; `ssl-cert` and `ssl-key` name
+    /// the client's own.
     ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) when `url` is not the address of a server,
-    /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when it does not answer.
+    /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when it does not answer,
+    /// [`StoreErrorKind::Unsuitable`](crate::store::StoreErrorKind::Unsuitable) when it is a replica, is older than Redis 7,
+    /// or does not let this user run scripts.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::from_source(Source::single(url)?).await
     }
@@ -122,13 +130,15 @@ impl RedisStore {
         Self::from_source(Source::Cluster { client: Box::new(client), plain: None }).await
     }
 
-    /// A store on a connection of the application's own, with its timeouts.
+    /// A store on a connection of the application's own, with its timeouts. When its server turns out to be a replica, it is
+    /// told to close the connection, which is then made again.
     pub fn from_connection_manager(manager: ConnectionManager) -> Self {
-        Self::with_connection(Connection::Single(manager), Source::Application)
+        Self::with_connection(Connection::Single(Single::of_the_application(manager)), Source::Application)
     }
 
     async fn from_source(source: Source) -> Result<Self, StoreError> {
         let connection = source.connect(Duration::ZERO).await?;
+        connection.inspect().await?;
         Ok(Self::with_connection(connection, source))
     }
 
@@ -178,7 +188,10 @@ impl RedisStore {
     /// Runs a script that ends sessions.
     async fn invoke_ending(&self, call: &Call) -> Result<Value, StoreError> {
         match &self.endings {
-            Some((connection, replicas)) => connection.invoke_and_wait(call, *replicas).await,
+            Some((connection, replicas)) => {
+                let answers = connection.invoke_and_wait(std::slice::from_ref(call), *replicas).await?;
+                answers.into_iter().next().ok_or_else(|| StoreError::unavailable("no answer"))
+            }
             None => self.connection.invoke(call).await,
         }
     }

@@ -10,7 +10,9 @@ use super::{
     failure::unexpected,
     keys::shard_of,
     record::{self, Fields},
-    script::{Call, END, END_ALL, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, TOUCH},
+    script::{
+        CHECK, Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, Script, TOUCH,
+    },
     time_to_live,
 };
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, TokenCutoff},
-    session::{AsOf, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -41,7 +43,14 @@ impl SessionStore for RedisStore {
 
     /// There is no schema to create.
     fn migrate(&self) -> StoreFuture<'_, ()> {
-        Box::pin(async { Ok(()) })
+        self.check()
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            self.connection.invoke(&Call::new(&CHECK, [self.keys.none()])).await?;
+            Ok(())
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -52,7 +61,11 @@ impl SessionStore for RedisStore {
         Box::pin(async move {
             let keys = self.keys.of(&key.user_id);
             let call = Call::new(&FIND, [keys.record(key.id), keys.open()]).arg(key.id.to_string());
-            let fields: Fields = read(self.connection.invoke(&call).await?)?;
+            let mut fields: Fields = read(self.connection.invoke(&call).await?)?;
+            // Once more when a server that was demoted does not know of it.
+            if fields.is_empty() && !self.connection.is_current().await {
+                fields = read(self.connection.invoke(&call).await?)?;
+            }
             if fields.is_empty() {
                 return Ok(None);
             }
@@ -114,11 +127,16 @@ impl SessionStore for RedisStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
         Box::pin(async move {
-            let keys = self.keys.of(&key.user_id);
-            let call = Call::new(&END, [keys.record(key.id), keys.open(), keys.over(), keys.ends()])
-                .arg(key.id.to_string())
-                .arg(key.user_id.as_str());
-            read_end(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)
+            let call = self.end_call(&END, key, ending, idle_allowance).flag("if_due", false);
+            read_end(self.invoke_ending(&call).await?)
+        })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            let call = self.end_call(&EXPIRE, key, &asked, as_of.idle_allowance).flag("if_due", true);
+            Ok(read_end(self.invoke_ending(&call).await?)?.on_record())
         })
     }
 
@@ -139,6 +157,19 @@ impl SessionStore for RedisStore {
             let ended: Vec<String> = read(self.invoke_ending(&self.with_ending(call, ending, idle_allowance)).await?)?;
             ended.iter().map(|id| id.parse().map_err(StoreError::corrupt)).collect()
         })
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(self.end_keys(keys, ending, idle_allowance))
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
@@ -188,7 +219,7 @@ impl SessionStore for RedisStore {
             };
             let (word, fields): (String, Fields) = read(answer)?;
             match word.as_str() {
-                "rotated" => Ok(RotationOutcome::Rotated(Box::new(record::decode(key, &fields)?))),
+                "rotated" => Ok(RotationOutcome::of(rotation, record::decode(key, &fields)?)),
                 "unchanged" => Ok(RotationOutcome::Unchanged(Box::new(record::decode(key, &fields)?))),
                 _ => Ok(RotationOutcome::NotFound),
             }
@@ -282,6 +313,21 @@ impl RedisStore {
     }
 
     /// The arguments that scripts which end sessions share.
+    /// A call of a script that ends a session.
+    pub(super) fn end_call(
+        &self,
+        script: &'static Script,
+        key: &SessionKey,
+        ending: &Ending,
+        idle_allowance: Duration,
+    ) -> Call {
+        let keys = self.keys.of(&key.user_id);
+        let call = Call::new(script, [keys.record(key.id), keys.open(), keys.over(), keys.ends()])
+            .arg(key.id.to_string())
+            .arg(key.user_id.as_str());
+        self.with_ending(call, ending, idle_allowance)
+    }
+
     fn with_ending(&self, call: Call, ending: &Ending, idle_allowance: Duration) -> Call {
         call.number(ending.at.as_micros())
             .number(AsOf::new(ending.at, idle_allowance).idle_cutoff().as_micros())
@@ -296,7 +342,7 @@ fn read<T: FromRedisValue>(answer: Value) -> Result<T, StoreError> {
     from_redis_value(answer).map_err(unexpected)
 }
 
-fn read_end(answer: Value) -> Result<EndOutcome, StoreError> {
+pub(super) fn read_end(answer: Value) -> Result<EndOutcome, StoreError> {
     let parts: Vec<String> = read(answer)?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {

@@ -1,8 +1,9 @@
 //! A session as the fields of a hash.
 //!
-//! What never changes is one field of JSON, which saves memory; what changes, and what scripts look at, has fields of
-//! its own. Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero,
-//! where there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
+//! What never changes is one text of JSON, which saves memory; what changes, and what scripts look at, has fields of its
+//! own. The text is cut into pieces, `fixed`, `fixed.1`, `fixed.2` and so on: a hash in which no value is longer than 64 bytes
+//! takes little more than half the memory by the server's defaults (`hash-max-listpack-value`). Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero, where
+//! there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
 
 use std::{
     borrow::Cow, collections::BTreeMap, collections::HashMap, fmt::Display, net::IpAddr, str::FromStr, time::Duration,
@@ -59,7 +60,6 @@ pub(super) fn encode(session: &Session) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut fields = Vec::with_capacity(40);
     let mut put = |name: &str, value: String| fields.extend([name.into(), value.into()]);
 
-    put("fixed", serde_json::to_string(&fixed(session)).map_err(corrupt)?);
     put("expires_at", session.expires_at.as_micros().to_string());
     put("idle_timeout", micros(session.idle_timeout).to_string());
     put("last_active_at", session.last_active_at.as_micros().to_string());
@@ -98,6 +98,10 @@ pub(super) fn encode(session: &Session) -> Result<Vec<Vec<u8>>, StoreError> {
         put("ended_for", ending.reason.as_str().to_owned());
         put("ended_by", ending.actor.to_stored());
     }
+    let fixed = serde_json::to_vec(&fixed(session)).map_err(corrupt)?;
+    for (place, piece) in fixed.chunks(PIECE).enumerate() {
+        fields.extend([piece_name(place).into_bytes(), piece.to_vec()]);
+    }
     Ok(fields)
 }
 
@@ -109,7 +113,8 @@ pub(super) fn fixed_without_addresses(session: &Session) -> Result<String, Store
 
 /// The session that these are the fields of.
 pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, StoreError> {
-    let fixed = parse_fixed(text(fields, "fixed")?.unwrap_or_default())?;
+    let whole = joined(fields);
+    let fixed = parse_fixed(std::str::from_utf8(&whole).map_err(corrupt)?)?;
     let hints = fixed.hints.as_deref().map(ClientHints::from_compact).unwrap_or_default();
     let name = text(fields, "name")?.map(DeviceName::try_from).transpose().map_err(corrupt)?;
     let methods: BTreeMap<Box<str>, i64> =
@@ -215,6 +220,18 @@ fn fixed(session: &Session) -> Fixed<'_> {
     }
 }
 
+/// The text of which the pieces are in these fields.
+fn joined(fields: &Fields) -> Vec<u8> {
+    (0..).map_while(|place| fields.get(&piece_name(place))).flatten().copied().collect()
+}
+
+fn piece_name(place: usize) -> String {
+    match place {
+        0 => "fixed".to_owned(),
+        place => format!("fixed.{place}"),
+    }
+}
+
 fn parse_fixed(text: &str) -> Result<Fixed<'_>, StoreError> {
     serde_json::from_str(text).map_err(corrupt)
 }
@@ -244,6 +261,9 @@ fn required<T: FromStr<Err: Display>>(fields: &Fields, name: &str) -> Result<T, 
 fn corrupt(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::corrupt(source)
 }
+
+/// The longest value that a server keeps in a small hash, by its defaults. `prelude.lua` knows it too.
+const PIECE: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -296,9 +316,21 @@ mod tests {
         let session = full();
         let mut fields = fields_of(&session)?;
         fields.insert("mood".into(), b"good".to_vec());
-        let mut fixed: Map<String, Value> = serde_json::from_slice(&fields["fixed"])?;
+        let mut fixed: Map<String, Value> = serde_json::from_slice(&joined(&fields))?;
         fixed.insert("mood".into(), "good".into());
+        fields.retain(|name, _| !name.starts_with("fixed"));
+        // Also as one piece, as it once was.
         fields.insert("fixed".into(), serde_json::to_vec(&fixed)?);
+        assert_eq!(decode(&session.key(), &fields)?, session);
+        Ok(())
+    }
+
+    #[test]
+    fn no_value_is_too_long_for_a_small_hash() -> Result<(), StoreError> {
+        let mut session = full();
+        session.device = Device::new(Some("é".repeat(250).into()), ClientHints::default());
+        let fields = fields_of(&session)?;
+        assert!(fields.values().all(|value| value.len() <= PIECE));
         assert_eq!(decode(&session.key(), &fields)?, session);
         Ok(())
     }
@@ -339,7 +371,7 @@ mod tests {
             }
             fixed.truncate(fixed.len().saturating_sub(cut));
             let _ = decode(&session.key(), &fields);
-            let _ = decode_active(&session.id.to_string(), &fields["fixed"], "", ["1", "1"]);
+            let _ = decode_active(&session.id.to_string(), &joined(&fields), "", ["1", "1"]);
         }
     }
 }

@@ -82,13 +82,21 @@ macro_rules! even_when_full {
 }
 
 scripts! {
+    /// Says nothing, in a form that Redis does not know before version 7.
+    PROBE: even_when_full!(), "return 1";
+    /// A change of nothing, which a server that takes no changes refuses all the same.
+    CHECK: even_when_full!(), "redis.call('HDEL', KEYS[1], 'none') return redis.call('PEXPIRE', KEYS[1], 1)";
     FIND: include_str!("lua/prelude.lua"), include_str!("lua/find.lua");
     INSERT: include_str!("lua/prelude.lua"), include_str!("lua/insert.lua");
     LIST: include_str!("lua/prelude.lua"), include_str!("lua/list.lua");
     TOUCH: include_str!("lua/prelude.lua"), include_str!("lua/touch.lua");
     END: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
+    // A server that takes no activity for want of memory must not call sessions idle.
+    EXPIRE: include_str!("lua/prelude.lua"), include_str!("lua/end.lua");
     END_ALL: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/end_all.lua");
     CUT_OFF: even_when_full!(), include_str!("lua/prelude.lua"), include_str!("lua/cut_off.lua");
+    ENDED_BETWEEN: even_when_full!(), include_str!("lua/ended_between.lua");
+    IN_SCOPE: even_when_full!(), include_str!("lua/in_scope.lua");
     RENAME: include_str!("lua/prelude.lua"), include_str!("lua/rename.lua");
     FORGET_ADDRESSES: include_str!("lua/prelude.lua"), include_str!("lua/forget_addresses.lua");
     SET_DATA: include_str!("lua/prelude.lua"), include_str!("lua/set_data.lua");

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     clock::Timestamp,
     device::{ClientHints, Device, DeviceName},
-    id::{DeviceId, SessionId, UserId},
+    id::{DeviceId, SessionId, SessionKey, UserId},
     location::Location,
     session::{Actor, EndReason, Ending, Salt, Session, TokenState},
     store::{Proof, StoreError},
@@ -302,4 +302,17 @@ fn narrow<T: TryFrom<i64, Error: Display>>(number: i64) -> Result<T, StoreError>
 
 fn corrupt(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::corrupt(source)
+}
+/// The key of a session, as its record has it.
+pub(super) fn key_of(user: String, id: Uuid) -> Result<SessionKey, StoreError> {
+    let user = UserId::try_from(user).map_err(StoreError::corrupt)?;
+    Ok(SessionKey::new(user, SessionId::from_uuid(id)))
+}
+
+/// Those that ended as it was asked, of rows that also say whether a deadline had passed before.
+pub(super) fn ended_keys(
+    rows: impl Iterator<Item = Result<(bool, SessionKey), StoreError>>,
+) -> Result<Vec<SessionKey>, StoreError> {
+    let as_asked = rows.filter(|row| !matches!(row, Ok((true, _))));
+    as_asked.map(|row| row.map(|(_, key)| key)).collect()
 }

@@ -1,27 +1,34 @@
 //! A pooled connection that is closed, not returned, when its user is dropped halfway.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use sqlx::{Database, Executor, pool::PoolConnection};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::store::{StoreError, sql::failure::failure};
+use crate::store::{StoreError, role::Role, sql::failure::failure};
 
 /// A connection on loan from a pool, in a transaction or not.
 ///
 /// It begins its transactions itself: one begun by the driver in a future that is dropped meanwhile stays open on a
 /// connection that goes back to the pool. A lease that is dropped before [`finish`](Self::finish) closes the connection
-/// instead, and the server rolls back.
+/// instead, and the server rolls back. Without a transaction the connection goes back, and there is doubt about the server.
 pub(super) struct Lease<DB: Database> {
     connection: PoolConnection<DB>,
     in_transaction: bool,
+    is_finished: bool,
+    role: Arc<Role>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl<DB: Database> Lease<DB>
 where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
 {
-    pub(super) fn new(connection: PoolConnection<DB>) -> Self {
-        Self { connection, in_transaction: false }
+    pub(super) fn new(connection: PoolConnection<DB>, place: OwnedSemaphorePermit, role: Arc<Role>) -> Self {
+        Self { connection, in_transaction: false, is_finished: false, role, _place: place }
     }
 
     /// Begins a transaction, with a statement that does so.
@@ -37,7 +44,19 @@ where
             self.say("COMMIT").await?;
             self.in_transaction = false;
         }
+        self.is_finished = true;
         Ok(())
+    }
+
+    /// Closes the connection.
+    pub(super) fn close(mut self) {
+        self.connection.close_on_drop();
+        self.is_finished = true;
+    }
+
+    /// Has the connection closed when it is given back.
+    pub(super) fn close_afterwards(&mut self) {
+        self.connection.close_on_drop();
     }
 
     /// Executes a statement as text, in one message.
@@ -65,6 +84,9 @@ impl<DB: Database> Drop for Lease<DB> {
     fn drop(&mut self) {
         if self.in_transaction {
             self.connection.close_on_drop();
+        }
+        if !self.is_finished {
+            self.role.doubt();
         }
     }
 }

@@ -16,6 +16,8 @@ mod lease;
 #[cfg(feature = "mysql")]
 pub(super) mod mysql;
 mod names;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod pool;
 #[cfg(feature = "postgres")]
 pub(super) mod postgres;
 #[cfg(any(feature = "mysql", feature = "postgres"))]

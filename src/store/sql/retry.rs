@@ -1,37 +1,51 @@
-//! Trying again what lost a conflict.
+//! Trying again what lost a conflict, or was said to a server that takes no changes any more.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
-use crate::store::StoreError;
+use super::failure::takes_no_changes;
+use crate::store::{StoreError, role};
 
 /// How often a change that lost a conflict is tried again.
 pub(super) const RETRIES: u32 = 6;
 
-/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it
-/// is run again. Returns a future of the change's `Result`.
+/// How often a change that a server has refused, since it takes none, is tried again. Another call may be the one that gives
+/// the connections up.
+const REFUSALS: u32 = 2;
+
+/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it is
+/// run again. So is one that a demoted primary has refused: it gets a new connection. Returns a future of the change's
+/// `Result`.
 macro_rules! retrying {
     ($change:expr) => {{
         let mut attempt = 0;
         loop {
             match $change.await {
-                Err(error)
-                    if attempt < crate::store::sql::retry::RETRIES
-                        && crate::store::sql::retry::lost_a_conflict(&error) =>
-                {
-                    attempt += 1;
-                    tokio::time::sleep(crate::store::sql::retry::pause(attempt)).await;
-                }
+                Err(error) => match crate::store::sql::retry::pause(&error, attempt) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => break Err(error),
+                },
                 result => break result,
             }
+            attempt += 1;
         }
     }};
 }
 
 pub(super) use retrying;
 
+/// The rest before another attempt, if there is to be one. After a conflict 2 ms and doubling, so that the rivals get out of
+/// each other's way.
+pub(super) fn pause(error: &StoreError, attempt: u32) -> Option<Duration> {
+    if attempt < RETRIES && lost_a_conflict(error) {
+        return Some(Duration::from_millis(2 << attempt.min(6)));
+    }
+    // By then the server is asked what it is, by this call or by another one.
+    (attempt < REFUSALS && takes_no_changes(error)).then_some(role::PAUSE)
+}
+
 /// A deadlock, or a failed serialization.
 pub(super) fn lost_a_conflict(error: &StoreError) -> bool {
-    let Some(sqlx::Error::Database(error)) = error.source().and_then(|source| source.downcast_ref()) else {
+    let Some(sqlx::Error::Database(error)) = error.driver_error() else {
         return false;
     };
     // MySQL has no SQLSTATE of its own for these two: a lock that was not given in time, and (MariaDB) a record that
@@ -43,9 +57,4 @@ pub(super) fn lost_a_conflict(error: &StoreError) -> bool {
         return true;
     }
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
-}
-
-/// The rest before an attempt: 2 ms and doubling, so that the rivals get out of each other's way.
-pub(super) fn pause(attempt: u32) -> Duration {
-    Duration::from_millis(1 << attempt.min(6))
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clocks;
+mod idle;
 mod live;
 mod reasons;
 mod signing_out;

@@ -238,6 +238,26 @@ fn sessions_and_sign_outs_survive_a_restart() {
     assert_eq!(json_of(&ended)[0]["endReason"], "signed_out");
 }
 
+/// What cannot be written is found out at the start, and later by who asks for the health.
+#[cfg(all(unix, feature = "sqlite"))]
+#[test]
+fn the_health_tells_of_a_store_that_takes_no_changes() {
+    let url = database("health");
+    let server = Server::start(&[("DATABASE_URL", url.as_str())]);
+    assert_eq!(server.call("GET", "/health", &[], None), (200, "ok".to_owned()));
+    let started = server.sign_in("demo@example.com", CHROME, &[]);
+    let read_only = format!("{url}?mode=ro");
+    assert!(refused(&[("DATABASE_URL", &read_only)]).contains("takes no changes"));
+
+    std::fs::remove_file(url.trim_start_matches("sqlite://")).expect("it is there");
+    while server.call("GET", "/health", &[], None).0 == 200 {}
+    let (status, head, body) = server.exchange("GET", "/health", &[], None);
+    assert_eq!((status, &json_of(&body)["code"]), (503, &"store_unavailable".into()));
+    assert!(head.contains("retry-after: 1"), "{head}");
+    // A sign-out that nobody would find again is refused, and says so.
+    assert_eq!(server.with_token("POST", "/api/logout", &started).0, 503);
+}
+
 /// A wrong value is one clear line, and exit code 2.
 #[test]
 fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
@@ -245,6 +265,9 @@ fn a_wrong_setting_is_one_clear_line_and_exit_code_2() {
         ("ADDR", "nonsense", "ADDR"),
         ("DATABASE_URL", "oracle://x", "DATABASE_URL"),
         ("DATABASE_URL", "sqlite:///nowhere/at/all/x.db", "session store"),
+        ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS"),
+        ("TRANSACTION_POOLER", "maybe", "TRANSACTION_POOLER"),
+        ("TRANSACTION_POOLER", "on", "TRANSACTION_POOLER"),
         ("SESSION_SECRET", "short", "SESSION_SECRET"),
         ("SESSION_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "SESSION_SECRET"),
         ("ABSOLUTE_TIMEOUT", "soon", "ABSOLUTE_TIMEOUT"),

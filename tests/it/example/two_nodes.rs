@@ -43,7 +43,15 @@ fn assert_refuses(node: &Server, token: &Value) {
 fn two_processes_on_postgres_are_two_nodes() {
     let standard = "postgres://postgres@127.0.0.1:5432/test";
     let Some(url) = crate::stores::servers::url("postgres", "TEST_POSTGRES_URL", 5432, standard) else { return };
-    two_processes_are_two_nodes(&[("DATABASE_URL", &url)]);
+    two_processes_are_two_nodes(&[("DATABASE_URL", &url), ("MAX_CONNECTIONS", "3")]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn two_processes_behind_a_pooler_are_two_nodes() {
+    let standard = "postgres://postgres@127.0.0.1:5432/test";
+    let Some(url) = crate::stores::servers::url("postgres", "TEST_POSTGRES_URL", 5432, standard) else { return };
+    two_processes_are_two_nodes(&[("DATABASE_URL", &url), ("TRANSACTION_POOLER", "on")]);
 }
 
 #[cfg(feature = "mysql")]
@@ -51,7 +59,7 @@ fn two_processes_on_postgres_are_two_nodes() {
 fn two_processes_on_mysql_are_two_nodes() {
     let standard = "mysql://root@127.0.0.1:3306/test";
     let Some(url) = crate::stores::servers::url("mysql", "TEST_MYSQL_URL", 3306, standard) else { return };
-    two_processes_are_two_nodes(&[("DATABASE_URL", &url)]);
+    two_processes_are_two_nodes(&[("DATABASE_URL", &url.replace("mysql://", "mariadb://"))]);
 }
 
 /// The address as MariaDB's own tools write it.

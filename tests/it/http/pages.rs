@@ -347,7 +347,10 @@ async fn an_ended_session_leads_to_the_sign_in_form_with_the_reason() -> TestRes
     kit.clock.advance(Duration::from_secs(8 * 86_400));
     let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
     assert_eq!(answer.header("location"), Some(&*format!("/sign-in?why={}", EndReason::Idle)));
-    kit.clock.advance(Duration::from_secs(30 * 86_400));
+    let month = Duration::from_secs(30 * 86_400);
+    let busy = kit.sessions.start("ann", ClientInfo::new()).idle_timeout(month).await?;
+    let cookie = format!("__Host-session={}", busy.token());
+    kit.clock.advance(month);
     let answer = send(&app, browse(Method::GET, "/", &cookie, "none")).await;
     assert_eq!(answer.header("location"), Some(&*format!("/sign-in?why={}", EndReason::Expired)));
     assert_eq!(answer.header("set-cookie"), None, "by the right clock it may be good");

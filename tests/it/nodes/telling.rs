@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
+    ErrorKind,
+    bus::{BusError, BusFuture, BusHealth, LocalBus, RevocationBus, RevocationMessage, Subscription},
     clock::ManualClock,
     event::SessionEvent,
     manager::{ListOptions, Revocation},
     policy::Denied,
     session::EndReason,
-    store::StoreMethod,
+    store::{Fault, StoreMethod},
 };
 
 use crate::support::{Kit, TestResult};
@@ -193,5 +195,57 @@ async fn everything_that_happens_to_a_users_sessions_is_told() -> TestResult {
             "started",
         ]
     );
+    Ok(())
+}
+
+/// A bus that never answers, as one on the server that the store is on.
+#[derive(Debug)]
+struct Stalled;
+
+impl RevocationBus for Stalled {
+    fn name(&self) -> &'static str {
+        "stalled"
+    }
+
+    fn publish<'a>(&'a self, _: &'a RevocationMessage) -> BusFuture<'a, Result<(), BusError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn subscribe(&self) -> Subscription {
+        LocalBus::new().subscribe()
+    }
+
+    fn health(&self) -> BusHealth {
+        LocalBus::new().health()
+    }
+}
+
+/// The store has had its second. The bus does not get another one.
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_the_store_does_not_take_does_not_wait_for_the_bus_as_well() -> TestResult {
+    let kit = Kit::impatient(|builder| builder.bus(Stalled));
+    let started = kit.sign_in("ann").await;
+    let (user, id) = (&started.session().user_id, started.session().id);
+    for method in [StoreMethod::End, StoreMethod::EndAll] {
+        kit.store.fail(method, Fault::HangBefore);
+    }
+    let began = tokio::time::Instant::now();
+    assert!(kit.sessions.revoke(user, id, Revocation::by_application()).await.is_err());
+    assert_eq!(began.elapsed().as_secs(), 1);
+    let began = tokio::time::Instant::now();
+    assert!(kit.sessions.revoke_all(user, Revocation::by_application()).await.is_err());
+    assert_eq!(began.elapsed().as_secs(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_store_is_checked_within_its_deadline() -> TestResult {
+    let kit = Kit::new();
+    kit.sessions.check_store().await?;
+    kit.store.fail(StoreMethod::Check, Fault::FailBefore);
+    let error = kit.sessions.check_store().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    kit.store.heal();
+    kit.sessions.check_store().await?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sqlite")]
 mod embedded;
+#[cfg(all(unix, feature = "mysql"))]
+mod galera;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
@@ -16,3 +18,7 @@ mod redis;
 pub(crate) mod servers;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
+mod start_up;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis", feature = "tls-rustls"))]
+mod tls;

@@ -59,6 +59,26 @@ mod with_shared_connections {
     );
 }
 
+/// `BEGIN` is something else there.
+mod with_oracles_sql_mode {
+    use super::{Case, Failure, MySqlPoolOptions, MySqlStore, sqlx, url, with_store};
+
+    tower_device_sessions::store_conformance!(
+        run = async |case: &'static Case| -> Result<(), Failure> {
+            let Some(url) = url() else { return Ok(()) };
+            let make = async || {
+                let pool = MySqlPoolOptions::new().after_connect(|connection, _| {
+                    Box::pin(async move {
+                        sqlx::raw_sql("SET SESSION sql_mode = 'ORACLE'").execute(connection).await.map(drop)
+                    })
+                });
+                MySqlStore::from_pool(pool.connect(&url).await.unwrap())
+            };
+            with_store(&url, make, async |store| case.check(store).await).await
+        }
+    );
+}
+
 /// R28, S37.
 #[tokio::test]
 async fn a_transaction_that_a_cancelled_begin_left_open_swallows_no_write() {

@@ -14,7 +14,7 @@ use tower_device_sessions::{
     manager::{Revocation, SessionManagerBuilder},
     policy::Denied,
     store::{
-        PostgresStore,
+        DevicePosition, PostgresStore, SessionStore, StoreErrorKind,
         conformance::{Case, Failure},
     },
 };
@@ -77,6 +77,34 @@ tower_device_sessions::store_conformance!(
         with_store(&url, make, async |store| case.check(store).await).await
     }
 );
+
+/// Without the setting the second client meets what the first one has prepared, or misses its own.
+#[tokio::test]
+async fn a_store_that_does_not_know_of_the_pooler_says_what_to_do() -> TestResult {
+    let (Some(url), Some(pooler)) = (postgres::url(), pooler()) else { return Ok(()) };
+    let make = async || PostgresStore::connect(&pooler).await.unwrap().transaction_pooler();
+    let says = with_store(&url, make, async |_| {
+        for _ in 0..20 {
+            let plain = match PostgresStore::connect(&pooler).await {
+                Ok(plain) => plain,
+                Err(error) => return Some(error),
+            };
+            for _ in 0..20 {
+                if let Err(error) = plain.devices(&1.into(), DevicePosition::FIRST, 1).await
+                    && error.kind() == StoreErrorKind::Unsuitable
+                {
+                    return Some(error);
+                }
+            }
+        }
+        None
+    })
+    .await;
+    let error = says.ok_or("it is not refused")?;
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("transaction_pooler()"), "{error:?}");
+    Ok(())
+}
 
 /// S27, S85: what takes a connection of its own is not there, and polling does without.
 #[tokio::test]

@@ -8,7 +8,7 @@ use tower_device_sessions::{
     Session, UserId,
     clock::Timestamp,
     policy::{Admission, OverLimit, SessionLimit},
-    session::{AsOf, Touch},
+    session::{Actor, AsOf, EndReason, Ending, Touch},
     store::{
         ListPosition, ListQuery, SessionState, SessionStore, SqliteStore, StoreError, StoreErrorKind,
         conformance::{Case, Failure},
@@ -197,4 +197,48 @@ async fn a_new_file_is_for_its_owner_only() -> Result<(), Box<dyn std::error::Er
     database.store().await?;
     assert_eq!(rights(&database.0)?, 0o640);
     Ok(())
+}
+
+/// A restart would undo whatever was written to the file that nobody sees any more, revocations too.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_replaced_or_removed_takes_no_changes() {
+    let now = Timestamp::from_seconds(1_767_225_600);
+    for is_replaced in [true, false] {
+        let database = Database::new();
+        let store = database.store().await.unwrap();
+        let session = Session::new(UserId::from(1), now, now.saturating_add(DAY));
+        store.insert(&session, &Admission::new(AsOf::new(now, Duration::ZERO))).await.unwrap();
+        store.check().await.unwrap();
+
+        if is_replaced {
+            let backup = database.0.with_extension("backup");
+            std::fs::copy(&database.0, &backup).unwrap();
+            std::fs::rename(&backup, &database.0).unwrap();
+        } else {
+            std::fs::remove_file(&database.0).unwrap();
+        }
+        let ending = Ending::new(EndReason::RevokedByUser, Actor::System, now);
+        let ended = store.end(&session.key(), &ending, Duration::ZERO).await;
+        let touched = store.touch(&[Touch::new(session.key(), now)]).await;
+        for error in [ended.unwrap_err(), touched.unwrap_err(), store.check().await.unwrap_err()] {
+            assert_eq!(error.kind(), StoreErrorKind::Unsuitable, "{error:?}");
+        }
+        // Nobody is signed out for it, and what had been revoked before is not back.
+        assert!(store.find(&session.key()).await.unwrap().is_some());
+
+        let restarted = database.store().await.unwrap();
+        restarted.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_takes_no_changes_is_refused() {
+    let database = Database::new();
+    drop(database.store().await.unwrap());
+    let read_only = match SqliteStore::connect(&format!("{}?mode=ro", database.url())).await {
+        Ok(store) => store.migrate().await,
+        Err(error) => Err(error),
+    };
+    assert_eq!(read_only.unwrap_err().kind(), StoreErrorKind::Unsuitable);
 }

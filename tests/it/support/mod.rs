@@ -4,6 +4,8 @@ pub mod clocks;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "redis"))]
 pub mod proxy;
 pub mod servers;
+#[cfg(all(unix, feature = "postgres", feature = "mysql", feature = "redis"))]
+pub mod sql_server;
 
 use std::{
     env,

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
     fault: Arc<watch::Sender<Fault>>,
     asked: Arc<AtomicU64>,
+    server: Arc<Mutex<SocketAddr>>,
 }
 
 impl Proxy {
@@ -39,15 +40,23 @@ impl Proxy {
         let (port, fault) = (listener.local_addr()?.port(), Arc::new(watch::Sender::new(Fault::None)));
         let (faults, asked) = (Arc::clone(&fault), Arc::new(AtomicU64::new(0)));
         let count = Arc::clone(&asked);
+        let server = Arc::new(Mutex::new(server));
+        let address = Arc::clone(&server);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let server = *address.lock().expect("no panic");
                 let Ok(server) = TcpStream::connect(server).await else { continue };
                 let ((asked, answered), (answers, asks)) = (client.into_split(), server.into_split());
                 tokio::spawn(ask(asked, asks, Arc::clone(&count)));
                 tokio::spawn(pass_on(answers, answered, faults.subscribe()));
             }
         });
-        Ok(Self { port, fault, asked })
+        Ok(Self { port, fault, asked, server })
+    }
+
+    /// Passes new connections on to another server, as a name that was repointed does. Those that are there stay.
+    pub(crate) fn repoint(&self, server: SocketAddr) {
+        *self.server.lock().expect("no panic") = server;
     }
 
     pub(crate) fn set(&self, fault: Fault) {

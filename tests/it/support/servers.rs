@@ -73,6 +73,23 @@ impl RedisServer {
         Some(server)
     }
 
+    /// Starts a Sentinel that watches over this server and its replicas, under the name `sessions`.
+    pub(crate) fn sentinel(&self) -> Self {
+        let folder = std::env::temp_dir().join(unique_name());
+        std::fs::create_dir_all(&folder).expect("a folder for the server");
+        let port = free_port();
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor sessions 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds sessions 500\nsentinel failover-timeout sessions 5000\n",
+            folder.display(),
+            self.port
+        );
+        std::fs::write(folder.join(SENTINEL), settings).expect("a file");
+        let mut server = Self { port, folder, process: None, arguments: Vec::new() };
+        server.run();
+        server
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
@@ -81,14 +98,18 @@ impl RedisServer {
     pub(crate) fn run(&mut self) {
         // The shell kills the server when its standard input ends, as it does with this process, however that ends.
         let script = r#"redis-server "$@" >/dev/null & read -r _; kill -9 $!; wait"#;
-        let mut child = Command::new("sh")
-            .args(["-c", script, "sh", "--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--dir", &self.folder.to_string_lossy()])
-            .args(&self.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("a shell");
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh"]);
+        let sentinel = self.folder.join(SENTINEL);
+        if sentinel.exists() {
+            command.arg(sentinel).arg("--sentinel");
+        } else {
+            command
+                .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+                .args(["--dir", &self.folder.to_string_lossy()])
+                .args(&self.arguments);
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a shell");
         let input = child.stdin.take().expect("a pipe");
         self.process = Some((child, input));
         self.wait_until("PING", "PONG");
@@ -130,20 +151,28 @@ impl Drop for RedisServer {
     }
 }
 
-/// A Redis Cluster of three primaries.
+/// What a Sentinel is told, and keeps up to date by itself.
+const SENTINEL: &str = "sentinel.conf";
+
+/// A Redis Cluster of three primaries, and perhaps three replicas.
 pub(crate) struct RedisCluster {
     pub(crate) nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
     pub(crate) fn start() -> Option<Self> {
-        let nodes: Vec<RedisServer> =
-            (0..3).map(|_| RedisServer::start(&["--cluster-enabled", "yes"])).collect::<Option<_>>()?;
+        Self::with_replicas(0)
+    }
+
+    /// The same with so many replicas of each primary.
+    pub(crate) fn with_replicas(replicas: usize) -> Option<Self> {
+        let start = |_| RedisServer::start(&["--cluster-enabled", "yes", "--repl-diskless-sync-delay", "0"]);
+        let nodes: Vec<RedisServer> = (0..3 * (1 + replicas)).map(start).collect::<Option<_>>()?;
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let created = Command::new("redis-cli")
             .args(["--cluster", "create"])
             .args(addresses)
-            .args(["--cluster-replicas", "0", "--cluster-yes"])
+            .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"])
             .output()
             .expect("redis-cli");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));

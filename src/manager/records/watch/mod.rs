@@ -214,7 +214,12 @@ impl Look {
             return inner.watchers.tell(&self.user, self.id, &ending);
         };
         match inner.ending_here(&session) {
-            Some(ending) => inner.watchers.tell(&self.user, self.id, &ending),
+            // What the store does not take down, and what is not so after all, is looked at again.
+            Some(ending) => {
+                if let Ok(Some(ending)) = inner.tellable(&session, ending).await {
+                    inner.watchers.tell(&self.user, self.id, &ending);
+                }
+            }
             // Word of the end may be faster than the end itself, where a store reads its own writes late.
             None if self.urgency == Urgency::Ended => self.urgency = Urgency::Time,
             None => self.next = Some(inner.next_look(&session)),

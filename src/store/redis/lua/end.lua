@@ -1,5 +1,5 @@
--- KEYS: record, open, over, ends. ARGV: id, user, at, cutoff, reason, actor, keep, 'again' or ''.
-local id, user, at, cutoff, reason, actor, keep, again = unpack(ARGV)
+-- KEYS: record, open, over, ends. ARGV: id, user, at, cutoff, reason, actor, keep, 'again' or '', 'if_due' or ''.
+local id, user, at, cutoff, reason, actor, keep, again, if_due = unpack(ARGV)
 local keys = {open = KEYS[2], over = KEYS[3], ends = KEYS[4]}
 local before = call('HMGET', KEYS[1], 'ended_at', 'ended_for', 'ended_by')
 if before[1] then
@@ -11,6 +11,7 @@ local times = deadlines(KEYS[1])
 if not times or not call('ZSCORE', keys.open, id) then return {'absent'} end
 
 local ending = ending_of(times, {at = at, reason = reason, actor = actor}, cutoff)
+if if_due ~= '' and not ending.is_due then return {'absent'} end
 put_ending(keys, KEYS[1], id, user, times, ending, keep)
 if ending.is_due then return {'before', ending.at, ending.reason, ending.actor} end
 return {'now'}

@@ -28,8 +28,8 @@ if view ~= '*' then
       local record = base .. 's:' .. other .. ':' .. user
       local times = deadlines(record)
       if times and is_readable(times) and not passed(times, number(now), number(cutoff)) then
-        local seen = call('HMGET', record, 'fixed', 'device_id', 'authenticated_at')
-        active[#active + 1] = {other, seen[1], seen[2] or '', seen[3] or '', times.last_active_at}
+        local seen = call('HMGET', record, 'device_id', 'authenticated_at')
+        active[#active + 1] = {other, fixed_of(record), seen[1] or '', seen[2] or '', times.last_active_at}
       end
     end
     return active

@@ -31,6 +31,31 @@ local function deadlines(record)
   return {last_active_at = values[1], idle_timeout = values[2], expires_at = values[3], ended_at = values[4]}
 end
 
+-- What never changes of a record: its pieces, as long as the server keeps them in a small hash.
+local PIECE = 64
+
+local function piece_name(place)
+  return place == 0 and 'fixed' or 'fixed.' .. place
+end
+
+local function fixed_of(record)
+  local pieces = {}
+  while true do
+    local piece = call('HGET', record, piece_name(#pieces))
+    if not piece then return table.concat(pieces) end
+    pieces[#pieces + 1] = piece
+  end
+end
+
+local function put_fixed(record, text)
+  local place = 0
+  for first = 1, #text, PIECE do
+    call('HSET', record, piece_name(place), string.sub(text, first, first + PIECE - 1))
+    place = place + 1
+  end
+  while call('HDEL', record, piece_name(place)) == 1 do place = place + 1 end
+end
+
 local function is_readable(times)
   return tonumber(times.last_active_at) and tonumber(times.idle_timeout) and tonumber(times.expires_at)
 end

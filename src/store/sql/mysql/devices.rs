@@ -1,7 +1,5 @@
 //! Devices in MySQL, and operations on all that belongs to a user.
 
-use std::error::Error as _;
-
 use sqlx::{
     MySql, Row,
     mysql::{MySqlArguments, MySqlRow},
@@ -71,6 +69,7 @@ impl MySqlStore {
         let query = query.bind(after.last_seen_at.as_micros()).bind(*after.id.as_uuid()).bind(i64::from(limit));
         let mut lease = self.connection().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         rows.iter().map(|row| read_device(row, user)).collect()
     }
 
@@ -78,6 +77,7 @@ impl MySqlStore {
         let query = sqlx::query(self.sql.find_device).bind(user.as_str()).bind(*id.as_uuid());
         let mut lease = self.connection().await?;
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         row.map(|row| read_device(&row, user)).transpose()
     }
 
@@ -160,7 +160,9 @@ impl MySqlStore {
     /// Executes a query that changes nothing.
     async fn read(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<Vec<MySqlRow>, StoreError> {
         let mut lease = self.connection().await?;
-        query.fetch_all(&mut *lease).await.map_err(failure)
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        Ok(rows)
     }
 
     /// Deletes what there is about a user, in one transaction.
@@ -183,6 +185,7 @@ impl MySqlStore {
             .bind(rows_of_page(limit));
         let mut lease = self.connection().await?;
         let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         Ok(page_of(rows.iter().map(read_scanned).collect::<Result<_, _>>()?, limit))
     }
 }
@@ -191,6 +194,5 @@ device_readers!(MySqlRow);
 
 /// Whether a record is there already.
 fn is_duplicate(error: &StoreError) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref());
-    matches!(source, Some(sqlx::Error::Database(error)) if error.is_unique_violation())
+    matches!(error.driver_error(), Some(sqlx::Error::Database(error)) if error.is_unique_violation())
 }

@@ -2,14 +2,26 @@
 
 use std::time::Duration;
 
-use sqlx::{MySql, MySqlConnection, Row, mysql::MySqlArguments, query::Query};
+use sqlx::{
+    MySql, MySqlConnection, Row,
+    mysql::{MySqlArguments, MySqlRow},
+    query::Query,
+};
 use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
+    clock::Timestamp,
     id::{SessionId, SessionKey, UserId},
-    session::{AsOf, Ending},
-    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
+    policy::Admission,
+    session::{Actor, AsOf, EndReason, Ending},
+    store::{
+        EndOutcome, EndScope, StoreError,
+        sql::{
+            columns::{ended_keys, key_of},
+            failure::failure,
+        },
+    },
 };
 
 /// How sessions end.
@@ -42,6 +54,7 @@ impl MySqlStore {
             .bind(key.user_id.as_str())
             .bind(*key.id.as_uuid());
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
         let on_record = row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten();
         let was_due: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(failure)?;
         match on_record {
@@ -49,6 +62,42 @@ impl MySqlStore {
             _ if ended_now => Ok(EndOutcome::Ended),
             _ => Ok(EndOutcome::NotFound),
         }
+    }
+
+    /// Puts the deadline on record that a session has passed. Returns the ending that is on record then.
+    pub(super) async fn expire_one(&self, key: &SessionKey, as_of: &AsOf) -> Result<Option<Ending>, StoreError> {
+        let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+        let (user, id) = (key.user_id.as_str(), *key.id.as_uuid());
+        let (now, cutoff) = (as_of.now.as_micros(), as_of.idle_cutoff().as_micros());
+        let mut lease = self.connection().await?;
+        let query = bind_ending(sqlx::query(self.sql.expire), &asked, as_of.idle_allowance).bind(user).bind(id);
+        query.bind(now).bind(cutoff).execute(&mut *lease).await.map_err(failure)?;
+        let query = sqlx::query(self.sql.ending).bind(now).bind(cutoff).bind(user).bind(id);
+        let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        Ok(row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten())
+    }
+
+    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
+    pub(super) async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
+        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
+            return Ok(());
+        };
+        let query = sqlx::query(self.sql.beyond)
+            .bind(user.as_str())
+            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
+            .bind(i64::from(admission.keep_ended))
+            .bind(user.as_str())
+            .bind(before);
+        let mut lease = self.connection().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failure)?;
+        if !ids.is_empty() {
+            let ids = serde_json::to_string(&ids).map_err(StoreError::corrupt)?;
+            self.change(sqlx::query(self.sql.trim).bind(ids).bind(user.as_str()).bind(before)).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn end_scope(
@@ -84,6 +133,49 @@ impl MySqlStore {
         lease.finish().await?;
         Ok(ended)
     }
+
+    /// The sessions in scope that have not ended.
+    pub(super) async fn ids_in(&self, user: &UserId, scope: &EndScope) -> Result<Vec<SessionId>, StoreError> {
+        let device_id = scope.device_id.map(Uuid::from);
+        let query = sqlx::query(self.sql.in_scope).bind(user.as_str()).bind(scope.keep.map(Uuid::from));
+        let query = query.bind(device_id).bind(device_id);
+        let mut lease = self.connection().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        rows.iter().map(|row| Ok(SessionId::from_uuid(row.try_get(0).map_err(failure)?))).collect()
+    }
+
+    /// Ends sessions, of whichever users. Those that are locked in the order of their keys meet no others half-way.
+    pub(super) async fn end_keys(
+        &self,
+        keys: &[SessionKey],
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionKey>, StoreError> {
+        let mut sorted: Vec<(&str, _)> =
+            keys.iter().map(|key| (key.user_id.as_str(), key.id.as_uuid().simple())).collect();
+        sorted.sort_unstable();
+        let keys = serde_json::to_string(&sorted).map_err(StoreError::corrupt)?;
+        let to_end = sqlx::query(self.sql.to_end_several)
+            .bind(asked.at.as_micros())
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(&keys);
+        let mut lease = self.atomically().await?;
+        let rows = to_end.fetch_all(&mut *lease).await.map_err(failure)?;
+        let ended = ended_keys(rows.iter().map(read_ended))?;
+        if !rows.is_empty() {
+            let query = bind_ending(sqlx::query(self.sql.end_several).bind(&keys), asked, allowance);
+            query.execute(&mut *lease).await.map_err(failure)?;
+        }
+        lease.finish().await?;
+        Ok(ended)
+    }
+}
+
+fn read_ended(row: &MySqlRow) -> Result<(bool, SessionKey), StoreError> {
+    let (was_due, user, id): (i64, String, Uuid) =
+        (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?, row.try_get(2).map_err(failure)?);
+    Ok((was_due != 0, key_of(user, id)?))
 }
 
 /// Binds the nine parameters of an ending.

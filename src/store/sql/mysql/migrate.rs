@@ -4,8 +4,8 @@ use sqlx::{Executor, MySqlConnection, Row};
 
 use super::{MySqlStore, statements::MIGRATIONS};
 use crate::store::{
-    StoreError, StoreErrorKind,
-    sql::{failure::failure, names::under_prefix},
+    StoreError,
+    sql::{failure::schema_failure, names::under_prefix},
 };
 
 impl MySqlStore {
@@ -13,35 +13,39 @@ impl MySqlStore {
     /// keeps other processes out meanwhile, and each step can be repeated.
     pub(super) async fn apply_migrations(&self) -> Result<(), StoreError> {
         // Closing the connection gives the lock back, however this ends.
-        let mut connection = self.pool.acquire().await.map_err(failure)?;
-        connection.close_on_drop();
+        let mut connection = self.connections.lend().await?;
+        connection.close_afterwards();
+        Self::check_mode(&mut connection).await?;
         // Without the right to change the schema, one that is complete is still good enough.
         let applied = self.applied(&mut connection).await;
         if applied.is_ok_and(|applied| MIGRATIONS.iter().all(|(version, _)| applied.contains(version))) {
-            return Ok(());
+            return connection.finish().await;
         }
 
-        let schema = |error: sqlx::Error| StoreError::new(StoreErrorKind::Schema, error);
         let lock =
             sqlx::query("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), 30)").bind(format!("{}migrations", self.prefix));
         let locked = lock.fetch_one(&mut *connection).await.and_then(|row| row.try_get::<Option<i64>, _>(0));
-        if locked.map_err(schema)? != Some(1) {
+        if locked.map_err(schema_failure)? != Some(1) {
             return Err(StoreError::unavailable("another process has been changing the schema for 30 seconds"));
         }
-        connection.execute(sqlx::raw_sql(self.sql.create_migrations)).await.map_err(schema)?;
-        let applied = self.applied(&mut connection).await.map_err(schema)?;
+        connection.execute(sqlx::raw_sql(self.sql.create_migrations)).await.map_err(schema_failure)?;
+        let applied = self.applied(&mut connection).await.map_err(schema_failure)?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
             for statement in statements_of(under_prefix(statements, &self.prefix)) {
                 match connection.execute(sqlx::raw_sql(statement)).await {
                     Err(error) if is_done_already(&error) => {}
                     done => {
-                        done.map_err(schema)?;
+                        done.map_err(schema_failure)?;
                     }
                 }
             }
-            sqlx::query(self.sql.record_migration).bind(version).execute(&mut *connection).await.map_err(schema)?;
+            sqlx::query(self.sql.record_migration)
+                .bind(version)
+                .execute(&mut *connection)
+                .await
+                .map_err(schema_failure)?;
         }
-        Ok(())
+        connection.finish().await
     }
 
     async fn applied(&self, connection: &mut MySqlConnection) -> Result<Vec<i64>, sqlx::Error> {

@@ -6,6 +6,7 @@ mod devices;
 mod ending;
 mod list;
 mod migrate;
+mod rotation;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
@@ -13,16 +14,17 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{
-    MySql, MySqlConnection, MySqlPool, Row,
+    MySql, MySqlConnection, Row,
     mysql::{MySqlArguments, MySqlRow},
     query::Query,
 };
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{ProofColumns, bind_session, data_text, row_readers},
+    columns::{bind_session, data_text, row_readers},
     detached,
     failure::failure,
+    pool::Connections,
     retry::retrying,
 };
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
         SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture, StoreRetention,
@@ -55,7 +57,7 @@ const STRIPES: u64 = 256;
 /// | setting | default |
 /// | --- | --- |
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
-/// | connections | up to 10 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections) | 10 |
 /// | wait for a free connection | 1 s |
 ///
 /// # Examples
@@ -71,7 +73,7 @@ const STRIPES: u64 = 256;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MySqlStore {
-    pool: MySqlPool,
+    connections: Connections<MySql>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
     access: Access,
@@ -136,28 +138,6 @@ impl MySqlStore {
         Ok(())
     }
 
-    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
-        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
-            return Ok(());
-        };
-        let query = sqlx::query(self.sql.beyond)
-            .bind(user.as_str())
-            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
-            .bind(i64::from(admission.keep_ended))
-            .bind(user.as_str())
-            .bind(before);
-        let mut lease = self.connection().await?;
-        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
-        drop(lease);
-        let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failure)?;
-        if !ids.is_empty() {
-            let ids = serde_json::to_string(&ids).map_err(StoreError::corrupt)?;
-            self.change(sqlx::query(self.sql.trim).bind(ids).bind(user.as_str()).bind(before)).await?;
-        }
-        Ok(())
-    }
-
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let rows: Vec<_> = chunk
             .iter()
@@ -170,42 +150,12 @@ impl MySqlStore {
         self.change(sqlx::query(self.sql.touch).bind(rows)).await
     }
 
-    async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        if let Some(next) = rotation.from.checked_add(1) {
-            let proof = ProofColumns::of(rotation.proof.as_ref())?;
-            let at = rotation.as_of.now.as_micros();
-            let query = sqlx::query(self.sql.rotate)
-                .bind(i64::from(next))
-                .bind(at)
-                .bind(at)
-                .bind(rotation.refuse_older)
-                .bind(i64::from(next))
-                .bind(rotation.proof.as_ref().map(|_| at))
-                .bind(proof.methods)
-                .bind(proof.level)
-                .bind(proof.levels)
-                .bind(key.user_id.as_str())
-                .bind(*key.id.as_uuid())
-                .bind(i64::from(rotation.from))
-                .bind(at)
-                .bind(rotation.as_of.idle_cutoff().as_micros());
-            let mut lease = self.atomically().await?;
-            let rotated = query.execute(&mut *lease).await.map_err(failure)?.rows_affected() > 0;
-            let find = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let row = if rotated { find.fetch_optional(&mut *lease).await.map_err(failure)? } else { None };
-            lease.finish().await?;
-            if let Some(row) = row {
-                return Ok(RotationOutcome::Rotated(Box::new(read_session(&row, &key.user_id)?)));
-            }
-        }
-        let unchanged = self.find(key).await?.map(Box::new);
-        Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
-    }
-
-    /// Executes a change of one statement. Returns how many rows it applied to.
+    /// Executes a change of one statement, and answers how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
-        Ok(query.execute(&mut *lease).await.map_err(failure)?.rows_affected())
+        let changed = query.execute(&mut *lease).await.map_err(failure)?.rows_affected();
+        lease.finish().await?;
+        Ok(changed)
     }
 }
 
@@ -224,7 +174,19 @@ impl SessionStore for MySqlStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { store.apply_migrations().await }))
+        Box::pin(detached(async move {
+            store.apply_migrations().await?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut lease = self.connection().await?;
+            Self::check_mode(&mut lease).await?;
+            lease.say(self.sql.check).await?;
+            lease.finish().await
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -232,7 +194,8 @@ impl SessionStore for MySqlStore {
             let admitted = if admission.is_unconditional() {
                 retrying!(async {
                     let mut lease = self.connection().await?;
-                    self.put(&mut lease, session).await
+                    self.put(&mut lease, session).await?;
+                    lease.finish().await
                 })?;
                 Admitted::Inserted(Vec::new())
             } else {
@@ -245,9 +208,18 @@ impl SessionStore for MySqlStore {
 
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let mut lease = self.connection().await?;
-            let query = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+            let mut row = None;
+            // Once more when a server that was demoted does not know of it.
+            for _ in 0..2 {
+                let query = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
+                let mut lease = self.connection().await?;
+                row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+                let is_so = row.is_some() || self.connections.is_current(&mut lease).await;
+                lease.finish().await?;
+                if is_so {
+                    break;
+                }
+            }
             row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }
@@ -275,6 +247,10 @@ impl SessionStore for MySqlStore {
         Box::pin(async move { retrying!(self.end_one(key, ending, idle_allowance)) })
     }
 
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move { retrying!(self.expire_one(key, as_of)) })
+    }
+
     fn end_all<'a>(
         &'a self,
         user: &'a UserId,
@@ -283,6 +259,19 @@ impl SessionStore for MySqlStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(async move { retrying!(self.end_keys(keys, ending, idle_allowance)) })
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
@@ -329,6 +318,7 @@ impl SessionStore for MySqlStore {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
             let mut lease = self.connection().await?;
             let rows = query.bind(i64::from(limit)).fetch_all(&mut *lease).await.map_err(failure)?;
+            lease.finish().await?;
             rows.iter().map(read_change).collect()
         })
     }

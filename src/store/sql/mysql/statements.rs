@@ -91,6 +91,11 @@ statements! {
     /// the nine of `set_ending!`, user, id
     end: concat!("UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ? AND id = ? AND ended_at IS NULL"),
 
+    /// the nine of `set_ending!`, user, id, now, idle cutoff
+    expire: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ? AND id = ? AND ended_at IS NULL AND ", is_due!()
+    ),
+
     /// now, idle cutoff, user, id
     ending: concat!(
         "SELECT ", is_due!(), ", ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = ? AND id = ?"
@@ -106,6 +111,25 @@ statements! {
     end_all: concat!(
         "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (listed CHAR(32) PATH '$')) AS t STRAIGHT_JOIN tds_sessions \
          SET ", set_ending!(), " WHERE user_id = ? AND id = UNHEX(listed) AND ended_at IS NULL"
+    ),
+
+    /// user, except, device, device
+    in_scope: "SELECT id FROM tds_sessions WHERE user_id = ? AND NOT (id <=> ?) AND rested_at IS NULL \
+               AND (? IS NULL OR device_id = ?)",
+
+    /// now, idle cutoff, the keys as a JSON array of [user, id]; locks the rows in its order
+    to_end_several: concat!(
+        "SELECT ", is_due!(), ", s.user_id, s.id \
+         FROM JSON_TABLE(?, '$[*]' COLUMNS (whose VARCHAR(128) PATH '$[0]', listed CHAR(32) PATH '$[1]')) AS t \
+         STRAIGHT_JOIN tds_sessions AS s ON s.user_id = whose AND s.id = UNHEX(listed) \
+         WHERE s.ended_at IS NULL FOR UPDATE"
+    ),
+
+    /// the keys as a JSON array of [user, id], the nine of `set_ending!`
+    end_several: concat!(
+        "UPDATE JSON_TABLE(?, '$[*]' COLUMNS (whose VARCHAR(128) PATH '$[0]', listed CHAR(32) PATH '$[1]')) AS t \
+         STRAIGHT_JOIN tds_sessions ON user_id = whose AND id = UNHEX(listed) SET ", set_ending!(),
+        " WHERE ended_at IS NULL"
     ),
 
     /// subject, subject
@@ -232,6 +256,23 @@ statements! {
     scan: concat!(
         "SELECT ", session_columns!(), ", user_id FROM tds_sessions WHERE user_id >= ? AND (user_id > ? OR id > ?) \
          ORDER BY user_id, id LIMIT ?"
+    ),
+
+    /// All that is ever asked for, of nobody's rows: what it is refused for now would be refused later.
+    check: concat!(
+        "UPDATE tds_sessions SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_sessions WHERE user_id = ''; \
+         INSERT INTO tds_sessions (", inserted_columns!(), ") SELECT ", inserted_columns!(),
+        " FROM tds_sessions WHERE user_id = ''; \
+         DELETE FROM tds_cutoffs WHERE subject = ''; \
+         INSERT INTO tds_cutoffs (subject, issued_until, kept_until) \
+         SELECT subject, issued_until, kept_until FROM tds_cutoffs WHERE subject = ''; \
+         UPDATE tds_cutoffs SET kept_until = kept_until WHERE subject = ''; \
+         UPDATE tds_locks SET uses = uses WHERE stripe = -1; \
+         UPDATE tds_devices SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_devices WHERE user_id = ''; \
+         INSERT INTO tds_devices (user_id, ", device_columns!(), ") SELECT user_id, ", device_columns!(),
+        " FROM tds_devices WHERE user_id = ''"
     ),
 
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",

@@ -2,28 +2,36 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{PostgresStore, read_ending};
 use crate::{
     id::{SessionId, SessionKey, UserId},
+    policy::Admission,
     session::{AsOf, Ending},
-    store::{EndOutcome, EndScope, StoreError, sql::failure::failure},
+    store::{
+        EndOutcome, EndScope, StoreError,
+        sql::{
+            columns::{ended_keys, key_of},
+            failure::failure,
+        },
+    },
 };
 
 /// How sessions end.
 impl PostgresStore {
-    /// Ends a session that has not ended; `None` when there is none.
+    /// Ends a session that has not ended, by one of two statements; `None` when there is none.
     pub(super) async fn put_ending(
         &self,
+        statement: &'static str,
         connection: &mut PgConnection,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<Option<EndOutcome>, StoreError> {
         let query = self
-            .query(self.sql.end)
+            .query(statement)
             .bind(key.user_id.as_str())
             .bind(*key.id.as_uuid())
             .bind(asked.at.as_micros())
@@ -37,14 +45,16 @@ impl PostgresStore {
         Ok(Some(on_record.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)))
     }
 
+    /// Ends a session by one of two statements: as it was asked, or only if it has passed a deadline.
     pub(super) async fn end_one(
         &self,
+        statement: &'static str,
         key: &SessionKey,
         asked: &Ending,
         allowance: Duration,
     ) -> Result<EndOutcome, StoreError> {
         let mut lease = self.writing().await?;
-        if let Some(outcome) = self.put_ending(&mut lease, key, asked, allowance).await? {
+        if let Some(outcome) = self.put_ending(statement, &mut lease, key, asked, allowance).await? {
             lease.finish().await?;
             return Ok(outcome);
         }
@@ -53,6 +63,19 @@ impl PostgresStore {
         lease.finish().await?;
         let on_record = row.map(|row| read_ending(&row, 0)).transpose()?.flatten();
         Ok(on_record.map_or(EndOutcome::NotFound, EndOutcome::AlreadyEnded))
+    }
+
+    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
+    pub(super) async fn trim(&self, user: &UserId, admission: &Admission) {
+        if let Some(before) = admission.trims_before() {
+            let query = self
+                .query(self.sql.trim)
+                .bind(user.as_str())
+                .bind(i64::from(admission.keep_ended))
+                .bind(before.as_micros())
+                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
+            let _ = self.change(query).await;
+        }
     }
 
     pub(super) async fn end_scope(
@@ -80,4 +103,42 @@ impl PostgresStore {
         }
         Ok(ended)
     }
+
+    /// The sessions in scope that have not ended.
+    pub(super) async fn ids_in(&self, user: &UserId, scope: &EndScope) -> Result<Vec<SessionId>, StoreError> {
+        let query = self
+            .query(self.sql.in_scope)
+            .bind(user.as_str())
+            .bind(scope.keep.map(Uuid::from))
+            .bind(scope.device_id.map(Uuid::from));
+        let mut lease = self.reading().await?;
+        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
+        lease.finish().await?;
+        rows.iter().map(|row| Ok(SessionId::from_uuid(row.try_get(0).map_err(failure)?))).collect()
+    }
+
+    /// Ends sessions, of whichever users.
+    pub(super) async fn end_keys(
+        &self,
+        keys: &[SessionKey],
+        asked: &Ending,
+        allowance: Duration,
+    ) -> Result<Vec<SessionKey>, StoreError> {
+        let query = self
+            .query(self.sql.end_several)
+            .bind(keys.iter().map(|key| key.user_id.as_str()).collect::<Vec<_>>())
+            .bind(keys.iter().map(|key| *key.id.as_uuid()).collect::<Vec<_>>())
+            .bind(asked.at.as_micros())
+            .bind(AsOf::new(asked.at, allowance).idle_cutoff().as_micros())
+            .bind(asked.reason.as_str())
+            .bind(asked.actor.to_stored());
+        let rows = self.rows(query).await?;
+        ended_keys(rows.iter().map(read_ended))
+    }
+}
+
+fn read_ended(row: &PgRow) -> Result<(bool, SessionKey), StoreError> {
+    let (was_due, user, id): (bool, String, Uuid) =
+        (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?, row.try_get(2).map_err(failure)?);
+    Ok((was_due, key_of(user, id)?))
 }

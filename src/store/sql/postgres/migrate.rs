@@ -3,7 +3,10 @@
 use sqlx::{Executor, PgConnection, Row};
 
 use super::{PostgresStore, lock_key, statements::MIGRATIONS};
-use crate::store::{StoreError, StoreErrorKind, sql::names::under_prefix};
+use crate::store::{
+    StoreError,
+    sql::{failure::schema_failure, names::under_prefix},
+};
 
 impl PostgresStore {
     /// Applies what is missing of the schema, in one transaction that only one process at a time gets to run.
@@ -17,14 +20,13 @@ impl PostgresStore {
         drop(lease);
 
         let mut lease = self.atomically().await?;
-        let schema = |error: sqlx::Error| StoreError::new(StoreErrorKind::Schema, error);
         let lock = self.query(self.sql.lock_user).bind(lock_key(&self.prefix, "migrations"));
-        lock.execute(&mut *lease).await.map_err(schema)?;
-        lease.say(self.sql.create_migrations).await?;
-        let applied = self.applied(&mut lease).await.map_err(schema)?;
+        lock.execute(&mut *lease).await.map_err(schema_failure)?;
+        lease.execute(sqlx::raw_sql(self.sql.create_migrations)).await.map_err(schema_failure)?;
+        let applied = self.applied(&mut lease).await.map_err(schema_failure)?;
         for (version, statements) in MIGRATIONS.iter().filter(|(version, _)| !applied.contains(version)) {
-            lease.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await.map_err(schema)?;
-            self.query(self.sql.record_migration).bind(version).execute(&mut *lease).await.map_err(schema)?;
+            lease.execute(sqlx::raw_sql(under_prefix(statements, &self.prefix))).await.map_err(schema_failure)?;
+            self.query(self.sql.record_migration).bind(version).execute(&mut *lease).await.map_err(schema_failure)?;
         }
         lease.finish().await
     }

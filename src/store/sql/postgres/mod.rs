@@ -5,6 +5,7 @@ mod cutoffs;
 mod devices;
 mod ending;
 mod migrate;
+mod rotation;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use sqlx::{
-    PgConnection, PgPool, Postgres, Row,
+    PgConnection, Postgres, Row,
     postgres::{PgArguments, PgRow},
     query::Query,
 };
@@ -20,9 +21,10 @@ use uuid::Uuid;
 
 use self::{connect::Access, statements::Statements};
 use super::{
-    columns::{ProofColumns, bind_session, data_text, row_readers},
+    columns::{bind_session, data_text, row_readers},
     detached,
     failure::failure,
+    pool::Connections,
     retry::retrying,
 };
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -53,7 +55,7 @@ const TOUCHES: usize = 1_000;
 /// | --- | --- |
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
 /// | [`transaction_pooler`](Self::transaction_pooler) | off |
-/// | connections | up to 10 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections) | 10 |
 /// | wait for a free connection | 1 s |
 ///
 /// # Examples
@@ -69,7 +71,7 @@ const TOUCHES: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    pool: PgPool,
+    connections: Connections<Postgres>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
     access: Access,
@@ -118,7 +120,7 @@ impl PostgresStore {
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
             let key = SessionKey::new(session.user_id.clone(), *id);
-            self.put_ending(&mut lease, &key, &ending, admission.as_of.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut lease, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut lease, session).await?;
         lease.finish().await?;
@@ -129,19 +131,6 @@ impl PostgresStore {
         let insert = bind_session!(self.query(self.sql.insert), session);
         insert.execute(connection).await.map_err(failure)?;
         Ok(())
-    }
-
-    /// Deletes records of ended sessions beyond those that are kept. One that fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) {
-        if let Some(before) = admission.trims_before() {
-            let query = self
-                .query(self.sql.trim)
-                .bind(user.as_str())
-                .bind(i64::from(admission.keep_ended))
-                .bind(before.as_micros())
-                .bind(i64::from(Admission::TRIMMED_AT_ONCE));
-            let _ = self.change(query).await;
-        }
     }
 
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
@@ -155,27 +144,7 @@ impl PostgresStore {
         self.change(query).await
     }
 
-    async fn advance(&self, key: &SessionKey, rotation: &Rotation) -> Result<RotationOutcome, StoreError> {
-        let proof = ProofColumns::of(rotation.proof.as_ref())?;
-        let query = self
-            .query(self.sql.rotate)
-            .bind(key.user_id.as_str())
-            .bind(*key.id.as_uuid())
-            .bind(rotation.as_of.now.as_micros())
-            .bind(rotation.as_of.idle_cutoff().as_micros())
-            .bind(i64::from(rotation.from))
-            .bind(rotation.refuse_older)
-            .bind(proof.methods)
-            .bind(proof.level)
-            .bind(proof.levels);
-        if let Some(row) = self.rows(query).await?.first() {
-            return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
-        }
-        let unchanged = self.find(key).await?.map(Box::new);
-        Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
-    }
-
-    /// Executes a change. Returns how many rows it applied to.
+    /// Executes a change, and answers how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
         let done = query.execute(&mut *lease).await.map_err(failure)?;
@@ -207,7 +176,18 @@ impl SessionStore for PostgresStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { retrying!(store.apply_migrations()) }))
+        Box::pin(detached(async move {
+            retrying!(store.apply_migrations())?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            let mut lease = self.writing().await?;
+            lease.say(self.sql.check).await?;
+            lease.finish().await
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -229,10 +209,18 @@ impl SessionStore for PostgresStore {
 
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
-            let query = self.query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let mut lease = self.reading().await?;
-            let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
-            lease.finish().await?;
+            let mut row = None;
+            // Once more when a server that was demoted does not know of it.
+            for _ in 0..2 {
+                let query = self.query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
+                let mut lease = self.reading().await?;
+                row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
+                let is_so = row.is_some() || self.connections.is_current(&mut lease).await;
+                lease.finish().await?;
+                if is_so {
+                    break;
+                }
+            }
             row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }
@@ -277,7 +265,14 @@ impl SessionStore for PostgresStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(async move { retrying!(self.end_one(key, ending, idle_allowance)) })
+        Box::pin(async move { retrying!(self.end_one(self.sql.end, key, ending, idle_allowance)) })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            Ok(retrying!(self.end_one(self.sql.expire, key, &asked, as_of.idle_allowance))?.on_record())
+        })
     }
 
     fn end_all<'a>(
@@ -288,6 +283,19 @@ impl SessionStore for PostgresStore {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>> {
         Box::pin(async move { retrying!(self.end_scope(user, scope, ending, idle_allowance)) })
+    }
+
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(async move { retrying!(self.end_keys(keys, ending, idle_allowance)) })
     }
 
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {

@@ -90,6 +90,12 @@ statements! {
          RETURNING ", is_due!(), ", s.ended_at, s.end_reason, s.end_actor"
     ),
 
+    /// user, id, at, idle cutoff, reason, actor; those two are not used
+    expire: concat!(
+        "UPDATE tds_sessions AS s SET ", set_ending!(), " WHERE s.user_id = $1 AND s.id = $2 AND s.ended_at IS NULL AND ",
+        is_due!(), " RETURNING TRUE, s.ended_at, s.end_reason, s.end_actor"
+    ),
+
     /// user, id
     ending: "SELECT ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = $1 AND id = $2",
 
@@ -100,6 +106,21 @@ statements! {
             AND ($7::uuid IS NULL OR device_id = $7) ORDER BY id FOR NO KEY UPDATE) \
          UPDATE tds_sessions AS s SET ", set_ending!(), " FROM ending \
          WHERE s.user_id = $1 AND s.id = ending.id AND s.ended_at IS NULL RETURNING ", is_due!(), ", s.id"
+    ),
+
+    /// user, except, device
+    in_scope: "SELECT id FROM tds_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND rested_at IS NULL \
+               AND ($3::uuid IS NULL OR device_id = $3)",
+
+    /// users, ids, at, idle cutoff, reason, actor; locks in the order of the keys, as every batch does
+    end_several: concat!(
+        "WITH ending AS (\
+            SELECT s.user_id, s.id FROM UNNEST($1::text[], $2::uuid[]) AS t (user_id, id) \
+            JOIN tds_sessions AS s ON s.user_id = t.user_id COLLATE \"C\" AND s.id = t.id \
+            WHERE s.ended_at IS NULL ORDER BY s.user_id, s.id FOR NO KEY UPDATE OF s) \
+         UPDATE tds_sessions AS s SET ", set_ending!(), " FROM ending \
+         WHERE s.user_id = ending.user_id AND s.id = ending.id AND s.ended_at IS NULL \
+         RETURNING ", is_due!(), ", s.user_id, s.id"
     ),
 
     /// subject, subject
@@ -138,9 +159,9 @@ statements! {
                ORDER BY rested_at DESC, id DESC LIMIT $4 OFFSET $2) AS beyond WHERE ended_at < $3)",
 
     /// ended before, limit; what another purge has in hand is left to it
-    purge: "WITH due AS (SELECT user_id, id FROM tds_sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2 \
-                         FOR UPDATE SKIP LOCKED) \
-            DELETE FROM tds_sessions AS s USING due WHERE s.user_id = due.user_id AND s.id = due.id",
+    /// By where the rows are, which no plan takes for a reason to read the whole table: a lock keeps each where it is.
+    purge: "DELETE FROM tds_sessions WHERE ctid = ANY(ARRAY(\
+                SELECT ctid FROM tds_sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED))",
 
     /// user, id, ended before
     forget_addresses: "UPDATE tds_sessions SET created_ip = NULL, last_ip = NULL, city = NULL, region = NULL, \
@@ -223,6 +244,22 @@ statements! {
     scan: concat!(
         "SELECT ", session_columns!(), ", user_id FROM tds_sessions WHERE (user_id, id) > ($1, $2) \
          ORDER BY user_id, id LIMIT $3"
+    ),
+
+    /// All that is ever asked for, of nobody's rows: what it is refused for now would be refused later.
+    check: concat!(
+        "UPDATE tds_sessions SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_sessions WHERE user_id = ''; \
+         INSERT INTO tds_sessions (", inserted_columns!(), ") SELECT ", inserted_columns!(),
+        " FROM tds_sessions WHERE user_id = ''; \
+         DELETE FROM tds_cutoffs WHERE subject = ''; \
+         INSERT INTO tds_cutoffs (subject, issued_until, kept_until) \
+         SELECT subject, issued_until, kept_until FROM tds_cutoffs WHERE subject = ''; \
+         UPDATE tds_cutoffs SET kept_until = kept_until WHERE subject = ''; \
+         UPDATE tds_devices SET custom_name = custom_name WHERE user_id = ''; \
+         DELETE FROM tds_devices WHERE user_id = ''; \
+         INSERT INTO tds_devices (user_id, ", device_columns!(), ") SELECT user_id, ", device_columns!(),
+        " FROM tds_devices WHERE user_id = ''"
     ),
 
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version BIGINT NOT NULL PRIMARY KEY)",

@@ -7,9 +7,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, file::create_private, statements::Statements};
+use super::{
+    SqliteStore,
+    file::{File, create_private},
+    statements::Statements,
+};
 use crate::store::{
-    StoreError,
+    ConnectOptions, StoreError,
     sql::{
         failure::failure,
         names::{DEFAULT_PREFIX, check_prefix, check_scheme},
@@ -31,9 +35,19 @@ impl SqliteStore {
     /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) when `url` is not the address of a SQLite
     /// database, [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when it cannot be opened.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, ConnectOptions::new()).await
+    }
+
+    /// The same as [`connect`](Self::connect), with other settings than the defaults: how many connections read.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: ConnectOptions) -> Result<Self, StoreError> {
         check_scheme(url, &["sqlite:"])?;
+        let (size, url) = options.and_those_of(url)?;
         let options =
-            SqliteConnectOptions::from_str(url).map_err(failure)?.create_if_missing(true).busy_timeout(PATIENCE);
+            SqliteConnectOptions::from_str(&url).map_err(failure)?.create_if_missing(true).busy_timeout(PATIENCE);
         if url.contains(":memory:") || url.contains("mode=memory") {
             let pool = one_connection().connect_with(options).await.map_err(failure)?;
             return Ok(Self::from_pool(pool));
@@ -43,11 +57,15 @@ impl SqliteStore {
             create_private(options.get_filename());
         }
         let options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
-        let writer = open_writer(&options).await?;
+        // Where the process was when it opened it: it may go elsewhere.
+        let path = std::path::absolute(options.get_filename()).map_err(StoreError::unavailable)?;
+        let writing = open_writer(&options).await?;
+        let file = File::opened(path).map_err(StoreError::unavailable)?;
         let processors = available_parallelism().map_or(2, usize::from);
         let readers = u32::try_from(processors.clamp(2, 8)).unwrap_or(2);
-        let reader = pool_options().max_connections(readers).connect_lazy_with(options);
-        Ok(Self::with_pools(reader, writer))
+        let reading =
+            pool_options().max_connections(size.size_or(readers)).connect_lazy_with(options.create_if_missing(false));
+        Ok(Self { file: Some(Arc::new(file)), ..Self::with_pools(reading, writing) })
     }
 
     /// A store on the application's own connections, for reading and writing.
@@ -72,9 +90,28 @@ impl SqliteStore {
         Ok(self)
     }
 
-    fn with_pools(reader: SqlitePool, writer: SqlitePool) -> Self {
+    /// The connections for a statement that changes nothing.
+    ///
+    /// When the file is gone, only the one that writes is sure to have it: another one may be opened on what took its place, in
+    /// which sessions that were revoked are not.
+    pub(super) fn reader(&self) -> &SqlitePool {
+        match &self.file {
+            Some(file) if file.was_gone() => &self.writing,
+            _ => &self.reading,
+        }
+    }
+
+    /// The connections for a change, unless it would be lost.
+    pub(super) fn writer(&self) -> Result<&SqlitePool, StoreError> {
+        if let Some(file) = &self.file {
+            file.check()?;
+        }
+        Ok(&self.writing)
+    }
+
+    fn with_pools(reading: SqlitePool, writing: SqlitePool) -> Self {
         let sql = Arc::new(Statements::with_prefix(DEFAULT_PREFIX));
-        Self { reader, writer, sql, prefix: DEFAULT_PREFIX.into() }
+        Self { reading, writing, file: None, sql, prefix: DEFAULT_PREFIX.into() }
     }
 }
 

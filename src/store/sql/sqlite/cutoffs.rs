@@ -42,13 +42,13 @@ impl SqliteStore {
             .bind(subject_of(user.as_str()).to_vec())
             .bind(cutoff.issued_until.as_micros())
             .bind(cutoff.kept_until.as_micros());
-        query.execute(&self.writer).await.map_err(failure)?;
+        query.execute(self.writer()?).await.map_err(failure)?;
         Ok(())
     }
 
     pub(super) async fn purge_cutoffs(&self, kept_until_before: Timestamp, limit: u32) -> Result<(), StoreError> {
         let query = sqlx::query(self.sql.purge_cutoffs).bind(kept_until_before.as_micros()).bind(i64::from(limit));
-        query.execute(&self.writer).await.map_err(failure)?;
+        query.execute(self.writer()?).await.map_err(failure)?;
         Ok(())
     }
 }

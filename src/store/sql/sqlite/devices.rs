@@ -29,14 +29,14 @@ impl SqliteStore {
                 .bind(seen.last_seen_at.as_micros())
                 .bind(i64::from(seen.standing.as_number()))
                 .bind(seen.due_at.as_micros());
-            if known.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
+            if known.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0 {
                 return Ok(false);
             }
             let new = bind_device!(sqlx::query(self.sql.see_new_device), seen);
-            if new.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0 {
+            if new.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0 {
                 let beyond = sqlx::query(self.sql.drop_devices_beyond).bind(seen.user_id.as_str());
                 let beyond = beyond.bind(*seen.id.as_uuid()).bind(i64::from(most.saturating_sub(1)));
-                beyond.execute(&self.writer).await.map_err(failure)?;
+                beyond.execute(self.writer()?).await.map_err(failure)?;
                 return Ok(true);
             }
             // Somebody else has put it on record between the two.
@@ -51,13 +51,13 @@ impl SqliteStore {
     ) -> Result<Vec<KnownDevice>, StoreError> {
         let query = sqlx::query(self.sql.devices).bind(user.as_str());
         let query = query.bind(after.last_seen_at.as_micros()).bind(*after.id.as_uuid()).bind(i64::from(limit));
-        let rows = query.fetch_all(&self.reader).await.map_err(failure)?;
+        let rows = query.fetch_all(self.reader()).await.map_err(failure)?;
         rows.iter().map(|row| read_device(row, user)).collect()
     }
 
     pub(super) async fn known_device(&self, user: &UserId, id: DeviceId) -> Result<Option<KnownDevice>, StoreError> {
         let query = sqlx::query(self.sql.find_device).bind(user.as_str()).bind(*id.as_uuid());
-        let row = query.fetch_optional(&self.reader).await.map_err(failure)?;
+        let row = query.fetch_optional(self.reader()).await.map_err(failure)?;
         row.map(|row| read_device(&row, user)).transpose()
     }
 
@@ -69,7 +69,7 @@ impl SqliteStore {
         name: Option<&DeviceName>,
     ) -> Result<bool, StoreError> {
         let name = name.map(DeviceName::as_str);
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         let query = sqlx::query(self.sql.rename_device).bind(user.as_str()).bind(*id.as_uuid()).bind(name);
         let known = query.execute(&mut *transaction).await.map_err(failure)?.rows_affected() > 0;
@@ -92,35 +92,35 @@ impl SqliteStore {
             .bind(*id.as_uuid())
             .bind(trust.map(|trust| trust.until.as_micros()))
             .bind(trust.map(|trust| trust.hash.as_bytes().to_vec()));
-        Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+        Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
     }
 
     pub(super) async fn drop_trust(&self, user: &UserId) -> Result<u64, StoreError> {
         let query = sqlx::query(self.sql.distrust_devices).bind(user.as_str());
-        Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected())
+        Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected())
     }
 
     pub(super) async fn drop_device(&self, user: &UserId, id: DeviceId, at: Timestamp) -> Result<bool, StoreError> {
         let query = sqlx::query(self.sql.forget_device).bind(user.as_str()).bind(*id.as_uuid()).bind(at.as_micros());
-        Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+        Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
     }
 
     /// Reads what is due, and deletes or puts off each, in one transaction, which waits for the disk once.
     pub(super) async fn sweep_devices(&self, upkeep: &DeviceUpkeep, limit: u32) -> Result<DevicesSwept, StoreError> {
         let now = upkeep.now.as_micros();
         let due = sqlx::query(self.sql.due_devices).bind(now).bind(i64::from(limit));
-        let due = due.fetch_all(&self.reader).await.map_err(failure)?;
+        let due = due.fetch_all(self.reader()).await.map_err(failure)?;
         let due: Vec<KnownDevice> = due.iter().map(read_due).collect::<Result<_, _>>()?;
         if due.is_empty() {
             return Ok(DevicesSwept::default());
         }
         let users = serde_json::to_string(&users_of(&due)).map_err(StoreError::corrupt)?;
-        let ends = sqlx::query(self.sql.last_ends).bind(users).fetch_all(&self.reader).await.map_err(failure)?;
+        let ends = sqlx::query(self.sql.last_ends).bind(users).fetch_all(self.reader()).await.map_err(failure)?;
         let ends = ends.iter().map(read_last_end).collect::<Result<_, _>>()?;
 
         let sweep = Sweep::new(due, &ends, upkeep);
         let mut swept = DevicesSwept::new((sweep.gone.len() + sweep.kept.len()) as u64, 0);
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         for known in &sweep.gone {
             let query = sqlx::query(self.sql.purge_device).bind(known.user_id.as_str()).bind(*known.id.as_uuid());
@@ -138,7 +138,7 @@ impl SqliteStore {
 
     /// Deletes what there is about a user, in a transaction that no other writer can come between.
     pub(super) async fn erase_user(&self, user: &UserId) -> Result<u64, StoreError> {
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failure)?;
         let devices = sqlx::query(self.sql.erase_devices).bind(user.as_str());
         devices.execute(&mut *transaction).await.map_err(failure)?;
@@ -151,7 +151,7 @@ impl SqliteStore {
     pub(super) async fn page(&self, cursor: Option<&str>, limit: u32) -> Result<ScanPage, StoreError> {
         let after = ScanPosition::parse(cursor)?;
         let query = sqlx::query(self.sql.scan).bind(after.user).bind(after.id).bind(rows_of_page(limit));
-        let rows = query.fetch_all(&self.reader).await.map_err(failure)?;
+        let rows = query.fetch_all(self.reader()).await.map_err(failure)?;
         Ok(page_of(rows.iter().map(read_scanned).collect::<Result<_, _>>()?, limit))
     }
 }

@@ -6,8 +6,8 @@ use sqlx::{Connection, Executor};
 
 use super::{SqliteStore, connect::is_busy, statements::MIGRATIONS};
 use crate::store::{
-    StoreError, StoreErrorKind,
-    sql::{failure::failure, names::under_prefix},
+    StoreError,
+    sql::{failure::schema_failure, names::under_prefix},
 };
 
 impl SqliteStore {
@@ -20,16 +20,13 @@ impl SqliteStore {
                     attempts_left -= 1;
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                Err(error @ (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)) => {
-                    return Err(failure(error));
-                }
-                result => return result.map_err(|error| StoreError::new(StoreErrorKind::Schema, error)),
+                result => return result.map_err(schema_failure),
             }
         }
     }
 
     async fn try_migrations(&self) -> Result<(), sqlx::Error> {
-        let mut connection = self.writer.acquire().await?;
+        let mut connection = self.writing.acquire().await?;
         // Without the right to change the schema, one that is complete is still good enough.
         let applied = sqlx::query_scalar(self.sql.applied_migrations).fetch_all(&mut *connection).await;
         if applied.is_ok_and(|applied: Vec<i64>| MIGRATIONS.iter().all(|(version, _)| applied.contains(version))) {

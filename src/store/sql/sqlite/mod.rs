@@ -6,6 +6,7 @@ mod devices;
 mod ending;
 mod file;
 mod migrate;
+mod rotation;
 mod statements;
 
 use std::{sync::Arc, time::Duration};
@@ -15,9 +16,9 @@ use serde_json::{Map, Value};
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use self::statements::Statements;
+use self::{file::File, statements::Statements};
 use super::{
-    columns::{ProofColumns, bind_session, data_text, row_readers},
+    columns::{bind_session, data_text, row_readers},
     detached,
     failure::failure,
 };
@@ -26,7 +27,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
-    session::{Actor, EndedSession, Ending, Session, Touch},
+    session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
         Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
@@ -56,7 +57,14 @@ const TOUCHES: usize = 1_000;
 /// | [`table_prefix`](Self::table_prefix) | `tds_` |
 /// | wait for another process's write | 1 s |
 /// | wait for a free connection | 1 s |
-/// | connections | one for writing, as many as there are processors, from 2 to 8, for reading |
+/// | connections for writing | 1 |
+/// | connections for reading ([`max_connections`](crate::store::ConnectOptions::max_connections)) | as many as there are processors, from 2 to 8 |
+///
+/// # When the file is replaced
+///
+/// A file that is removed or replaced while it is open, as by restoring a backup over it, is noticed at the next change, and
+/// within seconds by reads: it is told on the log, and changes are refused until the process is restarted. Otherwise they
+/// would be written where nobody finds them again. Overwriting the file in place (`cp`) cannot be told from a write.
 ///
 /// # Examples
 ///
@@ -71,8 +79,10 @@ const TOUCHES: usize = 1_000;
 /// ```
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    reader: SqlitePool,
-    writer: SqlitePool,
+    reading: SqlitePool,
+    writing: SqlitePool,
+    /// None in memory, and where the application has opened it.
+    file: Option<Arc<File>>,
     sql: Arc<Statements>,
     prefix: Arc<str>,
 }
@@ -81,7 +91,7 @@ impl SqliteStore {
     /// Inserts under a condition, in a transaction that no other writer can come between.
     async fn admit(&self, session: &Session, admission: &Admission) -> Result<Admitted, StoreError> {
         let user = session.user_id.as_str();
-        let mut connection = self.writer.acquire().await.map_err(failure)?;
+        let mut connection = self.writer()?.acquire().await.map_err(failure)?;
         let mut transaction =
             sqlx::Connection::begin_with(&mut *connection, "BEGIN IMMEDIATE").await.map_err(failure)?;
 
@@ -109,7 +119,7 @@ impl SqliteStore {
         for Eviction { id, reason } in &evictions {
             let ending = Ending::new(*reason, Actor::System, admission.as_of.now);
             let key = SessionKey::new(session.user_id.clone(), *id);
-            self.put_ending(&mut transaction, &key, &ending, admission.as_of.idle_allowance).await?;
+            self.put_ending(self.sql.end, &mut transaction, &key, &ending, admission.as_of.idle_allowance).await?;
         }
         self.put(&mut transaction, session).await?;
         transaction.commit().await.map_err(failure)?;
@@ -131,7 +141,7 @@ impl SqliteStore {
             .collect();
         let rows = serde_json::to_string(&rows).map_err(StoreError::corrupt)?;
         let ids: Vec<u8> = chunk.iter().flat_map(|touch| *touch.key.id.as_uuid().as_bytes()).collect();
-        let touched = sqlx::query(self.sql.touch).bind(rows).bind(ids).execute(&self.writer).await;
+        let touched = sqlx::query(self.sql.touch).bind(rows).bind(ids).execute(self.writer()?).await;
         Ok(touched.map_err(failure)?.rows_affected())
     }
 }
@@ -153,13 +163,23 @@ impl SessionStore for SqliteStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         let store = self.clone();
-        Box::pin(detached(async move { store.apply_migrations().await }))
+        Box::pin(detached(async move {
+            store.apply_migrations().await?;
+            store.check().await
+        }))
+    }
+
+    fn check(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async move {
+            sqlx::query(self.sql.check).execute(self.writer()?).await.map_err(failure)?;
+            Ok(())
+        })
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         if admission.is_unconditional() {
             return Box::pin(async move {
-                let mut connection = self.writer.acquire().await.map_err(failure)?;
+                let mut connection = self.writer()?.acquire().await.map_err(failure)?;
                 self.put(&mut connection, session).await?;
                 drop(connection);
                 self.trim(&session.user_id, admission).await;
@@ -177,7 +197,7 @@ impl SessionStore for SqliteStore {
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.find).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
-            let row = query.fetch_optional(&self.reader).await.map_err(failure)?;
+            let row = query.fetch_optional(self.reader()).await.map_err(failure)?;
             row.map(|row| read_session(&row, &key.user_id)).transpose()
         })
     }
@@ -199,7 +219,7 @@ impl SessionStore for SqliteStore {
                 .bind(*place.id.as_uuid())
                 .bind(i64::from(query.limit));
             // Rows are read while SQLite, in a thread of its own, is looking for more.
-            let mut rows = rows.fetch(&self.reader);
+            let mut rows = rows.fetch(self.reader());
             let mut sessions = Vec::new();
             while let Some(row) = rows.try_next().await.map_err(failure)? {
                 sessions.push(read_session(&row, user)?);
@@ -224,7 +244,14 @@ impl SessionStore for SqliteStore {
         ending: &'a Ending,
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome> {
-        Box::pin(self.end_one(key, ending, idle_allowance))
+        Box::pin(self.end_one(self.sql.end, key, ending, idle_allowance))
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        Box::pin(async move {
+            let asked = Ending::new(EndReason::Idle, Actor::System, as_of.now);
+            Ok(self.end_one(self.sql.expire, key, &asked, as_of.idle_allowance).await?.on_record())
+        })
     }
 
     fn end_all<'a>(
@@ -237,6 +264,19 @@ impl SessionStore for SqliteStore {
         Box::pin(self.end_scope(user, scope, ending, idle_allowance))
     }
 
+    fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
+        Box::pin(self.ids_in(user, scope))
+    }
+
+    fn end_several<'a>(
+        &'a self,
+        keys: &'a [SessionKey],
+        ending: &'a Ending,
+        idle_allowance: Duration,
+    ) -> StoreFuture<'a, Vec<SessionKey>> {
+        Box::pin(self.end_keys(keys, ending, idle_allowance))
+    }
+
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
         Box::pin(self.put_cutoff(user, cutoff))
     }
@@ -245,7 +285,7 @@ impl SessionStore for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query(self.sql.rename).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let query = query.bind(name.map(DeviceName::as_str));
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
@@ -255,36 +295,18 @@ impl SessionStore for SqliteStore {
                 .bind(key.user_id.as_str())
                 .bind(*key.id.as_uuid())
                 .bind(data_text(data)?);
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
     fn rotate<'a>(&'a self, key: &'a SessionKey, rotation: &'a Rotation) -> StoreFuture<'a, RotationOutcome> {
-        Box::pin(async move {
-            let proof = ProofColumns::of(rotation.proof.as_ref())?;
-            let rotated = sqlx::query(self.sql.rotate)
-                .bind(key.user_id.as_str())
-                .bind(*key.id.as_uuid())
-                .bind(rotation.as_of.now.as_micros())
-                .bind(rotation.as_of.idle_cutoff().as_micros())
-                .bind(i64::from(rotation.from))
-                .bind(rotation.refuse_older)
-                .bind(proof.methods)
-                .bind(proof.level)
-                .bind(proof.levels);
-            let rotated = rotated.fetch_all(&self.writer).await.map_err(failure)?;
-            if let Some(row) = rotated.first() {
-                return Ok(RotationOutcome::Rotated(Box::new(read_session(row, &key.user_id)?)));
-            }
-            let unchanged = self.find(key).await?.map(Box::new);
-            Ok(unchanged.map_or(RotationOutcome::NotFound, RotationOutcome::Unchanged))
-        })
+        Box::pin(self.advance(key, rotation))
     }
 
     fn purge(&self, ended_before: Timestamp, limit: u32) -> StoreFuture<'_, u64> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.purge).bind(ended_before.as_micros()).bind(i64::from(limit));
-            let purged = query.execute(&self.writer).await.map_err(failure)?.rows_affected();
+            let purged = query.execute(self.writer()?).await.map_err(failure)?.rows_affected();
             self.purge_cutoffs(ended_before, limit).await?;
             Ok(purged)
         })
@@ -294,14 +316,14 @@ impl SessionStore for SqliteStore {
         Box::pin(async move {
             let query = sqlx::query(self.sql.forget_addresses).bind(key.user_id.as_str()).bind(*key.id.as_uuid());
             let query = query.bind(ended_before.as_micros());
-            Ok(query.execute(&self.writer).await.map_err(failure)?.rows_affected() > 0)
+            Ok(query.execute(self.writer()?).await.map_err(failure)?.rows_affected() > 0)
         })
     }
 
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>> {
         Box::pin(async move {
             let query = sqlx::query(self.sql.ended_between).bind(since.as_micros()).bind(until.as_micros());
-            let rows = query.bind(i64::from(limit)).fetch_all(&self.reader).await.map_err(failure)?;
+            let rows = query.bind(i64::from(limit)).fetch_all(self.reader()).await.map_err(failure)?;
             rows.iter().map(read_change).collect()
         })
     }
@@ -364,7 +386,7 @@ mod tests {
     /// What SQLite says that it does for a statement.
     async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
         let explain: &str = format!("EXPLAIN QUERY PLAN {statement}").leak();
-        let rows = sqlx::query(explain).fetch_all(&store.reader).await.unwrap();
+        let rows = sqlx::query(explain).fetch_all(store.reader()).await.unwrap();
         rows.iter().map(|row| row.get("detail")).collect()
     }
 

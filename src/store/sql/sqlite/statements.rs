@@ -85,6 +85,12 @@ statements! {
          RETURNING ", is_due!(), ", ended_at, end_reason, end_actor"
     ),
 
+    /// user, id, at, idle cutoff, reason, actor; those two are not used
+    expire: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " WHERE user_id = ?1 AND id = ?2 AND ended_at IS NULL AND ", is_due!(),
+        " RETURNING 1, ended_at, end_reason, end_actor"
+    ),
+
     /// user, id
     ending: "SELECT ended_at, end_reason, end_actor FROM tds_sessions WHERE user_id = ?1 AND id = ?2",
 
@@ -94,6 +100,17 @@ statements! {
          AND id IS NOT ?2 AND rested_at IS NULL \
          AND ended_at IS NULL \
          AND (?7 IS NULL OR device_id = ?7) RETURNING ", is_due!(), ", id"
+    ),
+
+    /// user, except, device
+    in_scope: "SELECT id FROM tds_sessions INDEXED BY tds_sessions_rested_at WHERE user_id = ?1 AND id IS NOT ?2 \
+               AND rested_at IS NULL AND ended_at IS NULL AND (?3 IS NULL OR device_id = ?3)",
+
+    /// the users as a JSON array, their ids, 16 bytes each, at, idle cutoff, reason, actor
+    end_several: concat!(
+        "UPDATE tds_sessions SET ", set_ending!(), " \
+         FROM (SELECT value AS whose, substr(?2, key * 16 + 1, 16) AS listed FROM json_each(?1)) \
+         WHERE user_id = whose AND tds_sessions.id = listed AND ended_at IS NULL RETURNING ", is_due!(), ", user_id, id"
     ),
 
     /// subject, subject
@@ -217,6 +234,9 @@ statements! {
         "SELECT ", session_columns!(), ", user_id FROM tds_sessions WHERE (user_id, id) > (?1, ?2) \
          ORDER BY user_id, id LIMIT ?3"
     ),
+
+    /// A change of nobody's rows, which a file that takes no changes refuses all the same.
+    check: "DELETE FROM tds_sessions WHERE user_id = ''",
 
     create_migrations: "CREATE TABLE IF NOT EXISTS tds_migrations (version INTEGER NOT NULL PRIMARY KEY) STRICT",
     applied_migrations: "SELECT version FROM tds_migrations",

@@ -35,18 +35,22 @@ const LAYERS: [(&str, &[&str]); 5] = [
             "text",
         ],
     ),
-    ("mechanisms", &["activity", "bus", "cache", "client_ip", "credentials", "geoip", "store", "token"]),
+    ("mechanisms", &["activity", "address", "bus", "cache", "client_ip", "credentials", "geoip", "store", "token"]),
     ("use cases", &["error", "logging", "manager", "metrics"]),
     ("tower", &["middleware", "transport"]),
     ("axum", &["answer", "extract", "pages", "routes"]),
 ];
 
 /// Uses that the table forbids and that have a reason.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
     // Logging is the crate's only way to the log, from everywhere.
     ("event", "logging"),
     ("activity", "logging"),
     ("bus", "logging"),
+    ("store", "logging"),
+    // A server's URL says the same to a store and to a bus.
+    ("bus", "address"),
+    ("store", "address"),
     // `ConfigError` is what a key ring that could not work is.
     ("token", "error"),
     // The error of a use case is an error of the store, and of the policy.

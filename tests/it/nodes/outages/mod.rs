@@ -4,7 +4,10 @@
 //! Each test starts a server of its own, on a free port.
 
 mod deaf;
+mod failover;
 mod history;
+mod many;
+mod readonly;
 mod restarts;
 mod servers;
 mod wire;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tower_device_sessions::{
-    Session, Timestamp, UserId,
+    DeviceId, Session, Timestamp, UserId,
+    device::{ClientHints, Device},
     policy::Admission,
     redis,
     session::{Actor, AsOf, EndReason, Ending, Touch},
@@ -267,7 +268,10 @@ async fn an_ending_waits_for_replicas_when_it_is_told_to() -> TestResult {
     }
 
     assert_eq!(end(&patient, &first).await?, EndOutcome::Ended);
-    let of_replica = RedisStore::connect(&replica.url()).await?;
+    // A replica is refused as a store, unless the application has connected to it by itself.
+    assert_eq!(RedisStore::connect(&replica.url()).await.unwrap_err().kind(), StoreErrorKind::Unsuitable);
+    let of_replica = redis::Client::open(replica.url())?.get_connection_manager().await?;
+    let of_replica = RedisStore::from_connection_manager(of_replica);
     let found = of_replica.find(&first.key()).await?;
     assert_eq!(found.and_then(|found| found.ended), Some(revoked()));
 
@@ -292,6 +296,41 @@ async fn an_ending_waits_for_replicas_when_it_is_told_to() -> TestResult {
         Err(_) => of_replica.find(&third.key()).await?,
     };
     assert_eq!(found.and_then(|found| found.ended), Some(revoked()));
+    Ok(())
+}
+
+/// By the server's defaults: a value of more than 64 bytes would make it nearly twice as large.
+#[tokio::test]
+async fn a_record_is_small() -> TestResult {
+    let Some(server) = RedisServer::start(&[]) else { return Ok(()) };
+    let store = RedisStore::connect(&server.url()).await?;
+    let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+    let mut hints = ClientHints::default();
+    hints.brands = Some(r#""Google Chrome";v="131", "Chromium";v="131", "Not_A Brand";v="24""#.into());
+    let mut typical = session("01890a5d-ac96-774b-bcce-b302099a8057");
+    typical.device = Device::new(Some(chrome.into()), hints);
+    typical.device_id = Some(DeviceId::new());
+    typical.created_ip = "203.0.113.9".parse().ok();
+    typical.last_ip = typical.created_ip;
+    typical.methods.insert("pwd".into(), NOW);
+    insert(&store, &typical).await?;
+    assert_eq!(store.find(&typical.key()).await?, Some(typical.clone()));
+
+    let mut connection = raw(&server.url()).await?;
+    let record: Vec<String> = redis::cmd("KEYS").arg("*:s:*").query_async(&mut connection).await?;
+    let encoding: String = redis::cmd("OBJECT").arg("ENCODING").arg(&record).query_async(&mut connection).await?;
+    let bytes: u64 = redis::cmd("MEMORY").arg("USAGE").arg(&record).query_async(&mut connection).await?;
+    println!("a record takes {bytes} bytes");
+    assert_eq!(encoding, "listpack");
+    assert!(bytes <= 900, "{bytes} bytes");
+
+    // What is forgotten is gone from all pieces.
+    assert!(store.forget_addresses(&typical.key(), NOW.saturating_add(DAY)).await?);
+    let mut forgotten = typical.clone();
+    (forgotten.created_ip, forgotten.last_ip) = (None, None);
+    assert_eq!(store.find(&typical.key()).await?, Some(forgotten));
+    let held: Vec<String> = redis::cmd("HVALS").arg(&record).query_async(&mut connection).await?;
+    assert!(!held.concat().contains("203.0.113"), "{held:?}");
     Ok(())
 }
 
