@@ -66,20 +66,20 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe from many nodes at once, and when there is
-    /// nothing to do.
+    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe from many nodes at once, and when
+    /// there is nothing to do.
     fn migrate(&self) -> StoreFuture<'_, ()>;
 
-    /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make them are
-    /// given. It changes nothing. Default: it can.
+    /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make
+    /// them are given. It changes nothing. Default: it can.
     ///
-    /// A health check asks [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the store's
-    /// deadline.
+    /// A health check asks [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the
+    /// store's deadline.
     fn check(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Inserts a new session, and ends those that make room for it, all or nothing.
+    /// Inserts a new session and ends those that make room for it, all or nothing.
     ///
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`.
     /// Evicted sessions end at `admission.as_of.now`, by the system. A record that already exists, as when an insert is
@@ -121,13 +121,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
 
-    /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance), and changes
-    /// nothing where it has not. Returns the ending that is on record then, if there is one.
+    /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance),
+    /// and changes nothing where it has not. Returns the ending that is on record then, if there is one.
     ///
     /// It fails where [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
     ///
-    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with the
-    /// session, so a store that can do all of it in one atomic step does so instead.
+    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with
+    /// the session, so a store that can do all of it in one atomic step does so instead.
     fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
         Box::pin(async move {
             let Some(session) = self.find(key).await? else {
@@ -147,7 +147,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
+    /// Ends all sessions of the user that are in `scope` and were inserted before the call. Returns their ids.
     ///
     /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     fn end_all<'a>(
@@ -158,9 +158,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// The ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on record, in any
-    /// order. A manager that finds more than some hundred has them ended by [`end_several`](Self::end_several), a part at a
-    /// time, so that nobody else waits for long.
+    /// The ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on record,
+    /// in any order. A manager that finds more than some hundred has them ended by [`end_several`](Self::end_several),
+    /// a part at a time, so that nobody else waits for long.
     ///
     /// Default: none. Then [`end_all`](Self::end_all) ends them in one step, however many there are.
     fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
@@ -168,9 +168,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Ends several sessions, of whichever users. It is atomic per session, not as a whole. Returns those that it ended.
+    /// Ends several sessions, of whichever users. It is atomic per session, not as a whole. Returns those that it
+    /// ended.
     ///
-    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the answer.
+    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     ///
     /// Default: ends one after the other.
     fn end_several<'a>(
@@ -190,8 +191,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
-    /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
+    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Combines with an
+    /// existing cutoff as [`TokenCutoff::and`] does. [`erase`](Self::erase) keeps it.
     ///
     /// Default: an error. A store that keeps cutoffs says so by [`facts`](Self::facts).
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
