@@ -11,7 +11,7 @@ use crate::{
         records::change::{Affected, Word},
     },
     session::{AsOf, Session},
-    store::{DevicePosition, EndScope, ListQuery, SessionState},
+    store::{DevicePosition, DeviceStore, EndScope, ListQuery, SessionState, devices_of},
 };
 
 /// # Devices
@@ -37,7 +37,7 @@ impl SessionManager {
 
     /// One device of a user; `None` when the user is not known on it.
     pub async fn find_device(&self, user: &UserId, id: DeviceId) -> Result<Option<KnownDevice>, Error> {
-        let found = self.inner.within_deadline("find_device", self.inner.store.find_device(user, id)).await?;
+        let found = self.inner.within_deadline("find_device", self.inner.devices().find_device(user, id)).await?;
         Ok(found.filter(|known| !known.is_forgotten()))
     }
 
@@ -65,8 +65,12 @@ impl SessionManager {
 }
 
 impl Inner {
+    pub(super) fn devices(&self) -> &dyn DeviceStore {
+        devices_of(&*self.store)
+    }
+
     async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<&DeviceName>) -> Result<bool, Error> {
-        let change = || self.store.rename_device(user, id, name);
+        let change = || self.devices().rename_device(user, id, name);
         // Which sessions are on the device is not known here.
         let all = Affected::All { user, keep: None };
         self.change("rename_device", all, change, |_| Word::Changed).await
@@ -86,12 +90,12 @@ impl Inner {
     }
 
     async fn forget(&self, user: &UserId, id: DeviceId, by: &Revocation) -> Result<bool, Error> {
-        let found = self.within_deadline("find_device", self.store.find_device(user, id)).await?;
+        let found = self.within_deadline("find_device", self.devices().find_device(user, id)).await?;
         let known = found.is_some_and(|known| !known.is_forgotten());
         // The sessions first: should the rest fail, the device is still there to be forgotten.
         let ended = self.revoke_many(user, EndScope::on_device(id), by).await?;
         let at = self.clock.now();
-        let forget = || self.store.forget_device(user, id, at);
+        let forget = || self.devices().forget_device(user, id, at);
         let forgotten = self.twice_within_deadline("forget_device", forget).await?;
         Ok(known || forgotten || ended > 0)
     }
@@ -106,7 +110,7 @@ impl Inner {
         let Some(id) = session.device_id else {
             return Ok(None);
         };
-        let known = self.within_deadline("find_device", self.store.find_device(&session.user_id, id)).await?;
+        let known = self.within_deadline("find_device", self.devices().find_device(&session.user_id, id)).await?;
         if known.as_ref().is_some_and(KnownDevice::is_forgotten) {
             if let ClientDevice::Proven(_) = on {
                 *on = ClientDevice::New(DeviceId::new());
@@ -127,7 +131,7 @@ impl Inner {
         let mut seen = KnownDevice::new(session.user_id.clone(), id, session.device.clone(), session.created_at);
         seen.standing = standing;
         seen.due_at = self.device_upkeep(session.created_at).first_look(standing);
-        self.within_deadline("see_device", self.store.see_device(&seen, self.limits.devices)).await.unwrap_or(true)
+        self.within_deadline("see_device", self.devices().see_device(&seen, self.limits.devices)).await.unwrap_or(true)
     }
 
     /// Whether a device that is new to its user is the first one on record. When the store cannot tell, it is not: a warning
@@ -137,7 +141,7 @@ impl Inner {
         if self.listeners.is_empty() || self.limits.devices < 2 {
             return false;
         }
-        let devices = self.store.devices(&session.user_id, DevicePosition::FIRST, 2);
+        let devices = self.devices().devices(&session.user_id, DevicePosition::FIRST, 2);
         let devices = self.within_deadline("devices", devices).await;
         devices.is_ok_and(|devices| devices.iter().all(|device| Some(device.id) == session.device_id))
     }
@@ -151,7 +155,7 @@ impl Inner {
     ) -> Result<Vec<KnownDevice>, Error> {
         let (mut devices, mut after) = (Vec::new(), DevicePosition::FIRST);
         loop {
-            let page = self.within_deadline("devices", self.store.devices(user, after, PAGE)).await?;
+            let page = self.within_deadline("devices", self.devices().devices(user, after, PAGE)).await?;
             let next = page.last().map(DevicePosition::of);
             let is_full = page.len() >= PAGE as usize;
             devices.extend(page.into_iter().filter(&wanted));
@@ -168,7 +172,7 @@ impl Inner {
     pub(super) async fn purge_devices(&self, now: Timestamp) -> Result<(), Error> {
         let upkeep = self.device_upkeep(now);
         loop {
-            let sweep = self.store.purge_devices(&upkeep, DEVICES_AT_ONCE);
+            let sweep = self.devices().purge_devices(&upkeep, DEVICES_AT_ONCE);
             let swept = self.within_deadline("purge_devices", sweep).await?;
             if swept.seen < u64::from(DEVICES_AT_ONCE) {
                 return Ok(());

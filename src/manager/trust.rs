@@ -64,7 +64,7 @@ impl SessionManager {
     pub async fn distrust_device(&self, user: &UserId, id: DeviceId) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         let change = async move {
-            inner.twice_within_deadline("trust_device", || inner.store.trust_device(&user, id, None)).await
+            inner.twice_within_deadline("trust_device", || inner.devices().trust_device(&user, id, None)).await
         };
         self.inner.detached(change).await
     }
@@ -134,7 +134,7 @@ impl Inner {
 
     /// Trusts a device by the word of a session on it. Returns whether it is trusted now.
     pub(super) async fn trust(&self, user: &UserId, id: DeviceId, by: SessionId, trust: Trust) -> Result<bool, Error> {
-        let change = |trust| move || self.store.trust_device(user, id, trust);
+        let change = |trust| move || self.devices().trust_device(user, id, trust);
         let known = self.twice_within_deadline("trust_device", change(Some(trust))).await?;
 
         // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
@@ -149,6 +149,6 @@ impl Inner {
 
     /// Trusts no device of the user any longer.
     pub(super) async fn distrust(&self, user: &UserId) -> Result<(), Error> {
-        self.twice_within_deadline("distrust_devices", || self.store.distrust_devices(user)).await.map(drop)
+        self.twice_within_deadline("distrust_devices", || self.devices().distrust_devices(user)).await.map(drop)
     }
 }

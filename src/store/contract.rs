@@ -66,9 +66,21 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe from many nodes at once, and when
-    /// there is nothing to do.
-    fn migrate(&self) -> StoreFuture<'_, ()>;
+    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe to call from many nodes at once, and
+    /// when there is nothing to do.
+    ///
+    /// Default: does nothing, for a store without a schema.
+    fn migrate(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Returns what keeps the records of devices.
+    ///
+    /// Default: `None`. Sessions can be named then, but devices cannot be trusted, are not listed without a session,
+    /// and none is said to be new.
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        None
+    }
 
     /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make
     /// them are given. It changes nothing. Default: it can.
@@ -227,6 +239,24 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// in the order of that moment, at most `limit`. Nodes without another bus poll it.
     fn ended_between(&self, since: Timestamp, until: Timestamp, limit: u32) -> StoreFuture<'_, Vec<EndedSession>>;
 
+    /// Deletes everything about a user: sessions, ended or not, and devices. Returns how many sessions there were. Only
+    /// a [cutoff](Self::cut_off) stays until it expires; it should not be stored under the user's id in clear text.
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
+
+    /// Returns one page of all sessions of all users, in an order of the store's own, for administration. A session
+    /// that exists throughout a scan is returned at least once.
+    ///
+    /// `cursor` is the previous page's [`next`](ScanPage::next). An unknown cursor is an error or yields an empty page.
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage>;
+}
+
+/// The devices that users have been seen on: names, trust, and which are new. Part of a [`SessionStore`], under the
+/// same rules, and given by [`device_store`](SessionStore::device_store).
+///
+/// # Errors
+///
+/// As with [`SessionStore`].
+pub trait DeviceStore: fmt::Debug + Send + Sync + 'static {
     /// Notes that a user was seen on a device: creates the device's record, or updates it. Returns whether the device
     /// was new to this user; one that the user has forgotten is new.
     ///
@@ -275,14 +305,4 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         let _ = (upkeep, limit);
         Box::pin(async { Ok(DevicesSwept::default()) })
     }
-
-    /// Deletes everything about a user: sessions, ended or not, and devices. Returns how many sessions there were. Only
-    /// a [cutoff](Self::cut_off) stays until it expires; it should not be stored under the user's id in clear text.
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64>;
-
-    /// Returns one page of all sessions of all users, in an order of the store's own, for administration. A session
-    /// that exists throughout a scan is returned at least once.
-    ///
-    /// `cursor` is the previous page's [`next`](ScanPage::next). An unknown cursor is an error or yields an empty page.
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage>;
 }

@@ -11,8 +11,8 @@ use crate::{
     policy::{Admission, TokenCutoff},
     session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionStore, StoreFacts, StoreFuture,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionStore, StoreFacts, StoreFuture, devices_of,
     },
 };
 
@@ -63,6 +63,10 @@ impl SessionStore for DescribingStore {
 
     fn check(&self) -> StoreFuture<'_, ()> {
         self.store.check()
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        self.store.device_store().map(|_| self as &dyn DeviceStore)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -147,45 +151,6 @@ impl SessionStore for DescribingStore {
         self.store.ended_between(since, until, limit)
     }
 
-    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
-        self.store.see_device(device, most)
-    }
-
-    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        let found = self.store.devices(user, after, limit);
-        Box::pin(async move { Ok(found.await?.into_iter().map(|known| self.known(known)).collect()) })
-    }
-
-    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
-        let found = self.store.find_device(user, id);
-        Box::pin(async move { Ok(found.await?.map(|known| self.known(known))) })
-    }
-
-    fn rename_device<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: DeviceId,
-        name: Option<&'a DeviceName>,
-    ) -> StoreFuture<'a, bool> {
-        self.store.rename_device(user, id, name)
-    }
-
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
-        self.store.trust_device(user, id, trust)
-    }
-
-    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        self.store.distrust_devices(user)
-    }
-
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
-        self.store.forget_device(user, id, at)
-    }
-
-    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
-        self.store.purge_devices(upkeep, limit)
-    }
-
     fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
         self.store.erase(user)
     }
@@ -197,6 +162,47 @@ impl SessionStore for DescribingStore {
             page.sessions = page.sessions.into_iter().map(|session| self.session(session)).collect();
             Ok(page)
         })
+    }
+}
+
+impl DeviceStore for DescribingStore {
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        devices_of(&*self.store).see_device(device, most)
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        let found = devices_of(&*self.store).devices(user, after, limit);
+        Box::pin(async move { Ok(found.await?.into_iter().map(|known| self.known(known)).collect()) })
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        let found = devices_of(&*self.store).find_device(user, id);
+        Box::pin(async move { Ok(found.await?.map(|known| self.known(known))) })
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        devices_of(&*self.store).rename_device(user, id, name)
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        devices_of(&*self.store).trust_device(user, id, trust)
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        devices_of(&*self.store).distrust_devices(user)
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        devices_of(&*self.store).forget_device(user, id, at)
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        devices_of(&*self.store).purge_devices(upkeep, limit)
     }
 }
 

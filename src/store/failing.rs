@@ -18,8 +18,8 @@ use crate::{
     policy::{Admission, TokenCutoff},
     session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionStore, StoreError, StoreFacts, StoreFuture, StoreMethod,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionStore, StoreError, StoreFacts, StoreFuture, StoreMethod, devices_of,
     },
 };
 
@@ -271,6 +271,10 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::Check, |store| store.check())
     }
 
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        self.store.device_store().map(|_| self as &dyn DeviceStore)
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         self.call(StoreMethod::Insert, move |store| store.insert(session, admission))
     }
@@ -351,16 +355,26 @@ impl SessionStore for FailingStore {
         self.call(StoreMethod::EndedBetween, move |store| store.ended_between(since, until, limit))
     }
 
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        self.call(StoreMethod::Erase, move |store| store.erase(user))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        self.call(StoreMethod::Scan, move |store| store.scan(cursor, limit))
+    }
+}
+
+impl DeviceStore for FailingStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::SeeDevice, move |store| store.see_device(device, most))
+        self.call(StoreMethod::SeeDevice, move |store| devices_of(store).see_device(device, most))
     }
 
     fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        self.call(StoreMethod::Devices, move |store| store.devices(user, after, limit))
+        self.call(StoreMethod::Devices, move |store| devices_of(store).devices(user, after, limit))
     }
 
     fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
-        self.call(StoreMethod::FindDevice, move |store| store.find_device(user, id))
+        self.call(StoreMethod::FindDevice, move |store| devices_of(store).find_device(user, id))
     }
 
     fn rename_device<'a>(
@@ -369,31 +383,23 @@ impl SessionStore for FailingStore {
         id: DeviceId,
         name: Option<&'a DeviceName>,
     ) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::RenameDevice, move |store| store.rename_device(user, id, name))
+        self.call(StoreMethod::RenameDevice, move |store| devices_of(store).rename_device(user, id, name))
     }
 
     fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::TrustDevice, move |store| store.trust_device(user, id, trust))
+        self.call(StoreMethod::TrustDevice, move |store| devices_of(store).trust_device(user, id, trust))
     }
 
     fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        self.call(StoreMethod::DistrustDevices, move |store| store.distrust_devices(user))
+        self.call(StoreMethod::DistrustDevices, move |store| devices_of(store).distrust_devices(user))
     }
 
     fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
-        self.call(StoreMethod::ForgetDevice, move |store| store.forget_device(user, id, at))
+        self.call(StoreMethod::ForgetDevice, move |store| devices_of(store).forget_device(user, id, at))
     }
 
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
-        self.call(StoreMethod::PurgeDevices, move |store| store.purge_devices(upkeep, limit))
-    }
-
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        self.call(StoreMethod::Erase, move |store| store.erase(user))
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        self.call(StoreMethod::Scan, move |store| store.scan(cursor, limit))
+        self.call(StoreMethod::PurgeDevices, move |store| devices_of(store).purge_devices(upkeep, limit))
     }
 }
 

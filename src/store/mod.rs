@@ -11,6 +11,8 @@
 //! 6. A method that returns `Ok` has made its change durable, as far as the engine behind it can.
 //!
 
+mod apply;
+mod bytes;
 #[cfg(feature = "testing")]
 pub mod conformance;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
@@ -23,6 +25,8 @@ mod failing;
 mod memory;
 #[cfg(feature = "testing")]
 mod method;
+mod no_devices;
+mod record;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
@@ -35,7 +39,6 @@ mod values;
 
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 pub use self::connect_options::ConnectOptions;
-pub(crate) use self::describing::DescribingStore;
 #[cfg(feature = "testing")]
 pub use self::failing::{FailingStore, Fault, Gate};
 #[cfg(feature = "testing")]
@@ -49,7 +52,9 @@ pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::{
-    contract::{SessionStore, StoreFuture},
+    apply::RoomMade,
+    bytes::{session_from_bytes, session_to_bytes},
+    contract::{DeviceStore, SessionStore, StoreFuture},
     error::{StoreError, StoreErrorKind},
     memory::MemoryStore,
     values::{
@@ -57,6 +62,7 @@ pub use self::{
         RotationOutcome, ScanPage, SessionState, StoreFacts, StoreRetention,
     },
 };
+pub(crate) use self::{describing::DescribingStore, no_devices::devices_of};
 
 /// The driver of the SQL stores, in the version whose pools they take.
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]

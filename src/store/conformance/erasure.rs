@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{
     devices::{device, ensure_known, see_all, trust},
     support::{
-        AT_NOW, DAY, HOUR, NOW, Store, Verdict, ago, data, ensure, ensure_eq, ensure_unchanged, ids_in, insert_all,
-        later, race, revoked, session,
+        AT_NOW, DAY, HOUR, NOW, Store, Verdict, ago, data, devices_of, ensure, ensure_eq, ensure_unchanged, ids_in,
+        insert_all, later, race, revoked, session,
     },
 };
 use crate::{
@@ -25,7 +25,7 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
     insert_all(&store, active.iter().chain([&ended, &theirs])).await?;
     let devices = [device(1, HOUR), device(1, HOUR), device(1, HOUR)];
     see_all(&store, devices.iter().chain([&their_device])).await?;
-    store.forget_device(&1.into(), devices[2].id, NOW).await?;
+    devices_of(&store).forget_device(&1.into(), devices[2].id, NOW).await?;
 
     let erased = active[0].user_id.clone();
     for sessions in [4, 0] {
@@ -34,10 +34,14 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
             ensure_eq!(store.find(&SessionKey::new(erased.clone(), session.id)).await?, None, "an erased session");
         }
         for device in &devices {
-            ensure_eq!(store.find_device(&erased, device.id).await?, None, "an erased device");
+            ensure_eq!(devices_of(&store).find_device(&erased, device.id).await?, None, "an erased device");
         }
         ensure_eq!(ids_in(&store, &erased, SessionState::All).await?, [], "the sessions of the erased user");
-        ensure_eq!(store.devices(&erased, DevicePosition::FIRST, 100).await?, [], "the devices of the erased user");
+        ensure_eq!(
+            devices_of(&store).devices(&erased, DevicePosition::FIRST, 100).await?,
+            [],
+            "the devices of the erased user"
+        );
     }
 
     let far = later(1_000 * HOUR);
@@ -50,7 +54,7 @@ pub(super) async fn an_erased_user_leaves_no_trace(store: Store) -> Verdict {
     ensure_eq!(met, slice::from_ref(&theirs), "what a scan meets");
     ensure_unchanged(&store, &theirs).await?;
     ensure_known(&store, &their_device).await?;
-    let swept = store.purge_devices(&DeviceUpkeep::new(NOW, DAY, DAY), 100).await?;
+    let swept = devices_of(&store).purge_devices(&DeviceUpkeep::new(NOW, DAY, DAY), 100).await?;
     ensure!(swept.seen <= 1, "a sweep over devices has met {}, of the one that is left", swept.seen);
     ensure_eq!(store.purge(far, 100).await?, 1, "how many records there were to purge");
     Ok(())
@@ -77,12 +81,16 @@ pub(super) async fn nothing_brings_an_erased_session_back(store: Store) -> Verdi
     );
     let rotated = store.rotate(&SessionKey::new(user.clone(), id), &Rotation::new(0, AT_NOW)).await?;
     ensure_eq!(rotated, RotationOutcome::NotFound, "the answer to rotating an erased session");
-    ensure!(!store.rename_device(user, known.id, Some(&name)).await?, "an erased device was renamed");
-    ensure!(!store.trust_device(user, known.id, Some(trust(NOW))).await?, "an erased device was trusted");
-    ensure_eq!(store.distrust_devices(user).await?, 0, "how many devices had been trusted");
+    ensure!(!devices_of(&store).rename_device(user, known.id, Some(&name)).await?, "an erased device was renamed");
+    ensure!(!devices_of(&store).trust_device(user, known.id, Some(trust(NOW))).await?, "an erased device was trusted");
+    ensure_eq!(devices_of(&store).distrust_devices(user).await?, 0, "how many devices had been trusted");
 
     ensure_eq!(ids_in(&store, user, SessionState::All).await?, [], "the sessions of the erased user");
-    ensure_eq!(store.devices(user, DevicePosition::FIRST, 10).await?, [], "the devices of the erased user");
+    ensure_eq!(
+        devices_of(&store).devices(user, DevicePosition::FIRST, 10).await?,
+        [],
+        "the devices of the erased user"
+    );
     Ok(())
 }
 
@@ -100,6 +108,10 @@ pub(super) async fn racing_erasures_count_each_session_once(store: Store) -> Ver
     .sum();
     ensure_eq!(erased, 20, "how many sessions racing erasures have counted");
     ensure_eq!(ids_in(&store, &1.into(), SessionState::All).await?, [], "the sessions of the erased user");
-    ensure_eq!(store.devices(&1.into(), DevicePosition::FIRST, 100).await?, [], "the devices of the erased user");
+    ensure_eq!(
+        devices_of(&store).devices(&1.into(), DevicePosition::FIRST, 100).await?,
+        [],
+        "the devices of the erased user"
+    );
     Ok(())
 }

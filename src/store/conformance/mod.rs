@@ -66,6 +66,7 @@ pub fn find(case: &str) -> Result<&'static Case, Failure> {
 pub struct Case {
     name: &'static str,
     promise: &'static str,
+    is_of_devices: bool,
     body: fn(Arc<dyn SessionStore>) -> CaseFuture,
 }
 
@@ -82,7 +83,8 @@ impl Case {
         self.promise
     }
 
-    /// Holds `store` to the promise. It must be empty and have its schema, and nothing else may use it meanwhile.
+    /// Holds `store` to the promise. It must be empty and have its schema, and nothing else may use it meanwhile. What is
+    /// promised of devices is not asked of a store that [keeps none](SessionStore::device_store).
     ///
     /// Runs on a Tokio runtime; the races in it are only races on one with several threads.
     ///
@@ -90,6 +92,9 @@ impl Case {
     ///
     /// A [`Failure`] when the store breaks the promise.
     pub async fn check(&self, store: impl SessionStore) -> Result<(), Failure> {
+        if self.is_of_devices && store.device_store().is_none() {
+            return Ok(());
+        }
         let verdict = (self.body)(Arc::new(store)).await;
         verdict.map_err(|found| Failure { case: self.name.into(), promise: self.promise, found: found.to_string() })
     }
@@ -169,7 +174,12 @@ macro_rules! __conformance_cases {
     (@table $($module:ident { $($case:ident: $promise:literal,)+ })+) => {
         /// All cases.
         pub const CASES: &[Case] = &[$($(
-            Case { name: stringify!($case), promise: $promise, body: |store| Box::pin($module::$case(store)) },
+            Case {
+                name: stringify!($case),
+                promise: $promise,
+                is_of_devices: matches!(stringify!($module).as_bytes(), b"devices" | b"trust" | b"upkeep"),
+                body: |store| Box::pin($module::$case(store)),
+            },
         )+)+];
     };
 

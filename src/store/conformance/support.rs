@@ -11,11 +11,16 @@ use crate::{
     id::{DeviceId, SessionId, UserId},
     policy::Admission,
     session::{Actor, AsOf, EndReason, Ending, Salt, Session},
-    store::{Admitted, ListQuery, SessionState, SessionStore},
+    store::{Admitted, DeviceStore, ListQuery, SessionState, SessionStore},
 };
 
 pub(super) type Store = Arc<dyn SessionStore>;
 pub(super) type Verdict = Result<(), Violation>;
+
+/// The devices of the store, or none.
+pub(super) fn devices_of(store: &Store) -> &dyn DeviceStore {
+    crate::store::devices_of(&**store)
+}
 
 /// What was found instead of what was promised.
 #[derive(Debug)]

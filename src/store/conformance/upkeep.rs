@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{
     devices::{MANY, device, ensure_known, full_device, refind, see_all, trust},
-    support::{DAY, HOUR, NOW, Store, Verdict, ago, ensure, ensure_eq, insert_all, later, race, revoked, session},
+    support::{
+        DAY, HOUR, NOW, Store, Verdict, ago, devices_of, ensure, ensure_eq, insert_all, later, race, revoked, session,
+    },
 };
 use crate::{
     clock::Timestamp,
@@ -66,25 +68,33 @@ pub(super) async fn devices_that_are_not_needed_go(store: Store) -> Verdict {
     let forgotten = [(device(4, DAY), ago(400 * DAY), None), (device(4, DAY), ago(399 * DAY), Some(later(DAY)))];
     see_all(&store, forgotten.iter().map(|(known, ..)| known)).await?;
     for (known, at, _) in &forgotten {
-        store.forget_device(&known.user_id, known.id, *at).await?;
+        devices_of(&store).forget_device(&known.user_id, known.id, *at).await?;
     }
 
-    let swept = store.purge_devices(&upkeep(NOW), MANY).await?;
+    let swept = devices_of(&store).purge_devices(&upkeep(NOW), MANY).await?;
     ensure_eq!(swept, DevicesSwept::new(15, 7), "how many devices were due, and how many of them went");
     for (known, kept_until) in &cases {
         match kept_until {
             Some(due_at) => ensure_known(&store, &KnownDevice { due_at: *due_at, ..known.clone() }).await?,
             None => {
-                ensure_eq!(store.find_device(&known.user_id, known.id).await?, None, "a device that was not needed");
+                ensure_eq!(
+                    devices_of(&store).find_device(&known.user_id, known.id).await?,
+                    None,
+                    "a device that was not needed"
+                );
             }
         }
     }
     for (known, at, kept_until) in &forgotten {
         let left = kept_until
             .map(|due_at| KnownDevice { due_at, ..KnownDevice::forgotten(known.user_id.clone(), known.id, *at) });
-        ensure_eq!(store.find_device(&known.user_id, known.id).await?, left, "what is left of a forgotten device");
+        ensure_eq!(
+            devices_of(&store).find_device(&known.user_id, known.id).await?,
+            left,
+            "what is left of a forgotten device"
+        );
     }
-    let again = store.purge_devices(&upkeep(NOW), MANY).await?;
+    let again = devices_of(&store).purge_devices(&upkeep(NOW), MANY).await?;
     ensure_eq!(again, DevicesSwept::default(), "what was due right afterwards");
     Ok(())
 }
@@ -95,7 +105,7 @@ pub(super) async fn a_sweep_over_devices_is_bounded(store: Store) -> Verdict {
     see_all(&store, &devices).await?;
     let (mut seen, mut deleted) = (0, 0);
     loop {
-        let swept = store.purge_devices(&upkeep(NOW), 4).await?;
+        let swept = devices_of(&store).purge_devices(&upkeep(NOW), 4).await?;
         ensure!(swept.seen <= 4 && swept.deleted <= swept.seen, "a sweep over at most 4 was {swept:?}");
         (seen, deleted) = (seen + swept.seen, deleted + swept.deleted);
         if swept.seen == 0 {
@@ -115,9 +125,9 @@ pub(super) async fn a_device_that_is_used_meanwhile_stays(store: Store) -> Verdi
             let (store, seen) = (store.clone(), seen.clone());
             async move {
                 if task == 0 {
-                    store.purge_devices(&upkeep(NOW), MANY).await?;
+                    devices_of(&store).purge_devices(&upkeep(NOW), MANY).await?;
                 } else {
-                    store.see_device(&seen, MANY).await?;
+                    devices_of(&store).see_device(&seen, MANY).await?;
                 }
                 Ok(())
             }

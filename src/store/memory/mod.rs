@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use self::records::{Records, ends_at};
+use self::records::Records;
 use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
@@ -19,7 +19,7 @@ use crate::{
     policy::{ActiveSession, Admission, TokenCutoff},
     session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
@@ -65,6 +65,10 @@ impl SessionStore for MemoryStore {
 
     fn migrate(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -127,15 +131,10 @@ impl SessionStore for MemoryStore {
             let mut records = self.records();
             let mut changed = 0;
             for touch in Touch::coalesce(touches) {
-                let Some(session) = records.session_mut(&touch.key).filter(|s| s.ended.is_none()) else {
+                let Some(session) = records.session_mut(&touch.key) else {
                     continue;
                 };
-                changed += 1;
-                if session.last_active_at <= touch.at {
-                    session.last_active_at = touch.at;
-                    session.last_ip = touch.ip.or(session.last_ip);
-                }
-                session.tokens.newest_seen |= touch.generation == Some(session.tokens.generation);
+                changed += u64::from(touch.apply_to(session));
             }
             Ok(changed)
         })
@@ -217,25 +216,7 @@ impl SessionStore for MemoryStore {
             let Some(session) = records.session_mut(key) else {
                 return Ok(RotationOutcome::NotFound);
             };
-            let active = session.is_active(&rotation.as_of);
-            let next = rotation.from.checked_add(1).filter(|_| active && session.tokens.generation == rotation.from);
-            let Some(next) = next else {
-                return Ok(RotationOutcome::Unchanged(Box::new(session.clone())));
-            };
-            session.tokens.generation = next;
-            session.tokens.rotated_at = Some(rotation.as_of.now);
-            session.tokens.newest_seen = false;
-            session.last_active_at = session.last_active_at.max(rotation.as_of.now);
-            if rotation.refuse_older {
-                session.tokens.least_generation = session.tokens.generation;
-            }
-            if let Some(proof) = &rotation.proof {
-                session.methods = proof.methods.clone();
-                session.assurance_level = proof.assurance_level;
-                session.levels = proof.levels.clone();
-                session.authenticated_at = rotation.as_of.now;
-            }
-            Ok(RotationOutcome::Rotated(Box::new(session.clone())))
+            Ok(rotation.apply_to(session))
         })
     }
 
@@ -265,13 +246,7 @@ impl SessionStore for MemoryStore {
     fn forget_addresses<'a>(&'a self, key: &'a SessionKey, ended_before: Timestamp) -> StoreFuture<'a, bool> {
         Box::pin(async move {
             let mut records = self.records();
-            let ended = |session: &Session| session.ended.as_ref().map_or(session.expires_at, |ending| ending.at);
-            let session = records.session_mut(key).filter(|session| ended(session) < ended_before);
-            let found = session.is_some();
-            if let Some(session) = session {
-                (session.created_ip, session.last_ip, session.location) = (None, None, None);
-            }
-            Ok(found)
+            Ok(records.session_mut(key).is_some_and(|session| session.forget_addresses(ended_before)))
         })
     }
 
@@ -284,6 +259,35 @@ impl SessionStore for MemoryStore {
         })
     }
 
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move {
+            let mut records = self.records();
+            records.devices.remove(user);
+            let sessions = records.users.remove(user).unwrap_or_default();
+            for session in sessions.values() {
+                records.by_end.remove(&(session.ends_at(), session.key()));
+            }
+            Ok(sessions.len() as u64)
+        })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(async move {
+            let after: Option<SessionId> = cursor.map(str::parse).transpose().map_err(StoreError::corrupt)?;
+            let records = self.records();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let mut sessions: Vec<&Session> = records.users.values().flat_map(BTreeMap::values).collect();
+            sessions.retain(|session| after.is_none_or(|after| session.id > after));
+            sessions.sort_unstable_by_key(|session| session.id);
+            let has_more = sessions.len() > limit;
+            sessions.truncate(limit);
+            let next = sessions.last().filter(|_| has_more).map(|last| last.id.to_string());
+            Ok(ScanPage::new(sessions.into_iter().cloned().collect(), next))
+        })
+    }
+}
+
+impl DeviceStore for MemoryStore {
     fn see_device<'a>(&'a self, seen: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(async move { Ok(self.records().see_device(seen, most)) })
     }
@@ -357,32 +361,5 @@ impl SessionStore for MemoryStore {
 
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         Box::pin(async move { Ok(self.records().purge_devices(upkeep, limit)) })
-    }
-
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        Box::pin(async move {
-            let mut records = self.records();
-            records.devices.remove(user);
-            let sessions = records.users.remove(user).unwrap_or_default();
-            for session in sessions.values() {
-                records.by_end.remove(&(ends_at(session), session.key()));
-            }
-            Ok(sessions.len() as u64)
-        })
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(async move {
-            let after: Option<SessionId> = cursor.map(str::parse).transpose().map_err(StoreError::corrupt)?;
-            let records = self.records();
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            let mut sessions: Vec<&Session> = records.users.values().flat_map(BTreeMap::values).collect();
-            sessions.retain(|session| after.is_none_or(|after| session.id > after));
-            sessions.sort_unstable_by_key(|session| session.id);
-            let has_more = sessions.len() > limit;
-            sessions.truncate(limit);
-            let next = sessions.last().filter(|_| has_more).map(|last| last.id.to_string());
-            Ok(ScanPage::new(sessions.into_iter().cloned().collect(), next))
-        })
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     device::{DeviceUpkeep, KnownDevice},
     id::{DeviceId, SessionId, SessionKey, UserId},
     policy::{Admission, Adopting, NotAdopted, TokenCutoff},
-    session::{AsOf, Ending, Session},
-    store::{DevicesSwept, EndOutcome, ListPosition},
+    session::{Ending, Session},
+    store::{DevicesSwept, EndOutcome},
 };
 
 /// All that the store knows.
@@ -41,7 +41,7 @@ impl Records {
 
     /// When the last of the user's sessions on this device ended, or will at the latest.
     fn last_end_on(&self, user: &UserId, id: DeviceId) -> Option<Timestamp> {
-        self.of(user).filter(|session| session.device_id == Some(id)).map(ends_at).max()
+        self.of(user).filter(|session| session.device_id == Some(id)).map(Session::ends_at).max()
     }
 
     pub(super) fn see_device(&mut self, seen: &KnownDevice, most: u32) -> bool {
@@ -81,21 +81,14 @@ impl Records {
 
     /// Deletes records of ended sessions beyond those that are kept.
     pub(super) fn trim(&mut self, user: &UserId, admission: &Admission) {
-        let Some(before) = admission.trims_before() else { return };
-        let mut ended: Vec<_> =
-            self.of(user).filter_map(|session| Some((session, session.ended.as_ref()?.at))).collect();
-        ended.sort_unstable_by_key(|(session, _)| std::cmp::Reverse(ListPosition::of(session)));
-        let keep = usize::try_from(admission.keep_ended).unwrap_or(usize::MAX);
-        let beyond = ended.into_iter().skip(keep).take(Admission::TRIMMED_AT_ONCE as usize);
-        let gone: Vec<_> = beyond.filter(|(_, at)| *at < before).map(|(session, at)| (at, session.id)).collect();
-        for (at, id) in gone {
-            self.by_end.remove(&(at, SessionKey::new(user.clone(), id)));
-            self.users.entry(user.clone()).or_default().remove(&id);
+        for session in admission.trimmed(self.of(user).filter(|session| session.ended.is_some()).cloned().collect()) {
+            self.by_end.remove(&(session.ends_at(), session.key()));
+            self.users.entry(user.clone()).or_default().remove(&session.id);
         }
     }
 
     pub(super) fn insert(&mut self, session: Session) {
-        self.by_end.insert((ends_at(&session), session.key()));
+        self.by_end.insert((session.ends_at(), session.key()));
         self.users.entry(session.user_id.clone()).or_default().insert(session.id, session);
     }
 
@@ -104,16 +97,12 @@ impl Records {
         let Some(session) = self.session_mut(key) else {
             return EndOutcome::NotFound;
         };
-        if let Some(ending) = &session.ended {
-            return EndOutcome::AlreadyEnded(ending.clone());
-        }
-        let passed = session.ending(&AsOf::new(asked.at, idle_allowance));
-        let before = ends_at(session);
-        session.ended = Some(passed.clone().unwrap_or_else(|| asked.clone()));
-        let after = ends_at(session);
+        let before = session.ends_at();
+        let outcome = asked.apply_to(session, idle_allowance);
+        let after = session.ends_at();
         self.by_end.remove(&(before, key.clone()));
         self.by_end.insert((after, key.clone()));
-        passed.map_or(EndOutcome::Ended, EndOutcome::AlreadyEnded)
+        outcome
     }
 
     /// Decides over a user's token from before this crate came, and begins the adoption if need be.
@@ -123,9 +112,4 @@ impl Records {
         self.adoption.get_or_insert(adopting.kept_until);
         Ok(())
     }
-}
-
-/// When the session ended, or will at the latest.
-pub(super) fn ends_at(session: &Session) -> Timestamp {
-    session.ended.as_ref().map_or(session.expires_at, |ending| ending.at)
 }

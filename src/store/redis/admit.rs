@@ -11,7 +11,6 @@ use super::{
     RedisStore,
     failure::unexpected,
     keys::{SHARDS, shard_of},
-    record,
     script::{CUT_OFF, Call, INSERT},
     time_to_live,
 };
@@ -20,7 +19,7 @@ use crate::{
     id::UserId,
     policy::{ActiveSession, Admission, Adopting, Eviction, NotAdopted, TokenCutoff},
     session::Session,
-    store::{Admitted, StoreError},
+    store::{Admitted, StoreError, record},
 };
 
 impl RedisStore {

@@ -8,7 +8,6 @@ mod ending;
 mod failure;
 mod keys;
 mod operations;
-mod record;
 mod scan;
 mod script;
 mod single;

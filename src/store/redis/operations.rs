@@ -9,7 +9,6 @@ use super::{
     RedisStore,
     failure::unexpected,
     keys::shard_of,
-    record::{self, Fields},
     script::{
         CHECK, Call, END, END_ALL, EXPIRE, FIND, FORGET_ADDRESSES, LIST, RENAME, ROTATE, SET_DATA, Script, TOUCH,
     },
@@ -22,8 +21,9 @@ use crate::{
     policy::{Admission, TokenCutoff},
     session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
+        record::{self, Fields},
     },
 };
 
@@ -51,6 +51,10 @@ impl SessionStore for RedisStore {
             self.connection.invoke(&Call::new(&CHECK, [self.keys.none()])).await?;
             Ok(())
         })
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -251,6 +255,20 @@ impl SessionStore for RedisStore {
         Box::pin(self.changes(since, until, limit))
     }
 
+    /// Deletes a few hundred records in one step, and goes on to the end when this future is dropped.
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(async move {
+            tokio::spawn(async move { store.erase_user(&user).await }).await.map_err(StoreError::unavailable)?
+        })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.scan_shards(cursor, limit))
+    }
+}
+
+impl DeviceStore for RedisStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(self.put_device(device, most))
     }
@@ -287,18 +305,6 @@ impl SessionStore for RedisStore {
     /// Goes from shard to shard, so it is within a shard that the longest due come first.
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         Box::pin(self.sweep_devices(upkeep, limit))
-    }
-
-    /// Deletes a few hundred records in one step, and goes on to the end when this future is dropped.
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        let (store, user) = (self.clone(), user.clone());
-        Box::pin(async move {
-            tokio::spawn(async move { store.erase_user(&user).await }).await.map_err(StoreError::unavailable)?
-        })
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(self.scan_shards(cursor, limit))
     }
 }
 

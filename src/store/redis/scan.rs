@@ -7,14 +7,16 @@ use super::{
     RedisStore,
     failure::unexpected,
     keys::SHARDS,
-    record::{self, Fields},
     script::{Call, FIND, SCAN},
     sweep::split,
 };
 use crate::{
     id::SessionKey,
     session::Session,
-    store::{ScanPage, StoreError},
+    store::{
+        ScanPage, StoreError,
+        record::{self, Fields},
+    },
 };
 
 /// An entry of a shard's list, with its score as Redis spells it.

@@ -13,7 +13,7 @@ use tower_device_sessions::{
     manager::Revocation,
     policy::SameDevice,
     session::EndReason,
-    store::{Fault, SessionStore, StoreMethod},
+    store::{DeviceStore, Fault, StoreMethod},
 };
 
 use crate::support::{CHROME, IPHONE, Kit, TestResult, delete_with, get_with, request, send};

@@ -14,7 +14,7 @@ use tower_device_sessions::{
     manager::{Revocation, SessionManagerBuilder},
     policy::Denied,
     store::{
-        DevicePosition, PostgresStore, SessionStore, StoreErrorKind,
+        DevicePosition, DeviceStore, PostgresStore, StoreErrorKind,
         conformance::{Case, Failure},
     },
 };

@@ -34,8 +34,8 @@ use crate::{
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage,
-        SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture, StoreRetention,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionStore, StoreError, StoreErrorKind, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -189,6 +189,10 @@ impl SessionStore for MySqlStore {
         })
     }
 
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
+    }
+
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
             let admitted = if admission.is_unconditional() {
@@ -323,6 +327,16 @@ impl SessionStore for MySqlStore {
         })
     }
 
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move { retrying!(self.erase_user(user)) })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
+    }
+}
+
+impl DeviceStore for MySqlStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(self.note_device(device, most))
     }
@@ -358,14 +372,6 @@ impl SessionStore for MySqlStore {
 
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         Box::pin(self.sweep_devices(upkeep, limit))
-    }
-
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        Box::pin(async move { retrying!(self.erase_user(user)) })
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(self.page(cursor, limit))
     }
 }
 

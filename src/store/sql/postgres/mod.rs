@@ -34,7 +34,7 @@ use crate::{
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
@@ -186,6 +186,10 @@ impl SessionStore for PostgresStore {
             lease.say(self.sql.check).await?;
             lease.finish().await
         })
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -345,6 +349,16 @@ impl SessionStore for PostgresStore {
         })
     }
 
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(async move { retrying!(self.erase_user(user)) })
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
+    }
+}
+
+impl DeviceStore for PostgresStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(self.note_device(device, most))
     }
@@ -380,14 +394,6 @@ impl SessionStore for PostgresStore {
 
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         Box::pin(self.sweep_devices(upkeep, limit))
-    }
-
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        Box::pin(async move { retrying!(self.erase_user(user)) })
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(self.page(cursor, limit))
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
         RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
@@ -175,6 +175,10 @@ impl SessionStore for SqliteStore {
             sqlx::query(self.sql.check).execute(self.writer()?).await.map_err(failure)?;
             Ok(())
         })
+    }
+
+    fn device_store(&self) -> Option<&dyn DeviceStore> {
+        Some(self)
     }
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
@@ -329,6 +333,17 @@ impl SessionStore for SqliteStore {
         })
     }
 
+    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        let (store, user) = (self.clone(), user.clone());
+        Box::pin(detached(async move { store.erase_user(&user).await }))
+    }
+
+    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
+        Box::pin(self.page(cursor, limit))
+    }
+}
+
+impl DeviceStore for SqliteStore {
     fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
         Box::pin(self.note_device(device, most))
     }
@@ -366,15 +381,6 @@ impl SessionStore for SqliteStore {
     fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
         let (store, upkeep) = (self.clone(), *upkeep);
         Box::pin(detached(async move { store.sweep_devices(&upkeep, limit).await }))
-    }
-
-    fn erase<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        let (store, user) = (self.clone(), user.clone());
-        Box::pin(detached(async move { store.erase_user(&user).await }))
-    }
-
-    fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(self.page(cursor, limit))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A session as the fields of a hash.
+//! A session as named fields of text.
 //!
 //! What never changes is one text of JSON, which saves memory; what changes, and what scripts look at, has fields of
 //! its own. The text is cut into pieces, `fixed`, `fixed.1`, `fixed.2` and so on: a hash in which no value is longer
@@ -24,8 +24,8 @@ use crate::{
     store::StoreError,
 };
 
-/// The fields of a record, as Redis returns them.
-pub(super) type Fields = HashMap<String, Vec<u8>>;
+/// The fields of a record.
+pub(in crate::store) type Fields = HashMap<String, Vec<u8>>;
 
 /// What never changes.
 #[derive(Serialize, Deserialize)]
@@ -107,6 +107,7 @@ pub(super) fn encode(session: &Session) -> Result<Vec<Vec<u8>>, StoreError> {
 }
 
 /// What never changes of a session, without its addresses and its place.
+#[cfg(feature = "redis")]
 pub(super) fn fixed_without_addresses(session: &Session) -> Result<String, StoreError> {
     let fixed = Fixed { created_ip: None, location: None, ..fixed(session) };
     serde_json::to_string(&fixed).map_err(corrupt)
@@ -161,6 +162,7 @@ pub(super) fn decode(key: &SessionKey, fields: &Fields) -> Result<Session, Store
 }
 
 /// What admission needs to know of a session, of its id and four of its fields.
+#[cfg(feature = "redis")]
 pub(super) fn decode_active(
     id: &str,
     fixed: &[u8],
