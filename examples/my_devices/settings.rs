@@ -29,7 +29,7 @@
 //! | `COOKIE_NAME` | the whole name of the session's cookie, such as `__Host-devices` | `__Host-session` |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!
-//! The store is at `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:`.
+//! The store is at `sqlite://FILE`, `memory:`, or `postgres`, `mysql`, `mariadb`, `redis`, `rediss`.
 //! Durations are written as `500ms`, `30s`, `10m`, `14d`.
 
 use std::{env, net::SocketAddr, time::Duration};

@@ -8,7 +8,7 @@
 //! | `BUS` | `postgres`, `redis`, `poll` or `none` | the store's: `poll` for MySQL and poolers, `none` for SQLite |
 //! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
 //!
-//! The store is at `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:`.
+//! The store is at `sqlite://FILE`, `memory:`, or `postgres`, `mysql`, `mariadb`, `redis`, `rediss`.
 
 use std::{error::Error, time::Duration};
 

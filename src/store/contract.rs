@@ -82,10 +82,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make
-    /// them are given. It changes nothing. Default: it can.
+    /// Checks whether the store can be used: it is there, has its schema, takes changes, and grants the rights to make
+    /// them. It changes nothing. Default: it can.
     ///
-    /// A health check asks [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the
+    /// A health check calls [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the
     /// store's deadline.
     fn check(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
@@ -97,10 +97,10 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Evicted sessions end at `admission.as_of.now`, by the system. A record that already exists, as when an insert is
     /// repeated, is left unchanged, ended or not, and nothing makes room for it.
     ///
-    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the
-    /// answer is [`Admitted::Joined`].
+    /// [`Admission::joins`] decides first, with the same sessions. If it names one, nothing changes, and the result is
+    /// [`Admitted::Joined`].
     ///
-    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) decides before both, with the
     /// user's cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store
     /// that begins an adoption notes it for all users, until
     /// [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
@@ -113,7 +113,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
     /// Returns one page of the user's sessions, newest activity first, then by id, newest first. With
-    /// [`above`](ListQuery::above) it is the other way round, from that place on.
+    /// [`above`](ListQuery::above) the order is reversed, from that place on.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
 
     /// Records activity. Skips records that are gone or ended, and never moves activity backwards.
@@ -134,12 +134,12 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ) -> StoreFuture<'a, EndOutcome>;
 
     /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance),
-    /// and changes nothing where it has not. Returns the ending that is on record then, if there is one.
+    /// and changes nothing if it has not. Returns the ending that is then on record, if there is one.
     ///
-    /// It fails where [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
+    /// It fails if [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
     ///
     /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with
-    /// the session, so a store that can do all of it in one atomic step does so instead.
+    /// the session, so a store that can do this in one atomic step should.
     fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
         Box::pin(async move {
             let Some(session) = self.find(key).await? else {
@@ -170,18 +170,17 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// The ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on record,
-    /// in any order. A manager that finds more than some hundred has them ended by [`end_several`](Self::end_several),
-    /// a part at a time, so that nobody else waits for long.
+    /// Returns the ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on
+    /// record, in any order. If there are more than a few hundred, a manager ends them by
+    /// [`end_several`](Self::end_several), a part at a time, so that nobody else waits for long.
     ///
-    /// Default: none. Then [`end_all`](Self::end_all) ends them in one step, however many there are.
+    /// Default: none. Then [`end_all`](Self::end_all) ends all of them in one step.
     fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
         let _ = (user, scope);
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Ends several sessions, of whichever users. It is atomic per session, not as a whole. Returns those that it
-    /// ended.
+    /// Ends several sessions of any users. It is atomic per session, not as a whole. Returns those that it ended.
     ///
     /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     ///
