@@ -106,8 +106,8 @@ impl From<Full> for Error {
 
 /// A setting that cannot work, found at startup and not on the first request.
 ///
-/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes: it is
-/// what a `main` that returns the error prints.
+/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes:
+/// it is what a `main` that returns the error prints.
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: Cow<'static, str>,

@@ -118,8 +118,8 @@ impl SessionPolicy {
         self
     }
 
-    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7 days,
-    /// or the absolute timeout when that is less.
+    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7
+    /// days, or the absolute timeout when that is less.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self.idle_is_chosen = true;
@@ -342,11 +342,11 @@ pub enum SameDevice {
     Keep,
     /// They end as replaced.
     Replace,
-    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way: the
-    /// sign-in is answered with new tokens of that one, and no session is added.
+    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way:
+    /// the sign-in is answered with new tokens of that one, and no session is added.
     ///
-    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the one
-    /// session. The device must be proven, by the device cookie or a
+    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the
+    /// one session. The device must be proven, by the device cookie or a
     /// [`DeviceTokens`](crate::token::DeviceTokens) token; on any other this is [`Replace`](Self::Replace).
     Join,
 }

@@ -1,4 +1,6 @@
-/// What the licence of data asks for whose database, description or file is called so.
+//! The lines that licences of databases require.
+
+/// What the licence of a database requires, recognised by its type, description or file name.
 pub(super) fn licence_of(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     let is_named = |(words, _): &&(&[&str], &str)| words.iter().any(|word| name.contains(word));

@@ -7,8 +7,8 @@
 //! 5. [`security`]: what is promised, what is not, and what to decide before going live.
 //! 6. [`scaling`]: which store when, several nodes, and what they cost.
 //! 7. [`custom_store`]: a store of your own.
-//! 8. [`limits`], [`retention`] and [`layers`]: how many sessions, what is kept for how long, and in which order layers belong
-//!    (with CORS).
+//! 8. [`limits`], [`retention`] and [`layers`]: how many sessions, what is kept for how long, and in which order layers
+//!    belong (with CORS).
 //! 9. [`errors`]: every code, its cause and its cure.
 //! 10. [`architecture`]: how it works inside.
 

@@ -94,7 +94,7 @@ pub struct ListQuery {
     pub after: Option<ListPosition>,
     /// In place of `after`: only what is above this place, and the lowest first.
     pub above: Option<ListPosition>,
-    /// The most records to answer.
+    /// The most records to return.
     pub limit: u32,
 }
 

@@ -1,11 +1,12 @@
 //! How a call gets a connection.
 //!
 //! 1. There are as many places as the pool may have connections, and they are given in turn.
-//! 2. Who has a place takes an idle connection, or makes one. Where the server takes no more of them, or that takes longer than
-//!    [`IMPATIENCE`], hardly any are made for a while: calls wait for one that comes back, which will be sooner.
-//! 3. Now and then, and after a failure, the server is asked for its [`Role`]. One that takes no changes, or does not answer,
-//!    has its connections closed, and new ones are made: the name may lead to another server by now. If it does not, the store
-//!    goes on with what there is.
+//! 2. A call with a place takes an idle connection, or makes one. If the server takes no more of them, or that takes
+//!    longer than [`IMPATIENCE`], hardly any are made for a while: calls wait for one that comes back, which will be
+//!    sooner.
+//! 3. Now and then, and after a failure, the server is asked for its [`Role`]. One that takes no changes, or does not
+//!    answer, has its connections closed, and new ones are made: the name may lead to another server by now. If it does
+//!    not, the store goes on with what there is.
 
 use std::{
     sync::{
@@ -75,8 +76,8 @@ where
         }
     }
 
-    /// Whether what was found over this connection is so: a server that was demoted does not know of what is new. When it is
-    /// not, the next call gets another connection.
+    /// Whether what was found over this connection is so: a server that was demoted does not know of what is new. When
+    /// it is not, the next call gets another connection.
     pub(super) async fn is_current(&self, lease: &mut Lease<DB>) -> bool {
         let is_demoted = matches!(DB::takes_changes(lease).await, Ok(false));
         !(is_demoted && self.role.ask_at_once())
@@ -113,8 +114,8 @@ where
         }
     }
 
-    /// One that is idle, that comes back meanwhile, or that is made. Where none can be made, others are kept from trying for a
-    /// while.
+    /// One that is idle, that comes back meanwhile, or that is made. Where none can be made, others are kept from
+    /// trying for a while.
     async fn lend_any(&self) -> Result<Lease<DB>, sqlx::Error> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let lease = |connection, place| Lease::new(connection, place, Arc::clone(&self.role));
@@ -149,7 +150,7 @@ where
                 waited = Duration::ZERO;
             }
             if let Some(connection) = self.idle().await {
-                // What is being made is idle when it comes, and whoever waits takes it.
+                // A new connection is idle when it comes, and a waiting call takes it.
                 tokio::spawn(async move { drop(acquiring.await) });
                 return Ok(connection);
             }
@@ -175,8 +176,8 @@ where
     }
 }
 
-/// Whether a server that has refused the question may be whatever it is: it does not know what it was asked for, or is in the
-/// middle of a transaction of the application's that has failed.
+/// Whether a server that has refused the question may be whatever it is: it does not know what it was asked for, or is
+/// in the middle of a transaction of the application's that has failed.
 fn says_nothing(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("25P02" | "42704" | "42883"))
 }

@@ -1,8 +1,8 @@
-//! The claims of a token that somebody else has issued, once its signature is good.
+//! The claims of a token of another issuer, once its signature is valid.
 //!
 //! 1. Strict JSON: no name twice at any level.
-//! 2. The claims that are used have their one type; what the others say is nobody's business here.
-//! 3. A session that the token names is refused, or passed over; under a key of ours it is always refused.
+//! 2. The claims that are used have their one type; the others are ignored.
+//! 3. A token that names a session is refused, or the session is ignored; under a key of ours it is always refused.
 //! 4. Issuer, audience, lifetime and times are judged as those of our tokens are.
 
 use serde_json::{Map, Value};
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Reads and judges the claims in `text`, but for whether they have expired.
+/// Reads and judges the claims in `text`, except whether they have expired.
 pub(super) fn read(
     tokens: &ForeignTokens,
     text: &[u8],
@@ -63,7 +63,7 @@ pub(super) fn read(
     if begins_at > latest_start {
         return Err(TokenRejection::IssuedInFuture);
     }
-    // Without a time of issue a token is as old as can be: whatever ends the sessions of its user reaches it.
+    // Without a time of issue a token counts as the oldest: anything that ends the sessions of its user reaches it.
     let issued_at = issued_at.unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(VerifiedToken::new(read.user_id, under.session_id, issued_at, expires_at))
 }

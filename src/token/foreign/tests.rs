@@ -152,7 +152,7 @@ fn a_closure_reads_claims_and_cannot_outlive_exp() {
     );
 }
 
-/// S01, S02, S23: a key verifies with its own algorithm alone, whatever else is in the list.
+/// S01, S02, S23: a key only verifies with its own algorithm, no matter what else is in the list.
 #[test]
 fn keys_of_several_algorithms_do_not_mix() {
     let public = files::RSA2048_PUBLIC;

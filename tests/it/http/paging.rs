@@ -14,7 +14,7 @@ use crate::support::{Kit, TestResult, get_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Sign-ins a second apart, the oldest first, all of them active at that moment alone.
+/// Sign-ins a second apart, the oldest first, all of them active only at that moment.
 async fn signed_in(kit: &Kit, sessions: usize) -> Vec<StartedSession> {
     let mut started = Vec::new();
     for _ in 0..sessions {
@@ -63,7 +63,8 @@ async fn shown(
     }
 }
 
-/// Issue: whatever moves to the top while one pages comes last, and nobody is missed. The session that asks comes first.
+/// Whatever moves to the top while one pages comes last, and nobody is missed. The session that asks comes
+/// first.
 #[tokio::test]
 async fn a_list_that_changes_between_pages_misses_nobody() -> TestResult {
     for (state, limit) in [("active", 1), ("active", 7), ("all", 7), ("active", 50)] {

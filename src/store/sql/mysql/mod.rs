@@ -150,7 +150,7 @@ impl MySqlStore {
         self.change(sqlx::query(self.sql.touch).bind(rows)).await
     }
 
-    /// Executes a change of one statement, and answers how many rows it applied to.
+    /// Executes a change of one statement. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
         let changed = query.execute(&mut *lease).await.map_err(failure)?.rows_affected();

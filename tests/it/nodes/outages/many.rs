@@ -1,4 +1,5 @@
-//! Many sessions at once: of one user who signs out everywhere, and of everybody in an emergency. Nobody else waits for long.
+//! Many sessions at once: of one user who signs out everywhere, and of everybody in an emergency. Nobody else waits for
+//! long.
 //!
 //! The figures are printed by `cargo test --all-features --test it -- --ignored --nocapture many::figures`.
 
