@@ -5,6 +5,7 @@ mod ending;
 mod list;
 mod migrate;
 mod statements;
+mod trim;
 
 use std::{sync::Arc, time::Duration};
 
@@ -136,28 +137,6 @@ impl MySqlStore {
         Ok(())
     }
 
-    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
-    async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
-        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
-            return Ok(());
-        };
-        let query = sqlx::query(self.sql.beyond)
-            .bind(user.as_str())
-            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
-            .bind(i64::from(admission.keep_ended))
-            .bind(user.as_str())
-            .bind(before);
-        let mut lease = self.connection().await?;
-        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
-        drop(lease);
-        let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failure)?;
-        if !ids.is_empty() {
-            let ids = serde_json::to_string(&ids).map_err(StoreError::corrupt)?;
-            self.change(sqlx::query(self.sql.trim).bind(ids).bind(user.as_str()).bind(before)).await?;
-        }
-        Ok(())
-    }
-
     async fn flush(&self, chunk: &[Touch]) -> Result<u64, StoreError> {
         let rows: Vec<_> = chunk
             .iter()
@@ -229,16 +208,12 @@ impl SessionStore for MySqlStore {
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
-            let admitted = if admission.is_unconditional() {
-                retrying!(async {
-                    let mut lease = self.connection().await?;
-                    self.put(&mut lease, session).await
-                })?;
-                Admitted::Inserted(Vec::new())
-            } else {
-                retrying!(self.admit(session, admission))?
-            };
-            let _ = self.trim(&session.user_id, admission).await;
+            if admission.is_unconditional() {
+                self.put_and_trim(session, admission).await?;
+                return Ok(Admitted::Inserted(Vec::new()));
+            }
+            let admitted = retrying!(self.admit(session, admission))?;
+            self.trim(&session.user_id, admission).await;
             Ok(admitted)
         })
     }
