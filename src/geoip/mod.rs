@@ -28,7 +28,7 @@ use std::{
 
 use maxminddb::WithinOptions;
 
-use self::attribution::licence_of;
+use self::attribution::licences_of;
 use crate::{
     clock::Timestamp,
     location::{Locate, Location},
@@ -138,9 +138,9 @@ impl GeoIp {
         self
     }
 
-    /// What has to be shown beside a place. Default: what the licences of the free databases require. The publisher is
-    /// recognised by the type and the description of a database, or by the name of its file, as for the files of
-    /// ip-location-db.
+    /// What has to be shown beside a place. Default: what the licences of the free databases ask for. Whose data they are is
+    /// told by the type and the description of a database, or by the name of its file. The city files of ip-location-db tell it
+    /// by their names only; under another name they show the lines of both their sources.
     pub fn attribution(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.attribution = Some(text.into());
         self
@@ -193,12 +193,11 @@ impl Part {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
     }
 
-    fn licence(&self) -> Option<&'static str> {
-        let database = self.database()?;
+    fn licences(&self) -> &'static [&'static str] {
+        let Some(database) = self.database() else { return &[] };
         let about = database.metadata();
         let name = self.path.as_deref().and_then(Path::file_name).and_then(OsStr::to_str);
-        let told = [about.database_type.as_str()].into_iter().chain(about.description.values().map(String::as_str));
-        told.chain(name).find_map(licence_of)
+        licences_of(&about.database_type, about.description.values().map(String::as_str).chain(name))
     }
 }
 
@@ -244,7 +243,7 @@ impl Locate for GeoIp {
         if let Some(text) = &self.attribution {
             return (!text.is_empty()).then_some(Cow::Borrowed(&**text));
         }
-        let licences: BTreeSet<&str> = self.parts.iter().filter_map(|part| part.licence()).collect();
+        let licences: BTreeSet<&str> = self.parts.iter().flat_map(|part| part.licences()).copied().collect();
         (!licences.is_empty()).then(|| licences.into_iter().collect::<Vec<_>>().join(" ").into())
     }
 }

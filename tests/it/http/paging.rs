@@ -140,6 +140,34 @@ async fn what_moves_up_comes_last_in_the_order_of_its_rest() -> TestResult {
     Ok(())
 }
 
+/// Another node writes after the first page what was before it, and not at the top: that comes last, too, and nothing of what
+/// has been shown.
+#[tokio::test]
+async fn activity_that_another_node_writes_late_hides_nobody() -> TestResult {
+    let kit = Kit::new();
+    let started = signed_in(&kit, 12).await;
+    let user: UserId = "ann".parse()?;
+    kit.clock.advance(60 * SECOND);
+    for recent in [7, 8, 9] {
+        touch(&kit, &started[recent]).await?;
+    }
+    let late = kit.sessions.now();
+    kit.clock.advance(SECOND);
+    touch(&kit, &started[10]).await?;
+
+    let mut page = kit.sessions.list(&user, &ListOptions::new().limit(3)).await?;
+    kit.store.touch(&[Touch::new(started[2].session().key(), late)]).await?;
+    let mut seen: Vec<SessionId> = page.sessions.iter().map(|session| session.id).collect();
+    while let Some(next) = page.next {
+        page = kit.sessions.list(&user, &ListOptions::new().limit(3).cursor(Some(next))).await?;
+        seen.extend(page.sessions.iter().map(|session| session.id));
+    }
+    let distinct: BTreeSet<_> = seen.iter().copied().collect();
+    assert_eq!((distinct, seen.len()), (ids(&started), 12), "all of them, each once");
+    assert_eq!(seen.last(), Some(&started[2].session().id));
+    Ok(())
+}
+
 /// What this node has seen before the first page, and not yet written, does not move the list under the second.
 #[tokio::test]
 async fn activity_from_before_the_first_page_is_in_it() -> TestResult {

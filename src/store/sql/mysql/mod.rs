@@ -8,6 +8,7 @@ mod list;
 mod migrate;
 mod rotation;
 mod statements;
+mod trim;
 
 use std::{sync::Arc, time::Duration};
 
@@ -195,17 +196,12 @@ impl SessionStore for MySqlStore {
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
-            let admitted = if admission.is_unconditional() {
-                retrying!(async {
-                    let mut lease = self.connection().await?;
-                    self.put(&mut lease, session).await?;
-                    lease.finish().await
-                })?;
-                Admitted::Inserted(Vec::new())
-            } else {
-                retrying!(self.admit(session, admission))?
-            };
-            let _ = self.trim(&session.user_id, admission).await;
+            if admission.is_unconditional() {
+                self.put_and_trim(session, admission).await?;
+                return Ok(Admitted::Inserted(Vec::new()));
+            }
+            let admitted = retrying!(self.admit(session, admission))?;
+            self.trim(&session.user_id, admission).await;
             Ok(admitted)
         })
     }
