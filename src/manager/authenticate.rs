@@ -17,7 +17,7 @@ use crate::{
     metrics::{LookedUp, Outcome},
     policy::Denied,
     session::{Ending, Session},
-    token::{KeyRing, TokenRejection, VerifiedToken},
+    token::{TokenRejection, TokenVerifier, VerifiedToken},
 };
 
 /// What the cache says of a request's token.
@@ -344,10 +344,10 @@ impl Inner {
 }
 
 impl Verifier {
-    /// The keys that sign the tokens of this crate.
-    pub(super) fn own_keys(&self) -> Option<&KeyRing> {
+    /// What verifies the tokens of this crate.
+    pub(super) fn own(&self) -> Option<&TokenVerifier> {
         match self {
-            Self::Own(verifier) => Some(verifier.keys()),
+            Self::Own(verifier) => Some(verifier),
             Self::Application(_) | Self::Upstream => None,
         }
     }
