@@ -8,7 +8,7 @@
 //! 6. [`scaling`]: which store when, several nodes, and what they cost.
 //! 7. [`custom_store`]: a store of your own.
 //! 8. [`limits`], [`retention`] and [`layers`]: how many sessions, what is kept for how long, and in which order layers belong
-//!    (with CORS).
+//!    (with CORS). The check against forged requests is in [`credentials`](crate::credentials#requests-that-other-sites-cause).
 //! 9. [`errors`], [`events`] and [`metrics`]: every code, its cause and its cure; what is told, and what to do with it; a dashboard and
 //!    alerts.
 //! 10. [`deployment`]: a checklist. [`faq`]: short answers. [`comparison`]: which crate for which application.
