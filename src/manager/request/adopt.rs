@@ -13,7 +13,7 @@ use crate::{
     policy::{Admission, Adopting, Denied, NotAdopted, TokenCutoff},
     session::{AsOf, Salt, Session},
     store::{Admitted, StoreRetention},
-    token::{Circumstances, ForeignTokens, KeyRing, TokenRejection, VerifiedToken},
+    token::{Circumstances, ForeignTokens, TokenRejection, TokenVerifier, VerifiedToken},
 };
 
 /// Which tokens from before this crate came are admitted, and until when.
@@ -104,7 +104,7 @@ impl Adoption {
         now < self.until && asked
     }
 
-    fn circumstances<'a>(&self, token: &[u8], now: Timestamp, ours: Option<&'a KeyRing>) -> Circumstances<'a> {
+    fn circumstances<'a>(&self, token: &[u8], now: Timestamp, ours: Option<&'a TokenVerifier>) -> Circumstances<'a> {
         Circumstances { now, session_id: id_of(token), ends_at: self.until, ours }
     }
 
@@ -129,13 +129,13 @@ impl SessionManager {
 impl Inner {
     /// What an old token says that is not like ours.
     pub(super) fn verify_foreign(&self, token: &[u8], now: Timestamp) -> Option<Result<VerifiedToken, TokenRejection>> {
-        let (adoption, ours) = (self.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        let (adoption, ours) = (self.adoption.as_ref()?, self.tokens.verifier.own());
         Some(adoption.tokens.as_ref()?.verify(token, &adoption.circumstances(token, now, ours)))
     }
 
     /// The same, or what an old token says that has run out and is acceptable otherwise.
     pub(super) fn verify_foreign_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
-        let (adoption, ours) = (self.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        let (adoption, ours) = (self.adoption.as_ref()?, self.tokens.verifier.own());
         let circumstances = adoption.circumstances(token, now, ours);
         adoption.tokens.as_ref()?.verify_but_for_expiry(token, &circumstances).ok()
     }

@@ -21,7 +21,7 @@ use crate::{
     metrics::{LookedUp, Outcome},
     policy::Denied,
     session::{Ending, Session},
-    token::{KeyRing, TokenRejection, VerifiedToken},
+    token::{TokenRejection, TokenVerifier, VerifiedToken},
 };
 
 /// What the cache says of a request's token.
@@ -259,7 +259,11 @@ impl Inner {
             Err(why) if !matches!(why, TokenRejection::Expired | TokenRejection::IssuedInFuture) => {
                 match self.verify_foreign(token, now) {
                     Some(verified @ (Ok(_) | Err(TokenRejection::Expired))) => verified,
-                    _ => Err(why),
+                    Some(Err(as_old)) => {
+                        logging::old_token_refused(as_old.as_str());
+                        Err(why)
+                    }
+                    None => Err(why),
                 }
             }
             verified => verified,
@@ -361,10 +365,10 @@ impl Inner {
 }
 
 impl Verifier {
-    /// The keys that sign the tokens of this crate.
-    pub(in crate::manager) fn own_keys(&self) -> Option<&KeyRing> {
+    /// What verifies the tokens of this crate.
+    pub(in crate::manager) fn own(&self) -> Option<&TokenVerifier> {
         match self {
-            Self::Own(verifier) => Some(verifier.keys()),
+            Self::Own(verifier) => Some(verifier),
             Self::Application(_) | Self::Upstream => None,
         }
     }

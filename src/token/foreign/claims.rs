@@ -23,11 +23,11 @@ pub(super) fn read(
     tokens: &ForeignTokens,
     text: &[u8],
     under: &Circumstances<'_>,
-    is_under_our_key: bool,
+    our_session_claim: Option<&str>,
 ) -> Result<VerifiedToken, TokenRejection> {
-    let claims = Claims::decode(tokens, text)?;
+    let claims = Claims::decode(tokens, text, our_session_claim)?;
     let options = &tokens.options;
-    if claims.names_session && (is_under_our_key || tokens.session_ids == Relaxed::No) {
+    if claims.names_our_session || claims.names_session && tokens.session_ids == Relaxed::No {
         return Err(TokenRejection::SessionIdClaim);
     }
     if options.issuer.is_some() && claims.issuer.as_deref() != options.issuer.as_deref() {
@@ -74,13 +74,15 @@ struct Claims<'a> {
     issuer: Option<String>,
     audience: Audience<'a>,
     names_session: bool,
+    /// Under a key of ours, by either name.
+    names_our_session: bool,
     issued_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
     expires_at: Option<Timestamp>,
 }
 
 impl<'a> Claims<'a> {
-    fn decode(tokens: &ForeignTokens, text: &'a [u8]) -> Result<Self, TokenRejection> {
+    fn decode(tokens: &ForeignTokens, text: &'a [u8], our_session_claim: Option<&str>) -> Result<Self, TokenRejection> {
         let text = str::from_utf8(text).map_err(|_| TokenRejection::Claims)?;
         let mut claims = Self {
             text,
@@ -88,6 +90,7 @@ impl<'a> Claims<'a> {
             issuer: None,
             audience: Audience::default(),
             names_session: false,
+            names_our_session: false,
             issued_at: None,
             not_before: None,
             expires_at: None,
@@ -107,7 +110,9 @@ impl<'a> Claims<'a> {
                 "iat" => claims.issued_at = Some(numeric_date(&item)?),
                 _ => {}
             }
-            claims.names_session |= name == tokens.options.session_id_claim;
+            let names_session = name == tokens.options.session_id_claim;
+            claims.names_session |= names_session;
+            claims.names_our_session |= our_session_claim.is_some_and(|ours| names_session || name == ours);
             if name == tokens.user_claim {
                 claims.user = Some(item);
             }

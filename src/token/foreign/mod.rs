@@ -14,7 +14,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    Algorithm, KeyRing, TokenOptions, TokenRejection, VerifiedToken, VerifyingKey, gate,
+    Algorithm, KeyRing, TokenOptions, TokenRejection, TokenVerifier, VerifiedToken, VerifyingKey, gate,
     options::{RESERVED, is_name_of_claim},
 };
 use crate::{
@@ -116,8 +116,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) session_id: SessionId,
     /// When a token ends that does not say so.
     pub(crate) ends_at: Timestamp,
-    /// The keys that sign the tokens of this crate.
-    pub(crate) ours: Option<&'a KeyRing>,
+    /// What verifies the tokens of this crate.
+    pub(crate) ours: Option<&'a TokenVerifier>,
 }
 
 impl ForeignTokens {
@@ -197,7 +197,12 @@ impl ForeignTokens {
     /// Ignores the session that a token names, which is one of its issuer's and not one of ours. Default: a token that
     /// names a session is refused.
     ///
-    /// A token under a key of the manager's own ring is still refused: its session may have been ours, and ended.
+    /// A token under a key of the manager's own ring is refused all the same: its session may have been ours, and ended.
+    ///
+    /// # Security
+    ///
+    /// Give it no key that has signed tokens of this crate and was retired since: their sessions have ended, and would come
+    /// back.
     pub fn foreign_session_ids(mut self) -> Self {
         self.session_ids = Relaxed::Yes;
         self
@@ -270,9 +275,8 @@ impl ForeignTokens {
         }
         let signature = gate::decode(parts.signature)?;
         let key = self.key(&header, parts.message, &signature)?;
-        let is_ours =
-            under.ours.is_some_and(|ours| ours.keys().in_order().any(|our| our.verifying().is_same_key(&key)));
-        claims::read(self, &gate::decode(parts.claims)?, under, is_ours)
+        let under_our_key = under.ours.filter(|ours| ours.has_key(&key));
+        claims::read(self, &gate::decode(parts.claims)?, under, under_our_key.map(TokenVerifier::session_id_claim))
     }
 
     /// The key that the header names and that verifies the signature. Keys of different algorithms may have one name.

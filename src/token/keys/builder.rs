@@ -62,7 +62,8 @@ impl KeyRingBuilder {
         self
     }
 
-    /// The public keys of a JWK set that are meant for verifying tokens; any number of sets. Default: none.
+    /// The public keys of a JWK set that are meant for verifying tokens, by an algorithm that this crate signs with; any number of
+    /// sets. Of a set with keys of several algorithms [`jwks_for`](Self::jwks_for) takes those of one. Default: none.
     pub fn jwks(mut self, text: impl Into<String>) -> Self {
         self.sets.push(Jwks { text: Zeroizing::new(text.into()), algorithm: None });
         self
