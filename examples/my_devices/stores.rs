@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `DATABASE_URL` | the URL of the store, see below | the application's |
 //! | `MAX_CONNECTIONS` | how many connections the store keeps open to an SQL database at most | 10 |
-//! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
+//! | `TRANSACTION_POOLER` | `on`: behind a pooler in transaction mode, such as PgBouncer | `off` |
 //! | `BUS` | `postgres`, `redis`, `poll` or `none` | the store's: `poll` for MySQL and poolers, `none` for SQLite |
 //! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
 //!
