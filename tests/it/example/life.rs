@@ -413,6 +413,8 @@ fn a_path_a_cookie_name_and_other_origins_are_settings() {
         let (status, head, _) = server.exchange("GET", path, &[], None);
         assert!(status == 303 && head.contains("location: /my/devices/sign-in"), "{head}");
     }
+    let (status, head, _) = server.exchange("GET", "/my/devices/", &[], None);
+    assert!(status == 303 && head.contains("location: /my/devices\r\n"), "{head}");
     let answer = submit(&server, "/my/devices/sign-in", FORM, "origin: https://app.example.com\r\n");
     assert!(answer.contains("location: /my/devices/sign-in/done"), "{answer}");
     let [(cookie, _)] = &set_cookies(&answer)[..] else { panic!("{answer}") };
