@@ -55,7 +55,7 @@ impl StoreError {
     }
 
     /// Returns the driver's error, if it is of this type.
-    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn driver_error<E: StdError + 'static>(&self) -> Option<&E> {
         let source = self.source()?;
         source.downcast_ref().or_else(|| source.downcast_ref::<Hinted>()?.source.downcast_ref())

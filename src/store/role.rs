@@ -60,6 +60,7 @@ impl Role {
     }
 
     /// Something has failed: the next call asks, unless the answer is known anyway or one has just asked.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn doubt(&self) {
         if self.takes_changes.load(Ordering::Relaxed) {
             let soonest = self.asked_at.load(Ordering::Relaxed) + millis(PAUSE);
@@ -69,6 +70,7 @@ impl Role {
 
     /// The next call asks. Returns whether that is news: a server that is known to take no changes stays what it is for
     /// a while.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn ask_at_once(&self) -> bool {
         let is_news = self.takes_changes.load(Ordering::Relaxed);
         if is_news {
@@ -111,9 +113,10 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 const SUSPICION: Duration = Duration::from_secs(5);
 
 /// How soon after an answer the server is asked again, even after many failures.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "mysql", feature = "postgres")))]
 mod tests {
     use super::*;
 

@@ -56,6 +56,7 @@ where
     }
 
     /// Has the connection closed when it is given back.
+    #[cfg(feature = "mysql")]
     pub(super) fn close_afterwards(&mut self) {
         self.connection.close_on_drop();
     }

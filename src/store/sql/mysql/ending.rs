@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
-    clock::Timestamp,
     id::{SessionId, SessionKey, UserId},
     session::{Actor, AsOf, EndReason, Ending},
     store::{
