@@ -145,7 +145,7 @@ impl From<&Session> for ActiveSession {
 }
 
 impl SessionLimit {
-    /// The places that sessions beside the newcomer take. Those that share the newcomer's take none.
+    /// The places that sessions other than the newcomer take. Those that share the newcomer's take none.
     fn places<'a>(
         &self,
         sessions: impl Iterator<Item = &'a ActiveSession>,
@@ -198,11 +198,11 @@ pub enum SameDevice {
     Keep,
     /// They end as replaced.
     Replace,
-    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way: the
-    /// sign-in is answered with new tokens of that one, and no session is added.
+    /// They end as replaced, except for one whose user has authenticated within the last 30 seconds in the same way:
+    /// the sign-in is answered with new tokens of that one, and no session is added.
     ///
-    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the one
-    /// session. The device must be proven, by the device cookie or a
+    /// It is for sign-ins by a form, which may be submitted twice at once. Whichever answer a browser keeps, it has the
+    /// one session. The device must be proven, by the device cookie or a
     /// [`DeviceTokens`](crate::token::DeviceTokens) token; on any other this is [`Replace`](Self::Replace).
     Join,
 }

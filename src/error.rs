@@ -27,6 +27,8 @@ pub enum ErrorKind {
     InvalidUserId,
     /// The application's claims cannot be put into a token.
     InvalidClaims,
+    /// The application's data of a session does not have the shape that was asked for.
+    InvalidData,
     /// The user has as many sessions as a limit allows.
     TooManySessions,
     /// The session, or the token, does not allow it: [`Error::denied`] says why.
@@ -62,6 +64,7 @@ impl fmt::Display for Error {
         f.write_str(match self.kind {
             ErrorKind::InvalidUserId => "invalid user id",
             ErrorKind::InvalidClaims => "claims that cannot be put into a token",
+            ErrorKind::InvalidData => "data of another shape than was asked for",
             ErrorKind::TooManySessions => "the user has as many sessions as the limit allows",
             ErrorKind::Denied => "the session does not allow it",
             ErrorKind::Unavailable => "the session store is unavailable",
@@ -106,8 +109,8 @@ impl From<Full> for Error {
 
 /// A setting that cannot work, found at startup and not on the first request.
 ///
-/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes: it is
-/// what a `main` that returns the error prints.
+/// The text is for the developer. It never contains a key or a secret. `Debug` is the text too, followed by its causes:
+/// it is what a `main` that returns the error prints.
 pub struct ConfigError {
     kind: ConfigErrorKind,
     message: Cow<'static, str>,

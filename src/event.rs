@@ -23,11 +23,11 @@ pub enum SessionEvent {
         /// Whether it is the user's first sign-in on this device, as far as is still on record. Always `false` for a
         /// client without a device id.
         new_device: bool,
-        /// Whether a new device is also the only one on record: the first of a new user, or of one who was there before this
-        /// crate came. A mail about a new device is for the others.
+        /// Whether a new device is also the only one on record: the first of a new user, or of one who was there before
+        /// this crate came. A mail about a new device is for the others.
         first_device: bool,
-        /// Whether no other session of the user that is still kept has come from this country and region. Always `false` when
-        /// the place is not known.
+        /// Whether no other session of the user that is still kept has come from this country and region. Always
+        /// `false` when the place is not known.
         new_location: bool,
     },
     /// A session was ended on purpose: by a person, a limit or a rule.
@@ -221,8 +221,8 @@ pub enum Misconfiguration {
     ShadowForLong,
     /// The store is on another machine, and the connection to it is not encrypted.
     PlainTextStore,
-    /// Sessions on one device are to [replace each other](crate::policy::SameDevice::Replace), and a client signed in that has
-    /// no device id.
+    /// Sessions on one device are to [replace each other](crate::policy::SameDevice::Replace), and a client signed in
+    /// that has no device id.
     ReplaceWithoutDevice,
 }
 

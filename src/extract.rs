@@ -193,9 +193,11 @@ impl IntoResponse for Error {
             ErrorKind::TooManySessions => {
                 Problem::new(StatusCode::CONFLICT, "too_many_sessions", "Signed in on too many devices")
             }
-            ErrorKind::InvalidUserId | ErrorKind::InvalidClaims | ErrorKind::NoSigningKey | ErrorKind::Denied => {
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
-            }
+            ErrorKind::InvalidUserId
+            | ErrorKind::InvalidClaims
+            | ErrorKind::InvalidData
+            | ErrorKind::NoSigningKey
+            | ErrorKind::Denied => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong"),
         };
         problem.into_response()
     }

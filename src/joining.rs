@@ -12,9 +12,10 @@ impl Admission {
     /// How long ago the user of a session must have authenticated at most for a sign-in to join it.
     pub const JOINED_WITHIN: Duration = Duration::from_secs(30);
 
-    /// The session that `newcomer` is a second answer to, if there is one: under [`SameDevice::Join`], the newest of the
-    /// active sessions on the same device whose user has authenticated within [`JOINED_WITHIN`](Self::JOINED_WITHIN). It is
-    /// asked before [`decide`](Self::decide). Then nothing is inserted, and nothing has to give way.
+    /// The session that `newcomer` is a second answer to, if there is one: under [`SameDevice::Join`], the newest of
+    /// the active sessions on the same device whose user has authenticated within
+    /// [`JOINED_WITHIN`](Self::JOINED_WITHIN). It is asked before [`decide`](Self::decide). Then nothing is inserted,
+    /// and nothing has to give way.
     pub fn joins(&self, newcomer: &ActiveSession, active: &[ActiveSession]) -> Option<SessionId> {
         if self.same_device != SameDevice::Join || newcomer.device_id.is_none() {
             return None;
@@ -32,8 +33,8 @@ impl Admission {
 }
 
 impl Session {
-    /// Whether a sign-in that would start this session may be answered with that one: the same user has proven the same thing
-    /// in the same way, for as long, and nothing else is on record of it.
+    /// Whether a sign-in that would start this session may be answered with that one: the same user has proven the same
+    /// thing in the same way, for as long, and nothing else is on record of it.
     pub(crate) fn is_repeated_by(&self, other: &Self) -> bool {
         let lifetime = |session: &Self| session.expires_at.duration_since(session.created_at);
         self.ended.is_none()

@@ -37,7 +37,7 @@
 //! | `tls-rustls` | TLS to Postgres, MySQL, MariaDB and Redis | |
 //! | `ua-parser` | `device::UaParser`: names for the long tail of clients, by rules that you bring | |
 //! | `tonic` | the client's address where Tonic's own server is used | |
-//! | `testing` | [`store::FailingStore`], signed-in users for tests ([`SessionManager::test_token`]), and the conformance suite for stores | |
+//! | `testing` | [`store::FailingStore`], [`SessionManager::test_token`] and the conformance suite | |
 //!
 //! Key rings need `aws_lc_rs` or `rust_crypto`. A verifier of your own, and the verdict of an upstream, need neither.
 

@@ -33,15 +33,16 @@ impl SessionLimit {
         Self { sessions, kind: None, counted: Counted::Sessions, over }
     }
 
-    /// The same limit, counting a device once, however many sessions are on it: a place is a device, and when it gives way
-    /// all its sessions end. A session without a device id takes a place of its own. Default: sessions are counted.
+    /// The same limit, counting a device once, no matter how many sessions are on it: a place is a device, and when it
+    /// gives way all its sessions end. A session without a device id takes a place of its own. Default: sessions are
+    /// counted.
     #[must_use]
     pub fn devices(mut self) -> Self {
         self.counted = Counted::Devices;
         self
     }
 
-    /// The same limit, counting devices of this kind alone.
+    /// The same limit, counting only devices of this kind.
     #[must_use]
     pub fn kind(mut self, kind: DeviceKind) -> Self {
         self.kind = Some(kind);
@@ -57,7 +58,7 @@ pub enum OverLimit {
     RejectNew,
     /// The session that started first ends; of devices, the one with that session.
     RevokeOldest,
-    /// The session that has rested longest ends; of devices, the one on which all have.
+    /// The session without activity for the longest time ends; of devices, the one on which all have been idle longest.
     RevokeLeastRecent,
 }
 

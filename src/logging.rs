@@ -47,6 +47,10 @@ pub(crate) fn token_refused(why: &'static str) {
     tracing::debug!(why, "token refused");
 }
 
+pub(crate) fn old_token_refused(why: &'static str) {
+    tracing::debug!(why, "token refused as an old one, too");
+}
+
 pub(crate) fn adoption_not_begun() {
     static TOLD: std::sync::Once = std::sync::Once::new();
     TOLD.call_once(|| {

@@ -117,8 +117,8 @@ impl SessionPolicy {
         self
     }
 
-    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7 days,
-    /// or the absolute timeout when that is less.
+    /// The time without activity after which a session ends. It may not be longer than the absolute timeout. Default: 7
+    /// days, or the absolute timeout when that is less.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self.idle_is_chosen = true;

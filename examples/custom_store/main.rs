@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example custom_store
 //!
-//! `store.rs` is the store. It keeps no devices and needs no bus, since one process has the file open. The suite that all
-//! stores of the crate pass holds it to its promises: `cargo test --all-features --example custom_store`.
+//! `store.rs` is the store. It keeps no devices and needs no bus, since one process has the file open. The suite that
+//! all stores of the crate pass holds it to its promises: `cargo test --all-features --example custom_store`.
 
 mod store;
 

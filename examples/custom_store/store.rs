@@ -1,7 +1,7 @@
 //! Sessions in a file of redb, an embedded key-value engine: a store of one's own in an evening.
 //!
-//! Each method is one transaction in a thread that may block, so that a dropped future leaves the old state or the new. What
-//! a change does to a record is the crate's (`apply_to`); this file says where records lie.
+//! Each method is one transaction in a thread that may block, so that a dropped future leaves the old state or the new.
+//! What a change does to a record is the crate's (`apply_to`); this file says where records lie.
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -15,8 +15,8 @@ use crate::{A_MOMENT, App, problem, retry_after};
 #[derive(Default)]
 pub struct Health(Mutex<Option<(Instant, bool)>>);
 
-/// 503 while the store does not answer, or takes no changes. Sessions that are known are still accepted meanwhile, so this says
-/// where to send new users, not which process to kill.
+/// 503 while the store does not answer, or takes no changes. Sessions that are known are still accepted meanwhile, so
+/// this says where to send new users, not which process to kill.
 pub async fn health(State(app): State<App>) -> Response {
     let mut found = app.health.0.lock().await;
     let known = found.filter(|(at, _)| at.elapsed() < GOOD_FOR).map(|(_, is_well)| is_well);

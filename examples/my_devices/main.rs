@@ -25,13 +25,18 @@ mod sessions;
 mod settings;
 mod stores;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::{Ready, ready},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
     extract::{FromRef, State},
     http::{HeaderMap, HeaderName, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
     routing::{delete, get},
 };
 use serde_json::json;
@@ -116,7 +121,7 @@ async fn serve(settings: &Settings, Opened { sessions, keys }: Opened) -> std::i
     // Some proxies strip the prefix, others pass it on.
     let router = match settings.prefix.as_str() {
         "" => router,
-        prefix => router.clone().nest(prefix, router),
+        prefix => router.clone().route(&format!("{prefix}/"), get(redirect(prefix.to_owned()))).nest(prefix, router),
     };
 
     let listener = tokio::net::TcpListener::bind(settings.address).await?;
@@ -158,6 +163,11 @@ fn problem(status: StatusCode, code: &str, error: &str) -> Response {
         json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "error": error });
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, body.to_string()).into_response()
+}
+
+/// People type a slash behind an address.
+fn redirect(to: String) -> impl Fn() -> Ready<Response> + Clone {
+    move || ready(([(header::CACHE_CONTROL, "no-store")], Redirect::to(&to)).into_response())
 }
 
 async fn nothing_here(headers: HeaderMap) -> Response {

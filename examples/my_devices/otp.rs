@@ -22,7 +22,7 @@ struct State {
     waiting: HashMap<String, Waiting>,
     /// Forms may be submitted twice.
     used: HashMap<String, Used>,
-    /// By the account's id, and not by the token: whoever knows the password has as many tokens as they like.
+    /// By the account's id, not by the token: anyone who knows the password has as many tokens as they like.
     failures: HashMap<&'static str, Failures>,
 }
 
@@ -75,8 +75,8 @@ impl Otp {
         Ok(token)
     }
 
-    /// The account whose code this is. A code is good once, for five minutes and five attempts. The device that has used it
-    /// may have submitted its form twice.
+    /// The account whose code this is. A code is valid once, for five minutes and five attempts. The device that has
+    /// used it may have submitted its form twice.
     pub fn check(&self, token: &str, code: &str, proven: Option<DeviceId>) -> Result<Account, Refused> {
         let mut state = self.state();
         if let Some(account) = state.repeated(token, code, proven) {

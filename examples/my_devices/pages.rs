@@ -99,7 +99,7 @@ impl SignInPage<'_> {
     }
 }
 
-/// The form, with the reason why one is there.
+/// The form, with the reason for showing it.
 async fn show(
     State(app): State<App>,
     session: Option<CurrentSession>,

@@ -3,9 +3,9 @@
 //! | variable | meaning | default |
 //! | --- | --- | --- |
 //! | `ADDR` | where to listen | `127.0.0.1:3000` |
-//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | `sqlite://my_devices.db` |
-//! | `MAX_CONNECTIONS` | how many connections there are to an SQL database at most; `?max_connections=` in its URL wins | 10 |
-//! | `TRANSACTION_POOLER` | `on`: the Postgres of `DATABASE_URL` is behind a pooler in transaction mode, such as PgBouncer | `off` |
+//! | `DATABASE_URL` | the URL of the store, see below | `sqlite://my_devices.db` |
+//! | `MAX_CONNECTIONS` | the most connections to an SQL database; `?max_connections=` in its URL wins | 10 |
+//! | `TRANSACTION_POOLER` | `on`: Postgres is behind a pooler in transaction mode, such as PgBouncer | `off` |
 //! | `BUS` | how several processes hear of each other: `postgres`, `redis`, `poll`, `none` | what fits the store |
 //! | `REDIS_URL` | the server of `BUS=redis` beside another store | `DATABASE_URL`, if that is one |
 //! | `REQUEST_TIMEOUT` | how long the head of a request may take to arrive, and then its body and the answer | 10 s |
@@ -22,13 +22,14 @@
 //! | `OTP` | `on`: signing in takes a second factor; the six-digit code is on the log | `off` |
 //! | `MAX_SESSIONS` | how many sessions an account may have, 0 for no limit | 0 |
 //! | `OVER_LIMIT` | who gives way: `reject` the newcomer, the `oldest` session, the `least_recent` one | `oldest` |
-//! | `SAME_DEVICE` | what becomes of earlier sessions on the device of a new one: `keep`, `replace` or `join`; for the API | `keep` |
+//! | `SAME_DEVICE` | earlier sessions on the device of a new one: `keep`, `replace` or `join`; for the API | `keep` |
 //! | `ADMIN_TOKEN` | the token for the routes below `/admin`, at least 32 bytes | none: there are no such routes |
 //! | `TRUSTED_ORIGINS` | other origins whose pages may use the cookies, comma-separated | none |
 //! | `PATH_PREFIX` | what public paths begin with, such as `/devices`; a proxy may strip it | nothing |
 //! | `COOKIE_NAME` | the whole name of the session's cookie, such as `__Host-devices` | `__Host-session` |
 //! | `TRUSTED_PROXIES` | CIDRs whose `X-Forwarded-For` is believed, comma-separated | none |
 //!
+//! The store is at `sqlite://FILE`, `memory:`, or `postgres`, `mysql`, `mariadb`, `redis`, `rediss`.
 //! Durations are written as `500ms`, `30s`, `10m`, `14d`.
 
 use std::{env, net::SocketAddr, time::Duration};

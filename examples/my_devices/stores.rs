@@ -2,11 +2,13 @@
 //!
 //! | variable | meaning | default |
 //! | --- | --- | --- |
-//! | `DATABASE_URL` | `sqlite://FILE`, `postgres://`, `mysql://`, `mariadb://`, `redis://`, `rediss://` or `memory:` | the application's |
+//! | `DATABASE_URL` | the URL of the store, see below | the application's |
 //! | `MAX_CONNECTIONS` | how many connections the store keeps open to an SQL database at most | 10 |
-//! | `TRANSACTION_POOLER` | `on`: `DATABASE_URL` leads through a pooler in transaction mode, such as PgBouncer | `off` |
-//! | `BUS` | `postgres`, `redis`, `poll` or `none` | that of the store: `poll` for MySQL and behind a pooler, `none` for SQLite |
+//! | `TRANSACTION_POOLER` | `on`: behind a pooler in transaction mode, such as PgBouncer | `off` |
+//! | `BUS` | `postgres`, `redis`, `poll` or `none` | the store's: `poll` for MySQL and poolers, `none` for SQLite |
 //! | `REDIS_URL` | the server of `BUS=redis` | `DATABASE_URL`, if that is one |
+//!
+//! The store is at `sqlite://FILE`, `memory:`, or `postgres`, `mysql`, `mariadb`, `redis`, `rediss`.
 
 use std::{error::Error, time::Duration};
 
@@ -79,8 +81,8 @@ impl Shared {
         Ok(Self { store, bus })
     }
 
-    /// Opens the store, brings its schema up to date, connects to the bus, and begins a session manager. What could not be
-    /// used later is refused here.
+    /// Opens the store, brings its schema up to date, connects to the bus, and begins a session manager. What could not
+    /// be used later is refused here.
     pub async fn open(&self) -> Result<SessionManagerBuilder, String> {
         let builder = match &self.store {
             Location::Memory(store) => begin(store.clone()).await?,

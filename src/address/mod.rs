@@ -23,7 +23,8 @@ pub(crate) fn take_parameter<'u>(url: &'u str, name: &str) -> (Cow<'u, str>, Opt
     (if others.is_empty() { address.into() } else { format!("{address}?{others}").into() }, value)
 }
 
-/// The host without the brackets that an IPv6 address has in a URL: the drivers keep them, and look for a host of that name.
+/// The host without the brackets that an IPv6 address has in a URL: the drivers keep them, and look for a host of that
+/// name.
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) fn without_brackets(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')

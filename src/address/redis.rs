@@ -1,3 +1,5 @@
+//! Addresses of Redis servers, with the certificates that they name.
+
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
 
 use super::take_parameter;
@@ -57,8 +59,8 @@ fn certificates(root: Option<&str>, certificate: Option<&str>, key: Option<&str>
     }
 }
 
-/// rustls asks for one provider of cryptography. Where the application has built it with several and has chosen none, it
-/// would panic.
+/// rustls asks for one provider of cryptography. Where the application has built it with several and has chosen none,
+/// it would panic.
 #[cfg(feature = "tls-rustls")]
 fn prepare_tls() {
     use rustls::crypto::{CryptoProvider, aws_lc_rs};

@@ -129,17 +129,18 @@ pub trait RevocationBus: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// A new subscription to all messages from now on. It does its work as it is polled; dropping it ends it.
+    /// Returns a subscription to all messages from now on. It works while it is polled; dropping it ends it.
     ///
     /// The first event is a [gap](GapReason::Connected), as soon as messages are heard.
     fn subscribe(&self) -> Subscription;
 
-    /// Finds out whether messages can be heard. Call it at start-up: later, a subscription only tries again. Default: they can.
+    /// Finds out whether messages can be heard. Call it at start-up: later, a subscription only tries again. Default:
+    /// they can.
     fn check(&self) -> BusFuture<'_, Result<(), BusError>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// What has happened on this bus, as seen from this node.
+    /// Returns what has happened on this bus, as seen from this node.
     fn health(&self) -> BusHealth;
 
     /// Returns whether messages are received at the moment: there are subscriptions, and all of them are connected.

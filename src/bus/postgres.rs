@@ -1,3 +1,5 @@
+//! A bus over `LISTEN` and `NOTIFY` of Postgres.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::{
@@ -125,7 +127,8 @@ impl PostgresBus {
             if row.try_get::<String, _>(1)? == "off" {
                 return Ok(());
             }
-            // Nobody may listen any more to a server that has been demoted. The next connection leads to its successor, or back.
+            // Nobody may listen any more to a server that has been demoted. The next connection leads to its successor,
+            // or back.
             connection.close_on_drop();
             drop(connection);
             query().fetch_one(&self.publisher).await.map(drop)

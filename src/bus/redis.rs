@@ -1,3 +1,5 @@
+//! A bus over publish and subscribe of Redis.
+
 use std::{
     collections::HashMap,
     fmt,
@@ -65,8 +67,8 @@ impl Node {
         Ok(Self { client, publisher })
     }
 
-    /// Sends a command. A server that has become a replica keeps what is published to itself: then it is sent again, over
-    /// another connection.
+    /// Sends a command. A server that has become a replica keeps what is published to itself: then it is sent again,
+    /// over another connection.
     async fn send(&self, command: Cmd) -> RedisResult<()> {
         let is_replica = self.ask(&command).await?;
         if is_replica {
@@ -109,7 +111,8 @@ fn publisher_of(client: &Client) -> RedisResult<ConnectionManager> {
 }
 
 impl RedisBus {
-    /// A bus on the server at `url`, which has the forms that [`RedisStore::connect`](crate::store::RedisStore::connect) takes.
+    /// A bus on the server at `url`, which has the forms that
+    /// [`RedisStore::connect`](crate::store::RedisStore::connect) takes.
     ///
     /// # Errors
     ///

@@ -137,7 +137,8 @@ impl TrustedProxies {
     /// Returns the client's address, given the peer of the socket and the lines of [the header](Self::header_name) in
     /// their order.
     ///
-    /// Returns `None` only without a peer: on a Unix socket, or when the server does not pass it on.
+    /// Returns Returns Returns Returns `None` only without a peer: on a Unix socket, or when the server does not pass
+    /// it on.
     pub fn client_ip<'a, L>(&self, peer: Option<IpAddr>, lines: L) -> Option<IpAddr>
     where
         L: IntoIterator<Item = &'a [u8], IntoIter: DoubleEndedIterator>,

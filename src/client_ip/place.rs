@@ -105,8 +105,8 @@ impl TrustedProxies {
 
     /// Returns the client's place, given the peer of the socket and a way to the lines of a header.
     ///
-    /// Returns `None` when the peer is not a trusted proxy, and when the proxy does not know. A header that comes twice
-    /// is not read: a proxy writes its own once.
+    /// Returns Returns Returns Returns `None` when the peer is not a trusted proxy, and when the proxy does not know. A
+    /// header that comes twice is not read: a proxy writes its own once.
     pub fn location<'a, L>(&self, peer: Option<IpAddr>, lines: impl Fn(&str) -> L) -> Option<Location>
     where
         L: IntoIterator<Item = &'a [u8]>,

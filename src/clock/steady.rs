@@ -1,3 +1,5 @@
+//! The time of one manager: an anchor plus the monotonic hand, and how jumps of the wall clock are judged.
+
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,

@@ -1,12 +1,12 @@
 //! Places from databases in MaxMind's format: GeoLite2, GeoIP2, DB-IP, IPinfo and their kin.
 //!
 //! 1. A database is read into memory, from bytes or from a file. No database is shipped with this crate.
-//! 2. What is no database is refused with an error that says so, and so is one that tells of no places, such as a database of
-//!    networks' owners. What turns out to be broken later costs the place, and nothing else.
-//! 3. Private, local and shared addresses have no place, and are not looked up. Nor are those of 6to4 and Teredo: databases
-//!    know the relay, or nothing of it.
-//! 4. The city, the region and the country are read, and no other part of a record, however large it is. Records may be in
-//!    MaxMind's form or flat, as those of IPinfo and ip-location-db.
+//! 2. Input that is no database is an error, and so is a database without places, such as one of networks' owners. A
+//!    record that turns out to be broken later only costs the place.
+//! 3. Private, local and shared addresses have no place, and are not looked up. Nor are those of 6to4 and Teredo:
+//!    databases know the relay, or nothing of it.
+//! 4. The city, the region and the country are read, and no other part of a record, however large it is. Records may be
+//!    in MaxMind's form or flat, as those of IPinfo and ip-location-db.
 //! 5. Some publishers have a file for each address family: [`GeoIp::or`] makes one of two.
 
 mod attribution;
@@ -28,7 +28,7 @@ use std::{
 
 use maxminddb::WithinOptions;
 
-use self::attribution::licence_of;
+use self::attribution::licences_of;
 use crate::{
     clock::Timestamp,
     location::{Locate, Location},
@@ -43,7 +43,7 @@ use crate::{
 /// | setting | default |
 /// | --- | --- |
 /// | [`language`](Self::language) | `en` |
-/// | [`attribution`](Self::attribution) | what the licences of GeoLite, DB-IP and IPinfo ask for, and nothing for others |
+/// | [`attribution`](Self::attribution) | what GeoLite, DB-IP and IPinfo require, else nothing |
 ///
 /// # Examples
 ///
@@ -96,7 +96,7 @@ impl GeoIp {
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when it is none, a broken one, or one without places.
+    /// [`GeoIpError`] when it is no database, a broken one, or one without places.
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Self, GeoIpError> {
         let places = Self::empty();
         places.replace(bytes)?;
@@ -130,28 +130,28 @@ impl GeoIp {
         self
     }
 
-    /// The language of the names, by its code, such as `de` or `pt-BR`. Where the database has it only for another region, or
-    /// for none, that one will do: `pt` finds `pt-BR`, and `de-AT` finds `de`. Names that it does not have come in English.
-    /// Default: `en`.
+    /// The language of the names, by its code, such as `de` or `pt-BR`. If the database has it only for another region,
+    /// or for none, that one is used: `pt` finds `pt-BR`, and `de-AT` finds `de`. Names that it does not have come in
+    /// English. Default: `en`.
     pub fn language(mut self, code: impl Into<Cow<'static, str>>) -> Self {
         self.language = code.into();
         self
     }
 
     /// What has to be shown beside a place. Default: what the licences of the free databases ask for. Whose data they are is
-    /// told by the type and the description of a database, or by the name of its file: that of ip-location-db's files is the only
-    /// one which does.
+    /// told by the type and the description of a database, or by the name of its file. The city files of ip-location-db tell it
+    /// by their names only; under another name they show the lines of both their sources.
     pub fn attribution(mut self, text: impl Into<Cow<'static, str>>) -> Self {
         self.attribution = Some(text.into());
         self
     }
 
-    /// Takes another database from now on, also in all clones, in place of the first if there are several: keep each that
+    /// Uses another database from now on, in all clones too, in place of the first if there are several: keep each that
     /// goes into [`or`](Self::or) to replace it.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when `bytes` are none, or one without places. The old one stays then.
+    /// [`GeoIpError`] when `bytes` are no database, or one without places. The old one then stays.
     pub fn replace(&self, bytes: impl Into<Vec<u8>>) -> Result<(), GeoIpError> {
         let database = open(bytes.into())?;
         if let Some(first) = self.parts.first() {
@@ -160,12 +160,12 @@ impl GeoIp {
         Ok(())
     }
 
-    /// Reads each file anew. It blocks: in asynchronous code it belongs into `spawn_blocking`.
+    /// Reads each file again. This blocks: in asynchronous code it belongs into `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// [`GeoIpError`] when a file cannot be read or holds no database of places, and when there is none: a database was not
-    /// opened by [`from_path`](Self::from_path). All old databases stay then.
+    /// [`GeoIpError`] when a file cannot be read or holds no database of places, and when there is no file, because a
+    /// database was not opened by [`from_path`](Self::from_path). All old databases then stay.
     pub fn reload(&self) -> Result<(), GeoIpError> {
         let read_anew = |part: &Arc<Part>| open(read(part.path.as_deref().ok_or_else(GeoIpError::no_path)?)?);
         let databases: Vec<Arc<Database>> = self.parts.iter().map(read_anew).collect::<Result<_, _>>()?;
@@ -173,7 +173,7 @@ impl GeoIp {
         Ok(())
     }
 
-    /// When the database was built, by its own word, and the oldest if there are several; `None` when there is none.
+    /// When the database was built, as it says, and the oldest if there are several; `None` when there is none.
     pub fn built_at(&self) -> Option<Timestamp> {
         let seconds = |database: Arc<Database>| i64::try_from(database.metadata().build_epoch).ok();
         self.databases().filter_map(seconds).min().map(Timestamp::from_seconds)
@@ -193,12 +193,11 @@ impl Part {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
     }
 
-    fn licence(&self) -> Option<&'static str> {
-        let database = self.database()?;
+    fn licences(&self) -> &'static [&'static str] {
+        let Some(database) = self.database() else { return &[] };
         let about = database.metadata();
         let name = self.path.as_deref().and_then(Path::file_name).and_then(OsStr::to_str);
-        let told = [about.database_type.as_str()].into_iter().chain(about.description.values().map(String::as_str));
-        told.chain(name).find_map(licence_of)
+        licences_of(&about.database_type, about.description.values().map(String::as_str).chain(name))
     }
 }
 
@@ -211,7 +210,7 @@ fn open(bytes: Vec<u8>) -> Result<Arc<Database>, GeoIpError> {
     Ok(Arc::new(database))
 }
 
-/// Whether the first records that can be read have nothing to do with places. What is broken is no evidence.
+/// Whether the first readable records have nothing to do with places. Broken ones are no evidence.
 fn tells_of_other_things_only(database: &Database) -> bool {
     let Ok(networks) = database.networks(WithinOptions::default()) else {
         return false;
@@ -233,7 +232,7 @@ impl Locate for GeoIp {
             return None;
         }
         self.databases().find_map(|database| {
-            // A database for IPv4 alone knows no other addresses, and what is broken in one is its maker's to mend.
+            // A database for IPv4 only knows no other addresses, and a broken record is for its maker to mend.
             let record = database.lookup(ip).ok()?;
             let place = record::read(&record, &self.language);
             (!place.is_empty()).then_some(place)
@@ -244,7 +243,7 @@ impl Locate for GeoIp {
         if let Some(text) = &self.attribution {
             return (!text.is_empty()).then_some(Cow::Borrowed(&**text));
         }
-        let licences: BTreeSet<&str> = self.parts.iter().filter_map(|part| part.licence()).collect();
+        let licences: BTreeSet<&str> = self.parts.iter().flat_map(|part| part.licences()).copied().collect();
         (!licences.is_empty()).then(|| licences.into_iter().collect::<Vec<_>>().join(" ").into())
     }
 }

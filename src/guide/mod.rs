@@ -8,9 +8,11 @@
 //! 6. [`scaling`]: which store when, several nodes, and what they cost.
 //! 7. [`custom_store`]: a store of your own.
 //! 8. [`limits`], [`retention`] and [`layers`]: how many sessions, what is kept for how long, and in which order layers belong
-//!    (with CORS).
-//! 9. [`errors`]: every code, its cause and its cure.
-//! 10. [`architecture`]: how it works inside.
+//!    (with CORS). The check against forged requests is in [`credentials`](crate::credentials#requests-that-other-sites-cause).
+//! 9. [`errors`], [`events`] and [`metrics`]: every code, its cause and its cure; what is told, and what to do with it; a dashboard and
+//!    alerts.
+//! 10. [`deployment`]: a checklist. [`faq`]: short answers. [`comparison`]: which crate for which application.
+//! 11. [`architecture`]: how it works inside.
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
@@ -54,3 +56,18 @@ pub mod layers {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("events.md")]
+pub mod events {}
+
+#[doc = include_str!("metrics.md")]
+pub mod metrics {}
+
+#[doc = include_str!("deployment.md")]
+pub mod deployment {}
+
+#[doc = include_str!("faq.md")]
+pub mod faq {}
+
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}

@@ -98,28 +98,72 @@ pub struct SessionPage {
 /// 1. The pages go down from there, newest activity first.
 /// 2. Whatever has been active meanwhile has moved above that place. It comes last, the longest rest first, whether it was
 ///    shown before or not; and so do sessions that have started meanwhile.
+/// 3. Other nodes write activity up to one [flush](crate::manager::SessionManagerBuilder::flush_interval) late. So what has been
+///    active within two of them before the first page comes last as well, unless the cursor knows that it was shown.
 ///
-/// A session that is there all the time may so be met twice, and is never missed. That goes by the activity on record: another
-/// node writes its own within one [flush](crate::manager::SessionManagerBuilder::flush_interval).
+/// A session that is there all the time may so be met twice, and is not missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(Place);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Behind the first, in a list that began at the second, if that is known.
-    Falling(ListPosition, Option<ListPosition>),
-    /// Above this, among those that have been active since.
-    Rising(ListPosition),
+    /// Behind this, in a list that began there, if that is known.
+    Falling(ListPosition, Option<Beginning>),
+    /// Above this, among those that may have been active since.
+    Rising(ListPosition, Beginning),
+}
+
+/// Where a list began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Beginning {
+    top: ListPosition,
+    /// Activity from then on may have been put on record afterwards.
+    since: Timestamp,
+    /// Which sessions above the floor were shown: a filter of 256 bits, four for each.
+    shown: [u64; 4],
+}
+
+impl Beginning {
+    fn new(top: ListPosition, since: Timestamp) -> Self {
+        Self { top, since, shown: [0; 4] }
+    }
+
+    /// The place above which is whatever has moved.
+    fn floor(&self) -> ListPosition {
+        self.top.min(ListPosition::new(self.since, SessionId::from_uuid(Uuid::nil())))
+    }
+
+    fn note_shown(&mut self, sessions: &[Session]) {
+        let floor = self.floor();
+        for session in sessions.iter().filter(|session| ListPosition::of(session) > floor) {
+            bits_of(session.id).for_each(|(word, bit)| self.shown[word] |= bit);
+        }
+    }
+
+    /// Whether a session was shown, and is where it was then. A filter may take one for another, the more the more it holds.
+    fn has_shown(&self, session: &Session) -> bool {
+        ListPosition::of(session) <= self.top && bits_of(session.id).all(|(word, bit)| self.shown[word] & bit != 0)
+    }
+}
+
+/// The bits of a session, by the last four bytes of its id, which are random.
+fn bits_of(id: SessionId) -> impl Iterator<Item = (usize, u64)> {
+    let [.., a, b, c, d] = *id.as_uuid().as_bytes();
+    [a, b, c, d].into_iter().map(|byte| (usize::from(byte >> 6), 1 << (byte & 63)))
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = match self.0 {
-            Place::Falling(after, top) => {
-                [after].into_iter().chain(top).flat_map(|position| to_bytes(&position)).collect()
-            }
-            Place::Rising(above) => [&[RISING], &to_bytes(&above)[..]].concat(),
+        let (kind, at, beginning) = match self.0 {
+            Place::Falling(after, beginning) => (None, after, beginning),
+            Place::Rising(above, beginning) => (Some(RISING), above, Some(beginning)),
         };
+        let mut bytes: Vec<u8> = kind.into_iter().chain(to_bytes(&at)).collect();
+        if let Some(Beginning { top, since, shown }) = beginning {
+            bytes.extend(to_bytes(&top));
+            bytes.extend(since.as_micros().to_be_bytes());
+            bytes.extend(shown.iter().flat_map(|word| word.to_be_bytes()));
+        }
         f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -128,18 +172,28 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let mut bytes = [0; 2 * POSITION];
+        let mut bytes = [0; 4 * POSITION];
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| InvalidCursor(()))?;
-        let (positions, rest) = bytes[..length].as_chunks::<POSITION>();
-        Ok(Self(match (positions, rest) {
-            ([after], []) => Place::Falling(from_bytes(after), None),
-            ([after, top], []) => Place::Falling(from_bytes(after), Some(from_bytes(top))),
-            ([_], [_]) if bytes[0] == RISING => {
-                let position = bytes[1..length].first_chunk().ok_or(InvalidCursor(()))?;
-                Place::Rising(from_bytes(position))
+        let (kind, rest) = match bytes[..length].split_at(length % 2) {
+            ([], rest) => (None, rest),
+            (kind, rest) => (kind.first().copied(), rest),
+        };
+        let (at, rest) = rest.split_first_chunk::<POSITION>().ok_or(InvalidCursor(()))?;
+        let beginning = match (rest.split_first_chunk::<POSITION>(), rest) {
+            (_, []) => None,
+            (Some((top, rest)), _) => {
+                let (words, []) = rest.as_chunks::<8>() else { return Err(InvalidCursor(())) };
+                let [since, shown @ ..]: &[[u8; 8]; 5] = words.try_into().map_err(|_| InvalidCursor(()))?;
+                let (since, shown) = (i64::from_be_bytes(*since), shown.map(u64::from_be_bytes));
+                Some(Beginning { top: from_bytes(top), since: Timestamp::from_micros(since), shown })
             }
-            _ => return Err(InvalidCursor(())),
-        }))
+            (None, _) => return Err(InvalidCursor(())),
+        };
+        match (kind, beginning) {
+            (None, beginning) => Ok(Self(Place::Falling(from_bytes(at), beginning))),
+            (Some(RISING), Some(beginning)) => Ok(Self(Place::Rising(from_bytes(at), beginning))),
+            (Some(_), _) => Err(InvalidCursor(())),
+        }
     }
 }
 
@@ -159,6 +213,9 @@ fn from_bytes(bytes: &[u8; POSITION]) -> ListPosition {
 const POSITION: usize = 24;
 
 const RISING: u8 = 1;
+
+/// How many sessions are read at least to find some that were not shown.
+const AT_ONCE: usize = 50;
 
 /// A text that no list has answered as a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,54 +291,82 @@ impl Records {
         self.change(Operation::SetData, Affected::One(key), |store| store.set_data(key, data), |_| Word::Changed).await
     }
 
-    /// The page at a place, as far down as it goes, and then of what has been active since the first page.
+    /// The page at a place, as far down as it goes, and then of what may have been active since the first page.
     async fn page(&self, user: &UserId, query: ListQuery, place: Option<Place>) -> Result<SessionPage, Error> {
         let room = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        // One more than asked for tells whether there is another page.
-        let list = async |after, above, limit: usize| {
-            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-            let query = ListQuery { after, above, limit, ..query.clone() };
-            self.list(user, &query).await
-        };
-        let (after, mut top) = match place {
-            Some(Place::Rising(above)) => {
-                let mut risen = list(None, Some(above), room + 1).await?;
+        let (after, mut beginning) = match place {
+            Some(Place::Rising(above, beginning)) => {
+                let mut risen = self.risen(user, &query, above, &beginning, room + 1).await?;
                 let has_more = risen.len() > room;
                 risen.truncate(room);
                 let next = risen.last().filter(|_| has_more).map(ListPosition::of);
-                return Ok(SessionPage { sessions: risen, next: next.map(|above| Cursor(Place::Rising(above))) });
+                let next = next.map(|above| Cursor(Place::Rising(above, beginning)));
+                return Ok(SessionPage { sessions: risen, next });
             }
-            Some(Place::Falling(after, top)) => (after, top),
+            Some(Place::Falling(after, beginning)) => (after, beginning),
             None => (ListPosition::TOP, None),
         };
 
-        let mut sessions = list(Some(after), None, room + 1).await?;
+        // One more than asked for tells whether there is another page.
+        let down = ListQuery { after: Some(after), limit: query.limit.saturating_add(1), ..query.clone() };
+        let mut sessions = self.list(user, &down).await?;
         let begins = after == ListPosition::TOP;
         if begins && sessions.len() > room && self.write_activity_of_user(user).await {
             // What was seen here before the first page is not to move the list under the second.
-            sessions = list(Some(after), None, room + 1).await?;
+            sessions = self.list(user, &down).await?;
         }
-        let mut risen = match top {
-            Some(top) if sessions.len() <= room => list(None, Some(top), room + 1 - sessions.len()).await?,
+        let has_more_below = sessions.len() > room;
+        sessions.truncate(room);
+        if begins {
+            let since = query.as_of.now.saturating_sub(self.settings.flush_interval() * 2);
+            beginning = sessions.first().map(|first| Beginning::new(ListPosition::of(first), since));
+        }
+        if let Some(beginning) = &mut beginning {
+            beginning.note_shown(&sessions);
+        }
+        let mut risen = match &beginning {
+            Some(beginning) if !begins && !has_more_below => {
+                let wanted = room + 1 - sessions.len();
+                self.risen(user, &query, beginning.floor(), beginning, wanted).await?
+            }
             _ => Vec::new(),
         };
-
-        let has_more = sessions.len() + risen.len() > room;
-        sessions.truncate(room);
+        let has_more = has_more_below || sessions.len() + risen.len() > room;
         risen.truncate(room - sessions.len());
-        if begins {
-            top = sessions.first().map(ListPosition::of);
-        }
-        let next = match (risen.last(), sessions.last()) {
-            (Some(last), _) => Place::Rising(ListPosition::of(last)),
-            (None, Some(last)) => Place::Falling(ListPosition::of(last), top),
+        let next = match (risen.last().map(ListPosition::of), beginning) {
+            (Some(last), Some(beginning)) => Place::Rising(last, beginning),
             // With no room left beside the first session, the next page begins at the top.
-            (None, None) => Place::Falling(after, top),
+            _ => Place::Falling(sessions.last().map_or(after, ListPosition::of), beginning),
         };
         // One that has moved between the two calls is shown once.
         risen.retain(|session| sessions.iter().all(|shown| shown.id != session.id));
         sessions.append(&mut risen);
         Ok(SessionPage { sessions, next: has_more.then_some(Cursor(next)) })
+    }
+
+    /// So many, or more, of those above a place that were not shown where they are.
+    async fn risen(
+        &self,
+        user: &UserId,
+        query: &ListQuery,
+        mut above: ListPosition,
+        beginning: &Beginning,
+        wanted: usize,
+    ) -> Result<Vec<Session>, Error> {
+        let mut risen = Vec::new();
+        // Most of those that are read may have been shown.
+        let limit = wanted.max(AT_ONCE);
+        loop {
+            let most = u32::try_from(limit).unwrap_or(u32::MAX);
+            let up = ListQuery { above: Some(above), limit: most, ..query.clone() };
+            let page = self.list(user, &up).await?;
+            let next = page.last().filter(|_| page.len() >= limit).map(ListPosition::of);
+            risen.extend(page.into_iter().filter(|session| !beginning.has_shown(session)));
+            match next {
+                Some(next) if risen.len() < wanted => above = next,
+                _ => return Ok(risen),
+            }
+        }
     }
 
     fn add_unwritten_activity(&self, session: &mut Session) {
@@ -291,15 +376,37 @@ impl Records {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn cursors() -> Vec<Cursor> {
         let id = SessionId::at(Timestamp::from_seconds(1_767_225_600));
         let at = |micros| ListPosition::new(Timestamp::from_micros(micros), id);
-        let places = [0, -1, 1 << 56, i64::MAX, i64::MIN].map(|micros| {
-            [Place::Falling(at(micros), None), Place::Falling(at(micros), Some(at(7))), Place::Rising(at(micros))]
+        let beginning = Beginning { top: at(7), since: Timestamp::from_micros(5), shown: [1, 2, 3, u64::MAX] };
+        let places = [0, -1, 1 << 40, i64::MAX, i64::MIN].map(|micros| {
+            let falling = [None, Some(beginning)].map(|beginning| Place::Falling(at(micros), beginning));
+            [falling[0], falling[1], Place::Rising(at(micros), beginning)]
         });
         places.into_iter().flatten().map(Cursor).collect()
+    }
+
+    /// What was shown is skipped where it was, and not where it has moved to; what was not is not.
+    #[test]
+    fn a_beginning_knows_what_was_shown() {
+        let now = Timestamp::from_seconds(1_767_225_600);
+        let ago = |seconds| now.saturating_sub(Duration::from_secs(seconds));
+        let active = |seconds| Session::new(UserId::from(1), ago(seconds), now.saturating_add(Duration::from_secs(60)));
+        let sessions = [active(1), active(5), active(30)];
+        let mut beginning = Beginning::new(ListPosition::of(&sessions[0]), ago(20));
+        assert_eq!(beginning.floor().last_active_at, ago(20));
+        beginning.note_shown(&sessions);
+        assert_eq!(sessions.each_ref().map(|session| beginning.has_shown(session)), [true, true, false]);
+        let moved = Session { last_active_at: ago(6), ..sessions[1].clone() };
+        let on_top = Session { last_active_at: now, ..sessions[1].clone() };
+        assert!(beginning.has_shown(&moved) && !beginning.has_shown(&on_top));
+        let taken_for_shown = (0..1_000).filter(|_| beginning.has_shown(&active(3))).count();
+        assert!(taken_for_shown <= 1, "{taken_for_shown}");
     }
 
     #[test]
@@ -307,7 +414,7 @@ mod tests {
         for cursor in cursors() {
             let text = cursor.to_string();
             assert_eq!(text.parse(), Ok(cursor));
-            assert!([32, 34, 64].contains(&text.len()), "{text}");
+            assert!([32, 118, 119].contains(&text.len()), "{text}");
         }
     }
 
@@ -315,12 +422,13 @@ mod tests {
     fn what_is_no_cursor_is_refused() {
         for good in cursors().iter().map(Cursor::to_string) {
             let cut = &good[..good.len() - 1];
-            for bad in [&good[1..], cut, &format!("{good}A"), &format!("A{good}"), &format!("+{}", &good[1..])] {
+            for bad in [&good[1..], cut, &format!("{good}A"), &format!("+{}", &good[1..])] {
                 assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor(())), "{bad}");
             }
         }
-        let other = Cursor(Place::Rising(ListPosition::TOP)).to_string().replacen('A', "B", 1);
-        for bad in ["", "x", "=", &"A".repeat(33), &"A".repeat(63), &"A".repeat(10_000), &other] {
+        for bad in
+            ["", "x", "=", &"A".repeat(33), &"A".repeat(34), &"A".repeat(64), &"A".repeat(119), &"A".repeat(10_000)]
+        {
             assert_eq!(bad.parse::<Cursor>(), Err(InvalidCursor(())), "{bad}");
         }
     }

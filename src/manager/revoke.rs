@@ -99,7 +99,7 @@ pub enum Revoked {
 /// # Errors
 ///
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed twice or did not answer within its
-/// deadline. The session may then have ended or not; the call may be repeated. Of a user with more than 500 sessions some
+/// deadline. The session may then have ended or not; the call may be repeated. Of a user with more than 250 sessions some
 /// may have ended then.
 ///
 /// # Cancellation
@@ -251,4 +251,4 @@ impl Records {
 }
 
 /// How many sessions of one user end in one step.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 250;

@@ -14,7 +14,7 @@ use crate::{
         started::Carried,
     },
     session::Session,
-    token::{KeyRing, RefreshTokens, TokenIssuer, TokenVerifier, VerifiedToken, VerifyToken},
+    token::{RefreshTokens, TokenIssuer, TokenVerifier, VerifiedToken, VerifyToken},
 };
 
 /// What a manager does with tokens, as `build()` has checked it.
@@ -73,10 +73,10 @@ impl Tokens {
 }
 
 impl Verifier {
-    /// The keys that sign the tokens of this crate.
-    pub(super) fn own_keys(&self) -> Option<&KeyRing> {
+    /// What verifies the tokens of this crate.
+    pub(super) fn own(&self) -> Option<&TokenVerifier> {
         match self {
-            Self::Own(verifier) => Some(verifier.keys()),
+            Self::Own(verifier) => Some(verifier),
             Self::Application(_) | Self::Upstream => None,
         }
     }

@@ -1,3 +1,5 @@
+//! Metrics that are recorded.
+
 use std::time::Duration;
 
 use ::metrics::{

@@ -1,3 +1,5 @@
+//! The socket's peer, and the client's address and place that follow from it.
+
 use std::net::{IpAddr, SocketAddr};
 
 use http::{Extensions, HeaderMap};
@@ -12,9 +14,9 @@ use crate::{
 /// The address of the socket's peer, for servers that do not leave it in the request's extensions in a form known here.
 ///
 /// In Axum applications `axum::extract::ConnectInfo<SocketAddr>` is read, which
-/// `into_make_service_with_connect_info::<SocketAddr>()` puts there, and with the feature `tonic` what a Tonic server puts
-/// there, unless it does TLS itself. Others insert this type. Without any of them there is no address, and nothing that needs
-/// one; the log says so once.
+/// `into_make_service_with_connect_info::<SocketAddr>()` puts there, and with the feature `tonic` what a Tonic server
+/// puts there, unless it does TLS itself. Others insert this type. Without any of them there is no address, and nothing
+/// that needs one; the log says so once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a wrapper around one value, to be built by servers")]
 pub struct PeerAddress(pub SocketAddr);

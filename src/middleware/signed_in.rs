@@ -39,8 +39,8 @@ impl SessionManager {
         Ok(self.start(user, ClientInfo::new()).await?.token().to_owned())
     }
 
-    /// The fields with which such a user's requests come, by the [transport](crate::credentials::Transport) of this manager:
-    /// `Authorization`, or `Cookie` and what a browser says of a page of the application's own.
+    /// The fields with which such a user's requests come, by the [transport](crate::credentials::Transport) of this
+    /// manager: `Authorization`, or `Cookie` and what a browser says of a page of the application's own.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl SessionManager {
 
 /// # Tests
 impl StartedSession {
-    /// The fields with which the client's requests come from now on, for an application's own tests (feature `testing`): see
-    /// [`SessionManager::test_headers`].
+    /// The fields with which the client's requests come from now on, for an application's own tests (feature
+    /// `testing`): see [`SessionManager::test_headers`].
     ///
     /// # Errors
     ///

@@ -169,7 +169,7 @@ pub(super) async fn no_such_method(State(page): State<DevicesPage>) -> Response 
     message(&page, StatusCode::METHOD_NOT_ALLOWED, &page.settings.texts.not_possible())
 }
 
-/// Whatever the page answers is of now and of this visitor, redirects too.
+/// Every response of the page is of this moment and of this visitor, redirects included.
 pub(super) async fn fresh(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -30,8 +30,8 @@ impl Session {
 
 /// # For stores
 impl Ending {
-    /// Ends a session as [`SessionStore::end`](crate::store::SessionStore::end) does: by this ending, or by the deadline
-    /// that it had passed by then. One that has ended stays as it is.
+    /// Ends a session as [`SessionStore::end`](crate::store::SessionStore::end) does: by this ending, or by the
+    /// deadline that it had passed by then. One that has ended stays as it is.
     pub fn apply_to(&self, session: &mut Session, idle_allowance: Duration) -> EndOutcome {
         if let Some(ending) = &session.ended {
             return EndOutcome::AlreadyEnded(ending.clone());
@@ -137,8 +137,8 @@ impl Admission {
 
 /// # For stores
 impl ListQuery {
-    /// Returns the page asked for, of all sessions of a user, as [`SessionStore::list`](crate::store::SessionStore::list)
-    /// does.
+    /// Returns the page asked for, of all sessions of a user, as
+    /// [`SessionStore::list`](crate::store::SessionStore::list) does.
     pub fn page(&self, mut sessions: Vec<Session>) -> Vec<Session> {
         sessions.retain(|session| self.selects(session));
         sessions.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));

@@ -8,8 +8,8 @@ use crate::{
     store::{StoreError, record},
 };
 
-/// Encodes a session as bytes: a JSON object, without the key. Later versions of this crate read what earlier ones wrote,
-/// and pass over what still later ones have added.
+/// Encodes a session as bytes: a JSON object, without the key. Later versions of this crate read what earlier ones
+/// wrote, and pass over what still later ones have added.
 ///
 /// # Security
 ///

@@ -1,3 +1,5 @@
+//! How an SQL store connects.
+
 use std::borrow::Cow;
 
 use crate::{
@@ -34,8 +36,8 @@ impl ConnectOptions {
     /// The most connections that this store keeps open, at least 1. `?max_connections=` in the URL wins over it.
     /// Default: 10; for SQLite, the number of processors, from 2 to 8.
     ///
-    /// All nodes together, and whatever else uses the database, have to stay below the limit of the server. When they do not,
-    /// calls wait for a connection that is there, within the time for a free connection.
+    /// All nodes together, and all other users of the database, have to stay below the limit of the server. Beyond it,
+    /// calls wait for an existing connection, within the time for a free connection.
     pub fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = Some(connections.max(1));
         self

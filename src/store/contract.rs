@@ -66,8 +66,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(None) })
     }
 
-    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe to call from many nodes at once, and when
-    /// there is nothing to do.
+    /// Creates or upgrades the schema, and [checks](Self::check) the store. Safe to call from many nodes at once, and
+    /// when there is nothing to do.
     ///
     /// Default: does nothing, for a store without a schema.
     fn migrate(&self) -> StoreFuture<'_, ()> {
@@ -76,33 +76,34 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns what keeps the records of devices.
     ///
-    /// Default: `None`. Sessions can be named then, but devices cannot be trusted, are not listed without a session, and
-    /// none is said to be new.
+    /// Default: `None`. Sessions can be named then, but devices cannot be trusted, are not listed without a session,
+    /// and none is said to be new.
     fn device_store(&self) -> Option<&dyn DeviceStore> {
         None
     }
 
-    /// Finds out whether the store can be used: it is there, with its schema, it takes changes, and the rights to make them are
-    /// given. It changes nothing. Default: it can.
+    /// Checks whether the store can be used: it is there, has its schema, takes changes, and grants the rights to make
+    /// them. It changes nothing. Default: it can.
     ///
-    /// A health check asks [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the store's
-    /// deadline.
+    /// A health check calls [`SessionManager::check_store`](crate::SessionManager::check_store), which keeps to the
+    /// store's deadline.
     fn check(&self) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Inserts a new session, and ends those that make room for it, all or nothing.
+    /// Inserts a new session and ends those that make room for it, all or nothing.
     ///
     /// The sessions given to [`Admission::decide`] are those of the user that are active at `admission.as_of.now`.
     /// Evicted sessions end at `admission.as_of.now`, by the system. A record that already exists, as when an insert is
     /// repeated, is left unchanged, ended or not, and nothing makes room for it.
     ///
-    /// [`Admission::joins`] is asked first, given the same sessions. Where it names one, nothing changes, and the answer is
+    /// [`Admission::joins`] decides first, with the same sessions. If it names one, nothing changes, and the result is
     /// [`Admitted::Joined`].
     ///
-    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) is asked before both, with the user's
-    /// cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store that begins
-    /// an adoption notes it for all users, until [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
+    /// With `admission.adopts`, [`Adopting::decide`](crate::policy::Adopting::decide) decides before both, with the
+    /// user's cutoff, in the same atomic step: a cutoff whose [`cut_off`](Self::cut_off) has returned is seen. A store
+    /// that begins an adoption notes it for all users, until
+    /// [`Adopting::kept_until`](crate::policy::Adopting::kept_until) at least.
     ///
     /// Records of the user's ended sessions beyond [`keep_ended`](Admission::keep_ended) go with it or soon after, as
     /// the admission says. A store that keeps all of them is still correct.
@@ -111,8 +112,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the record, ended or not, or `None` when there is none under this key.
     fn find<'a>(&'a self, key: &'a SessionKey) -> StoreFuture<'a, Option<Session>>;
 
-    /// One page of the user's sessions, newest activity first, then by id, newest first. With
-    /// [`above`](ListQuery::above) it is the other way round, from that place on.
+    /// Returns one page of the user's sessions, newest activity first, then by id, newest first. With
+    /// [`above`](ListQuery::above) the order is reversed, from that place on.
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>>;
 
     /// Records activity. Skips records that are gone or ended, and never moves activity backwards.
@@ -132,13 +133,13 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, EndOutcome>;
 
-    /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance), and changes
-    /// nothing where it has not. Returns the ending that is on record then, if there is one.
+    /// Puts on record that a session has passed a deadline as of this moment (its idle timeout after the allowance),
+    /// and changes nothing if it has not. Returns the ending that is then on record, if there is one.
     ///
-    /// It fails where [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
+    /// It fails if [`touch`](Self::touch) would: a store that takes no activity cannot tell which sessions are idle.
     ///
-    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with the
-    /// session, so a store that can do all of it in one atomic step does so instead.
+    /// Default: finds the record, touches it without a change, and ends it. Activity that comes in between is lost with
+    /// the session, so a store that can do this in one atomic step should.
     fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
         Box::pin(async move {
             let Some(session) = self.find(key).await? else {
@@ -158,7 +159,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Ends all sessions of the user that are in `scope` and were inserted before the call, and answers which.
+    /// Ends all sessions of the user that are in `scope` and were inserted before the call. Returns their ids.
     ///
     /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     fn end_all<'a>(
@@ -169,19 +170,19 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         idle_allowance: Duration,
     ) -> StoreFuture<'a, Vec<SessionId>>;
 
-    /// The ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on record, in any
-    /// order. A manager that finds more than some hundred has them ended by [`end_several`](Self::end_several), a part at a
-    /// time, so that nobody else waits for long.
+    /// Returns the ids of the user's sessions that are in `scope`, were inserted before the call and have no ending on
+    /// record, in any order. If there are more than a few hundred, a manager ends them by
+    /// [`end_several`](Self::end_several), a part at a time, so that nobody else waits for long.
     ///
-    /// Default: none. Then [`end_all`](Self::end_all) ends them in one step, however many there are.
+    /// Default: none. Then [`end_all`](Self::end_all) ends all of them in one step.
     fn in_scope<'a>(&'a self, user: &'a UserId, scope: &'a EndScope) -> StoreFuture<'a, Vec<SessionId>> {
         let _ = (user, scope);
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Ends several sessions, of whichever users. It is atomic per session, not as a whole. Returns those that it ended.
+    /// Ends several sessions of any users. It is atomic per session, not as a whole. Returns those that it ended.
     ///
-    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the answer.
+    /// Records whose deadline had passed are treated as by [`end`](Self::end) and are not in the result.
     ///
     /// Default: ends one after the other.
     fn end_several<'a>(
@@ -201,8 +202,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
         })
     }
 
-    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Together with a cutoff
-    /// that is there already it makes one: see [`TokenCutoff::and`]. [`erase`](Self::erase) leaves it.
+    /// Refuses to [adopt](crate::policy::Adopting) the user's tokens that were issued up to a moment. Combines with an
+    /// existing cutoff as [`TokenCutoff::and`] does. [`erase`](Self::erase) keeps it.
     ///
     /// Default: an error. A store that keeps cutoffs says so by [`facts`](Self::facts).
     fn cut_off<'a>(&'a self, user: &'a UserId, cutoff: &'a TokenCutoff) -> StoreFuture<'a, ()> {
@@ -248,8 +249,8 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage>;
 }
 
-/// The devices that users have been seen on: names, trust, and which are new. Part of a [`SessionStore`], under the same
-/// rules, and given by [`device_store`](SessionStore::device_store).
+/// The devices that users have been seen on: names, trust, and which are new. Part of a [`SessionStore`], under the
+/// same rules, and given by [`device_store`](SessionStore::device_store).
 ///
 /// # Errors
 ///

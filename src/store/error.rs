@@ -21,8 +21,8 @@ pub enum StoreErrorKind {
     Corrupt,
     /// The schema could not be created or is not there, or the database's user lacks a right to it.
     Schema,
-    /// The store answers, and cannot be used as it is: it takes no changes, it is too old, or it is set up in a way that
-    /// sessions would suffer from. The source says which.
+    /// The store answers, but is unsuitable: it takes no changes, is too old, or is set up in a way that harms
+    /// sessions. The source says which.
     Unsuitable,
     /// The location of the store is not valid.
     Location,
@@ -54,14 +54,14 @@ impl StoreError {
         Self::new(kind, Hinted { hint, source: source.into() })
     }
 
-    /// What the driver said, when it is of this type.
-    #[cfg(any(feature = "mysql", feature = "postgres", feature = "redis"))]
+    /// Returns the driver's error, if it is of this type.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn driver_error<E: StdError + 'static>(&self) -> Option<&E> {
         let source = self.source()?;
         source.downcast_ref().or_else(|| source.downcast_ref::<Hinted>()?.source.downcast_ref())
     }
 
-    /// What kind of error it is.
+    /// The kind of this error.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

@@ -1,9 +1,10 @@
 //! A session as named fields of text.
 //!
-//! What never changes is one text of JSON, which saves memory; what changes, and what scripts look at, has fields of its
-//! own. The text is cut into pieces, `fixed`, `fixed.1`, `fixed.2` and so on: a hash in which no value is longer than 64 bytes
-//! takes little more than half the memory by the server's defaults (`hash-max-listpack-value`). Times and durations are microseconds in digits. A field that is missing stands for nothing, no, or zero, where
-//! there is such a thing; fields, and names in the JSON, that a newer version may have added are passed over.
+//! What never changes is one text of JSON, which saves memory; what changes, and what scripts look at, has fields of
+//! its own. The text is cut into pieces, `fixed`, `fixed.1`, `fixed.2` and so on: a hash in which no value is longer
+//! than 64 bytes takes little more than half the memory by the server's defaults (`hash-max-listpack-value`). Times and
+//! durations are microseconds in digits. A field that is missing stands for nothing, no, or zero, where there is such a
+//! thing; fields, and names in the JSON, that a newer version may have added are passed over.
 
 use std::{
     borrow::Cow, collections::BTreeMap, collections::HashMap, fmt::Display, net::IpAddr, str::FromStr, time::Duration,

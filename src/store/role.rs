@@ -1,3 +1,5 @@
+//! Whether a server takes changes, and when to ask it.
+
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
@@ -10,8 +12,8 @@ use crate::{
 
 /// Whether the server takes changes, as far as is known.
 ///
-/// A primary that is demoted keeps its connections: reads go on, and are older from moment to moment, and every change fails. So
-/// one of the calls asks now and then, and one that follows a failure does so at once.
+/// A primary that is demoted keeps its connections: reads go on, and are older from moment to moment, and every change
+/// fails. So one of the calls asks now and then, and one that follows a failure does so at once.
 #[derive(Debug)]
 pub(super) struct Role {
     store: &'static str,
@@ -36,7 +38,8 @@ impl Role {
         }
     }
 
-    /// Whether it is time to ask. Of several calls at once one is told so; all are, for a while, when a server was demoted.
+    /// Whether it is time to ask. Of several calls at once one is told so; all are, for a while, when a server was
+    /// demoted.
     ///
     /// Some of several connections may lead elsewhere than the others: of more, more are asked.
     pub(super) fn is_due(&self, connections: u32) -> bool {
@@ -57,6 +60,7 @@ impl Role {
     }
 
     /// Something has failed: the next call asks, unless the answer is known anyway or one has just asked.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn doubt(&self) {
         if self.takes_changes.load(Ordering::Relaxed) {
             let soonest = self.asked_at.load(Ordering::Relaxed) + millis(PAUSE);
@@ -64,7 +68,9 @@ impl Role {
         }
     }
 
-    /// The next call asks. Returns whether that is news: a server that is known to take no changes stays what it is for a while.
+    /// The next call asks. Returns whether that is news: a server that is known to take no changes stays what it is for
+    /// a while.
+    #[cfg(any(feature = "mysql", feature = "postgres"))]
     pub(super) fn ask_at_once(&self) -> bool {
         let is_news = self.takes_changes.load(Ordering::Relaxed);
         if is_news {
@@ -103,13 +109,14 @@ fn millis(duration: Duration) -> u64 {
 /// How long a demoted server is read from before it is noticed.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// By then whatever was in use when a server was demoted has come back.
+/// By then all connections that were in use when a server was demoted have come back.
 const SUSPICION: Duration = Duration::from_secs(5);
 
-/// How soon after an answer the question is asked again, however much fails.
+/// How soon after an answer the server is asked again, even after many failures.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "mysql", feature = "postgres")))]
 mod tests {
     use super::*;
 

@@ -94,7 +94,7 @@ pub struct ListQuery {
     pub after: Option<ListPosition>,
     /// In place of `after`: only what is above this place, and the lowest first.
     pub above: Option<ListPosition>,
-    /// The most records to answer.
+    /// The most records to return.
     pub limit: u32,
 }
 
@@ -174,7 +174,7 @@ pub enum EndOutcome {
 
 impl EndOutcome {
     /// The ending that was on record before, or that a passed deadline has put there.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql", feature = "redis"))]
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
     pub(crate) fn on_record(self) -> Option<Ending> {
         match self {
             Self::AlreadyEnded(ending) => Some(ending),

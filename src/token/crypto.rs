@@ -23,7 +23,8 @@ pub(super) const HAS_PROVIDER: bool = cfg!(any(feature = "aws_lc_rs", feature = 
 
 /// How a token is signed (RFC 7518 §3, RFC 8037); a ring has exactly one.
 ///
-/// This crate signs with four of them: HS256, EdDSA, ES256 and RS256. The others are for tokens that somebody else signs.
+/// This crate signs with four of them: HS256, EdDSA, ES256 and RS256. The others are for tokens that somebody else
+/// signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {

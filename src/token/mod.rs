@@ -8,7 +8,7 @@
 //! 5. [`VerifyToken`]: the way in for applications that verify tokens themselves.
 //! 6. [`ForeignTokens`]: tokens that somebody else has issued.
 //! 7. [`DeviceTokens`] prove which device a client is.
-//! 8. Refresh tokens are something else: opaque, under a secret, and read by nobody but the manager (`refresh`).
+//! 8. Refresh tokens are different: opaque, under a secret, and only read by the manager (`refresh`).
 
 mod claims;
 mod crypto;

@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use super::{
-    KeyRing, TokenOptions, TokenRejection, VerifiedToken, claims, gate, header,
+    KeyRing, TokenOptions, TokenRejection, VerifiedToken, VerifyingKey, claims, gate, header,
     keys::{Key, KeySet},
 };
 use crate::{clock::Timestamp, error::ConfigError, id::SessionId};
@@ -88,8 +88,14 @@ impl TokenVerifier {
         Ok(Self { keys, options })
     }
 
-    pub(crate) fn keys(&self) -> &KeyRing {
-        &self.keys
+    /// Whether one of the keys is this one, whatever it is called.
+    pub(super) fn has_key(&self, key: &VerifyingKey) -> bool {
+        self.keys.keys().in_order().any(|own| own.verifying().is_same_key(key))
+    }
+
+    /// The claim that holds the session of a token.
+    pub(super) fn session_id_claim(&self) -> &str {
+        &self.options.session_id_claim
     }
 
     pub(crate) fn verify(&self, token: &[u8], now: Timestamp) -> Result<VerifiedToken, TokenRejection> {

@@ -21,7 +21,7 @@ use crate::{
     policy::{Admission, Denied, NotAdopted, TokenCutoff},
     session::{Salt, Session},
     store::Admitted,
-    token::{Circumstances, KeyRing, TokenRejection, VerifiedToken},
+    token::{Circumstances, TokenRejection, TokenVerifier, VerifiedToken},
 };
 
 impl SessionManager {
@@ -34,13 +34,13 @@ impl SessionManager {
 impl Inner {
     /// What an old token says that is not like ours.
     pub(super) fn verify_foreign(&self, token: &[u8], now: Timestamp) -> Option<Result<VerifiedToken, TokenRejection>> {
-        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own());
         Some(adoption.tokens.as_ref()?.verify(token, &circumstances(adoption, token, now, ours)))
     }
 
     /// The same, or what an old token says that has run out and is acceptable otherwise.
     pub(super) fn verify_foreign_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
-        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own_keys());
+        let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own());
         let circumstances = circumstances(adoption, token, now, ours);
         adoption.tokens.as_ref()?.verify_but_for_expiry(token, &circumstances).ok()
     }
@@ -107,7 +107,7 @@ fn circumstances<'a>(
     adoption: &Adoption,
     token: &[u8],
     now: Timestamp,
-    ours: Option<&'a KeyRing>,
+    ours: Option<&'a TokenVerifier>,
 ) -> Circumstances<'a> {
     Circumstances { now, session_id: id_of(token), ends_at: adoption.until, ours }
 }

@@ -221,7 +221,11 @@ impl Inner {
             Err(why) if !matches!(why, TokenRejection::Expired | TokenRejection::IssuedInFuture) => {
                 match self.verify_foreign(token, now) {
                     Some(verified @ (Ok(_) | Err(TokenRejection::Expired))) => verified,
-                    _ => Err(why),
+                    Some(Err(as_old)) => {
+                        logging::old_token_refused(as_old.as_str());
+                        Err(why)
+                    }
+                    None => Err(why),
                 }
             }
             verified => verified,

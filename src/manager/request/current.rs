@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     assurance::Requirement,
@@ -182,6 +183,39 @@ impl CurrentSession {
             }
             Claims::Elsewhere => Err(Error::new(ErrorKind::InvalidClaims)),
         }
+    }
+
+    /// The application's [data](crate::StartSession::data) of the session, as its own type. It is that of the record as it was when
+    /// the request was accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidData`] when it does not fit `T`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_device_sessions::{ClientInfo, KeyRing, SessionManager, store::MemoryStore};
+    /// #[derive(serde::Deserialize)]
+    /// struct Preferences {
+    ///     #[serde(default)]
+    ///     theme: String,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = SessionManager::builder(MemoryStore::new()).keys(KeyRing::random()?).build()?;
+    /// let data = serde_json::json!({ "theme": "dark" }).as_object().cloned().unwrap_or_default();
+    /// let started = sessions.start("ann", ClientInfo::new()).data(data).await?;
+    /// let current = sessions.authenticate(started.token()).await?;
+    /// assert_eq!(current.data::<Preferences>()?.theme, "dark");
+    /// assert!(current.data::<Vec<String>>().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let data = Value::Object(self.session().data.clone());
+        serde_json::from_value(data).map_err(|error| Error::with_source(ErrorKind::InvalidData, error))
     }
 
     /// Whether the session has proven what is asked for.

@@ -51,7 +51,7 @@ impl ErrorKind {
             Self::TooManySessions => 8,
             Self::Unavailable => 14,
             Self::Denied => 16,
-            Self::InvalidUserId | Self::InvalidClaims | Self::NoSigningKey => 13,
+            Self::InvalidUserId | Self::InvalidClaims | Self::InvalidData | Self::NoSigningKey => 13,
         }
     }
 }

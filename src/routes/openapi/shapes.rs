@@ -44,7 +44,7 @@ pub(super) fn limit(most: u32) -> Object {
 }
 
 pub(super) fn cursor() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{32,64}$")).build()
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{32,119}$")).build()
 }
 
 pub(super) fn time(description: Option<&str>) -> Object {

@@ -83,8 +83,8 @@ impl Case {
         self.promise
     }
 
-    /// Holds `store` to the promise. It must be empty and have its schema, and nothing else may use it meanwhile. What is
-    /// promised of devices is not asked of a store that [keeps none](SessionStore::device_store).
+    /// Holds `store` to the promise. It must be empty and have its schema, and nothing else may use it meanwhile. What
+    /// is promised of devices is not asked of a store that [keeps none](SessionStore::device_store).
     ///
     /// Runs on a Tokio runtime; the races in it are only races on one with several threads.
     ///

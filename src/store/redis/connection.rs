@@ -127,7 +127,8 @@ impl Connection {
         }
     }
 
-    /// Whether what was found is so, or may be missing on a server that was demoted. In a cluster such a server passes calls on.
+    /// Whether what was found is so, or may be missing on a server that was demoted. In a cluster such a server passes
+    /// calls on.
     pub(super) async fn is_current(&self) -> bool {
         match self {
             Self::Single(single) => single.is_current().await,
@@ -149,7 +150,8 @@ impl Connection {
         .map_err(failure)
     }
 
-    /// Runs scripts, which all go to one node, and waits until enough replicas have all that this connection has written.
+    /// Runs scripts, which all go to one node, and waits until enough replicas have all that this connection has
+    /// written.
     pub(super) async fn invoke_and_wait(&self, calls: &[Call], replicas: Replicas) -> Result<Vec<Value>, StoreError> {
         // `WAIT 0` milliseconds would be for ever.
         let milliseconds = u64::try_from(replicas.timeout.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -42,7 +42,14 @@ impl RedisStore {
         sorted.sort_by(|(_, one), (_, other)| shard_name(one).cmp(shard_name(other)));
         let (keys, calls): (Vec<&SessionKey>, Vec<Call>) = sorted.into_iter().unzip();
         let answers = match &self.endings {
-            None => self.connection.invoke_all(&calls).await?,
+            // An answer may wait for the disk as often as the server reads from the connection.
+            None => {
+                let mut answers = Vec::with_capacity(calls.len());
+                for part in calls.chunks(AT_ONCE) {
+                    answers.extend(self.connection.invoke_all(part).await?);
+                }
+                answers
+            }
             Some((connection, replicas)) => {
                 let mut answers = Vec::with_capacity(calls.len());
                 for group in calls.chunk_by(|one, other| shard_name(one) == shard_name(other)) {
@@ -60,3 +67,6 @@ impl RedisStore {
         Ok(ended)
     }
 }
+
+/// How many scripts are sent before their answers are waited for.
+const AT_ONCE: usize = 125;

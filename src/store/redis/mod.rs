@@ -88,15 +88,15 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects to the server at `url`: `redis://[user][:password@]host[:port][/database]`, or
     /// `redis+unix:///path/to/socket`. `rediss://` is TLS, with the feature `tls-rustls`: the server's
-    /// certificate has to be one that the system trusts, or that `?ssl-ca=/path/to/ca.pem` does; `ssl-cert` and `ssl-key` name
-    /// the client's own.
+    /// certificate has to be one that the system trusts, or that `?ssl-ca=/path/to/ca.pem` does; `ssl-cert` and
+    /// `ssl-key` name the client's own.
     ///
     /// # Errors
     ///
     /// [`StoreErrorKind::Location`](crate::store::StoreErrorKind::Location) when `url` is not the address of a server,
     /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable) when it does not answer,
-    /// [`StoreErrorKind::Unsuitable`](crate::store::StoreErrorKind::Unsuitable) when it is a replica, is older than Redis 7,
-    /// or does not let this user run scripts.
+    /// [`StoreErrorKind::Unsuitable`](crate::store::StoreErrorKind::Unsuitable) when it is a replica, is older than
+    /// Redis 7, or does not let this user run scripts.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::from_source(Source::single(url)?).await
     }
@@ -129,8 +129,8 @@ impl RedisStore {
         Self::from_source(Source::Cluster { client: Box::new(client), plain: None }).await
     }
 
-    /// A store on a connection of the application's own, with its timeouts. When its server turns out to be a replica, it is
-    /// told to close the connection, which is then made again.
+    /// A store on a connection of the application's own, with its timeouts. When its server turns out to be a replica,
+    /// it is told to close the connection, which is then made again.
     pub fn from_connection_manager(manager: ConnectionManager) -> Self {
         Self::with_connection(Connection::Single(Single::of_the_application(manager)), Source::Application)
     }

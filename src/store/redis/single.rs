@@ -17,9 +17,9 @@ use crate::store::role::Role;
 
 /// A connection that all clones share.
 ///
-/// A primary that is demoted keeps its connections: it answers reads, which are older from moment to moment, and refuses changes.
-/// So it is asked for its [`Role`] now and then, and after a change that it has refused; a replica is given up for whatever
-/// server the address leads to by then.
+/// A primary that is demoted keeps its connections: it answers reads, which are older from moment to moment, and
+/// refuses changes. So it is asked for its [`Role`] now and then, and after a change that it has refused; a replica is
+/// given up for the server that the address leads to by then.
 #[derive(Clone)]
 pub(super) struct Single {
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub(super) struct Single {
 
 struct Shared {
     manager: RwLock<Numbered>,
-    /// Held by whoever makes another connection; the others wait for it.
+    /// Held by the call that makes another connection; the others wait for it.
     renewing: Mutex<()>,
     /// What another connection is made of; the application keeps it to itself when it has given one.
     source: Option<(Client, ConnectionManagerConfig)>,
@@ -85,7 +85,8 @@ impl Single {
         Some(role == "master")
     }
 
-    /// Whether the server takes changes as far as it is known to. When it does not, another one is connected to, if there is one.
+    /// Whether the server takes changes as far as it is known to. When it does not, another one is connected to, if
+    /// there is one.
     pub(super) async fn is_current(&self) -> bool {
         let number = self.current().number;
         let is_demoted = self.takes_changes().await == Some(false);
@@ -106,8 +107,8 @@ impl Single {
         self.current()
     }
 
-    /// Gives up the connection of this number, and waits for another one. Returns whether a call is worth repeating: a server
-    /// that is known to be the only one is kept.
+    /// Gives up the connection of this number, and waits for another one. Returns whether a call is worth repeating: a
+    /// server that is known to be the only one is kept.
     async fn give_up(&self, number: u64) -> bool {
         if self.shared.role.takes_changes() {
             self.renew(number).await;
@@ -122,14 +123,15 @@ impl Single {
         }
         match &self.shared.source {
             Some((client, config)) => {
-                // Where there is nobody, the one that is there has to do.
+                // If there is no other, the existing connection has to be used.
                 let Ok(manager) = ConnectionManager::new_with_config(client.clone(), config.clone()).await else {
                     return;
                 };
                 self.put(manager);
             }
             None => {
-                // The application's connection cannot be made anew, but it makes itself anew when it is closed.
+                // The application's connection cannot be made again here, but it reconnects by itself when it is
+                // closed.
                 let mut manager = self.current().manager;
                 let _ = manager.req_packed_command(&redis::cmd("QUIT")).await;
                 let _ = manager.req_packed_command(&redis::cmd("HELLO")).await;

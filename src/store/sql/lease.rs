@@ -14,7 +14,8 @@ use crate::store::{StoreError, role::Role, sql::failure::failure};
 ///
 /// It begins its transactions itself: one begun by the driver in a future that is dropped meanwhile stays open on a
 /// connection that goes back to the pool. A lease that is dropped before [`finish`](Self::finish) closes the connection
-/// instead, and the server rolls back. Without a transaction the connection goes back, and there is doubt about the server.
+/// instead, and the server rolls back. Without a transaction the connection goes back, and there is doubt about the
+/// server.
 pub(super) struct Lease<DB: Database> {
     connection: PoolConnection<DB>,
     in_transaction: bool,
@@ -55,6 +56,7 @@ where
     }
 
     /// Has the connection closed when it is given back.
+    #[cfg(feature = "mysql")]
     pub(super) fn close_afterwards(&mut self) {
         self.connection.close_on_drop();
     }

@@ -1,11 +1,12 @@
 //! How a call gets a connection.
 //!
 //! 1. There are as many places as the pool may have connections, and they are given in turn.
-//! 2. Who has a place takes an idle connection, or makes one. Where the server takes no more of them, or that takes longer than
-//!    [`IMPATIENCE`], hardly any are made for a while: calls wait for one that comes back, which will be sooner.
-//! 3. Now and then, and after a failure, the server is asked for its [`Role`]. One that takes no changes, or does not answer,
-//!    has its connections closed, and new ones are made: the name may lead to another server by now. If it does not, the store
-//!    goes on with what there is.
+//! 2. A call with a place takes an idle connection, or makes one. If the server takes no more of them, or that takes
+//!    longer than [`IMPATIENCE`], hardly any are made for a while: calls wait for one that comes back, which will be
+//!    sooner.
+//! 3. Now and then, and after a failure, the server is asked for its [`Role`]. One that takes no changes, or does not
+//!    answer, has its connections closed, and new ones are made: the name may lead to another server by now. If it does
+//!    not, the store goes on with what there is.
 
 use std::{
     sync::{
@@ -17,7 +18,7 @@ use std::{
 
 use sqlx::{Connection, Database, Executor, Pool, error::DatabaseError, pool::PoolConnection};
 use tokio::{
-    sync::Semaphore,
+    sync::{Mutex, Semaphore},
     time::{sleep, timeout},
 };
 
@@ -41,14 +42,19 @@ pub(super) trait Server: Database {
 pub(super) struct Connections<DB: Database> {
     pool: Pool<DB>,
     places: Arc<Semaphore>,
+    /// For connections that are made though nobody waits for them.
+    growing: Arc<Semaphore>,
+    /// Whose turn it is to have a connection that comes back, where none can be made.
+    turn: Arc<Mutex<()>>,
     pace: Arc<Pace>,
     role: Arc<Role>,
 }
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        let (places, pace, role) = (Arc::clone(&self.places), Arc::clone(&self.pace), Arc::clone(&self.role));
-        Self { pool: self.pool.clone(), places, pace, role }
+        let (places, growing) = (Arc::clone(&self.places), Arc::clone(&self.growing));
+        let (turn, pace, role) = (Arc::clone(&self.turn), Arc::clone(&self.pace), Arc::clone(&self.role));
+        Self { pool: self.pool.clone(), places, growing, turn, pace, role }
     }
 }
 
@@ -59,7 +65,9 @@ where
     pub(super) fn new(store: &'static str, pool: Pool<DB>) -> Self {
         let places = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX);
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { pool, places, pace: Arc::new(Pace::new()), role: Arc::new(Role::new(store)) }
+        let growing = Arc::new(Semaphore::new(AT_ONCE));
+        let (turn, pace, role) = (Arc::default(), Arc::new(Pace::new()), Arc::new(Role::new(store)));
+        Self { pool, places, growing, turn, pace, role }
     }
 
     /// How the pool connects. The application may change that of its own pool.
@@ -75,8 +83,8 @@ where
         }
     }
 
-    /// Whether what was found over this connection is so: a server that was demoted does not know of what is new. When it is
-    /// not, the next call gets another connection.
+    /// Whether what was found over this connection is so: a server that was demoted does not know of what is new. When
+    /// it is not, the next call gets another connection.
     pub(super) async fn is_current(&self, lease: &mut Lease<DB>) -> bool {
         let is_demoted = matches!(DB::takes_changes(lease).await, Ok(false));
         !(is_demoted && self.role.ask_at_once())
@@ -113,27 +121,38 @@ where
         }
     }
 
-    /// One that is idle, that comes back meanwhile, or that is made. Where none can be made, others are kept from trying for a
-    /// while.
+    /// One that is idle, that comes back meanwhile, or that is made. Where none can be made, others are kept from
+    /// trying for a while.
     async fn lend_any(&self) -> Result<Lease<DB>, sqlx::Error> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
         let lease = |connection, place| Lease::new(connection, place, Arc::clone(&self.role));
+        let mut may_connect = self.pace.may_connect();
         loop {
-            if !self.pace.may_connect() {
-                if let Some(connection) = self.idle().await {
-                    return Ok(lease(connection, place));
+            if !may_connect {
+                // In turn: who comes later must not be quicker than who is waiting.
+                let turn = self.turn.lock().await;
+                while !may_connect {
+                    if let Some(connection) = self.idle().await {
+                        return Ok(lease(connection, place));
+                    }
+                    sleep(TICK).await;
+                    may_connect = self.pace.may_connect();
                 }
-                sleep(TICK).await;
-                continue;
+                drop(turn);
             }
             match self.connect_or_idle().await {
+                Ok(Some(connection)) => return Ok(lease(connection, place)),
+                Ok(None) => {}
                 Err(error) if DB::is_full(&error) => self.pace.pause(),
-                acquired => return acquired.map(|connection| lease(connection, place)),
+                Err(error) => return Err(error),
             }
+            may_connect = self.pace.may_connect();
         }
     }
 
-    async fn connect_or_idle(&self) -> Result<PoolConnection<DB>, sqlx::Error> {
+    /// `None` where others have found meanwhile that none can be made: whoever goes on trying keeps one of the pool's places to
+    /// itself, and those that are given back go to others.
+    async fn connect_or_idle(&self) -> Result<Option<PoolConnection<DB>>, sqlx::Error> {
         let had_none = self.pool.num_idle() == 0;
         let (mut acquiring, mut waited) = (Box::pin(self.pool.acquire()), Duration::ZERO);
         loop {
@@ -141,25 +160,44 @@ where
                 if acquired.is_ok() && had_none {
                     self.pace.resume();
                 }
-                return acquired;
+                return acquired.map(Some);
             }
             waited += TICK;
             if waited >= IMPATIENCE {
                 self.pace.pause();
-                waited = Duration::ZERO;
             }
-            if let Some(connection) = self.idle().await {
-                // What is being made is idle when it comes, and whoever waits takes it.
-                tokio::spawn(async move { drop(acquiring.await) });
-                return Ok(connection);
+            let idle = self.idle().await;
+            if idle.is_some() || waited >= PATIENCE && self.pace.is_paused() {
+                self.finish_in_background(acquiring);
+                return Ok(idle);
             }
         }
+    }
+
+    /// Lets a few connections be made that nobody waits for any more: each is idle when it comes. Where that many are under way,
+    /// others need not begin.
+    fn finish_in_background(
+        &self,
+        acquiring: impl Future<Output = Result<PoolConnection<DB>, sqlx::Error>> + Send + 'static,
+    ) {
+        let Ok(place) = Arc::clone(&self.growing).try_acquire_owned() else {
+            return self.pace.pause();
+        };
+        let pace = Arc::clone(&self.pace);
+        tokio::spawn(async move {
+            match acquiring.await {
+                Ok(_) => pace.resume(),
+                Err(_) => pace.pause(),
+            }
+            drop(place);
+        });
     }
 
     /// One that somebody has given back and that still answers. The pool does not try those that it is asked for so.
     async fn idle(&self) -> Option<PoolConnection<DB>> {
         let mut connection = self.pool.try_acquire()?;
-        if connection.ping().await.is_err() {
+        // Not by `ping`: were this future dropped before its answer is read, somebody else would read it instead of their own.
+        if connection.execute(sqlx::raw_sql("SELECT 1")).await.is_err() {
             connection.close_on_drop();
             return None;
         }
@@ -175,8 +213,8 @@ where
     }
 }
 
-/// Whether a server that has refused the question may be whatever it is: it does not know what it was asked for, or is in the
-/// middle of a transaction of the application's that has failed.
+/// Whether a server that has refused the question may be whatever it is: it does not know what it was asked for, or is
+/// in the middle of a transaction of the application's that has failed.
 fn says_nothing(error: &dyn DatabaseError) -> bool {
     matches!(error.code().as_deref(), Some("25P02" | "42704" | "42883"))
 }
@@ -207,6 +245,10 @@ impl Pace {
                 .is_ok()
     }
 
+    fn is_paused(&self) -> bool {
+        self.clock.coarse() < Duration::from_millis(self.paused_until.load(Ordering::Relaxed))
+    }
+
     fn pause(&self) {
         self.paused_until.store(self.after_a_pause(), Ordering::Release);
     }
@@ -222,11 +264,17 @@ impl Pace {
     }
 }
 
+/// How long a call waits for the connection that it makes when others have found that none can be made.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// How long a connection may take to be made before others are kept from making more.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
 /// How long until another connection is tried.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// How many connections are made in the background.
+const AT_ONCE: usize = 2;
 
 /// How often a call looks whether one has come back.
 const TICK: Duration = Duration::from_millis(2);

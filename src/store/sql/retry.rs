@@ -8,13 +8,13 @@ use crate::store::{StoreError, role};
 /// How often a change that lost a conflict is tried again.
 pub(super) const RETRIES: u32 = 6;
 
-/// How often a change that a server has refused, since it takes none, is tried again. Another call may be the one that gives
-/// the connections up.
+/// How often a change that a server has refused, since it takes none, is tried again. Another call may be the one that
+/// gives the connections up.
 const REFUSALS: u32 = 2;
 
-/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it is
-/// run again. So is one that a demoted primary has refused: it gets a new connection. Returns a future of the change's
-/// `Result`.
+/// Runs a change of a database that may choose it as the victim of a conflict; then nothing of it was applied, and it
+/// is run again. So is one that a demoted primary has refused: it gets a new connection. Returns a future of the
+/// change's `Result`.
 macro_rules! retrying {
     ($change:expr) => {{
         let mut attempt = 0;
@@ -33,8 +33,8 @@ macro_rules! retrying {
 
 pub(super) use retrying;
 
-/// The rest before another attempt, if there is to be one. After a conflict 2 ms and doubling, so that the rivals get out of
-/// each other's way.
+/// The rest before another attempt, if there is to be one. After a conflict 2 ms and doubling, so that the rivals get
+/// out of each other's way.
 pub(super) fn pause(error: &StoreError, attempt: u32) -> Option<Duration> {
     if attempt < RETRIES && lost_a_conflict(error) {
         return Some(Duration::from_millis(2 << attempt.min(6)));

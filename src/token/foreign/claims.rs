@@ -1,8 +1,8 @@
-//! The claims of a token that somebody else has issued, once its signature is good.
+//! The claims of a token of another issuer, once its signature is valid.
 //!
 //! 1. Strict JSON: no name twice at any level.
-//! 2. The claims that are used have their one type; what the others say is nobody's business here.
-//! 3. A session that the token names is refused, or passed over; under a key of ours it is always refused.
+//! 2. The claims that are used have their one type; the others are ignored.
+//! 3. A token that names a session is refused, or the session is ignored; under a key of ours it is always refused.
 //! 4. Issuer, audience, lifetime and times are judged as those of our tokens are.
 
 use serde_json::{Map, Value};
@@ -18,16 +18,16 @@ use crate::{
     },
 };
 
-/// Reads and judges the claims in `text`, but for whether they have expired.
+/// Reads and judges the claims in `text`, except whether they have expired.
 pub(super) fn read(
     tokens: &ForeignTokens,
     text: &[u8],
     under: &Circumstances<'_>,
-    is_under_our_key: bool,
+    our_session_claim: Option<&str>,
 ) -> Result<VerifiedToken, TokenRejection> {
-    let claims = Claims::decode(tokens, text)?;
+    let claims = Claims::decode(tokens, text, our_session_claim)?;
     let options = &tokens.options;
-    if claims.names_session && (is_under_our_key || tokens.session_ids == Relaxed::No) {
+    if claims.names_our_session || claims.names_session && tokens.session_ids == Relaxed::No {
         return Err(TokenRejection::SessionIdClaim);
     }
     if options.issuer.is_some() && claims.issuer.as_deref() != options.issuer.as_deref() {
@@ -63,7 +63,7 @@ pub(super) fn read(
     if begins_at > latest_start {
         return Err(TokenRejection::IssuedInFuture);
     }
-    // Without a time of issue a token is as old as can be: whatever ends the sessions of its user reaches it.
+    // Without a time of issue a token counts as the oldest: anything that ends the sessions of its user reaches it.
     let issued_at = issued_at.unwrap_or(Timestamp::UNIX_EPOCH);
     Ok(VerifiedToken::new(read.user_id, under.session_id, issued_at, expires_at))
 }
@@ -74,13 +74,15 @@ struct Claims<'a> {
     issuer: Option<String>,
     audience: Audience<'a>,
     names_session: bool,
+    /// Under a key of ours, by either name.
+    names_our_session: bool,
     issued_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
     expires_at: Option<Timestamp>,
 }
 
 impl<'a> Claims<'a> {
-    fn decode(tokens: &ForeignTokens, text: &'a [u8]) -> Result<Self, TokenRejection> {
+    fn decode(tokens: &ForeignTokens, text: &'a [u8], our_session_claim: Option<&str>) -> Result<Self, TokenRejection> {
         let text = str::from_utf8(text).map_err(|_| TokenRejection::Claims)?;
         let mut claims = Self {
             text,
@@ -88,6 +90,7 @@ impl<'a> Claims<'a> {
             issuer: None,
             audience: Audience::default(),
             names_session: false,
+            names_our_session: false,
             issued_at: None,
             not_before: None,
             expires_at: None,
@@ -107,7 +110,9 @@ impl<'a> Claims<'a> {
                 "iat" => claims.issued_at = Some(numeric_date(&item)?),
                 _ => {}
             }
-            claims.names_session |= name == tokens.options.session_id_claim;
+            let names_session = name == tokens.options.session_id_claim;
+            claims.names_session |= names_session;
+            claims.names_our_session |= our_session_claim.is_some_and(|ours| names_session || name == ours);
             if name == tokens.user_claim {
                 claims.user = Some(item);
             }

@@ -1,9 +1,9 @@
-//! The header of a token that somebody else has issued: `alg`, `typ` and `kid` are strings, and others may be there.
+//! The header of a token of another issuer: `alg`, `typ` and `kid` are strings, and others may be there.
 //!
 //! 1. Strict JSON, as everywhere.
-//! 2. A member that changes what the signature means (`crit`, `b64`), brings a key along (`jku`, `jwk`, `x5u`, `x5c`) or
-//!    announces another kind of token (`zip`, `enc`, `cty`, `epk`) is refused, whatever it says.
-//! 3. Others are passed over (RFC 7515 §4): `x5t` and `cat`, for example, only name things.
+//! 2. A member that changes what the signature means (`crit`, `b64`), brings a key along (`jku`, `jwk`, `x5u`, `x5c`)
+//!    or announces another kind of token (`zip`, `enc`, `cty`, `epk`) is refused.
+//! 3. Others are ignored (RFC 7515 §4): `x5t` and `cat`, for example, only name things.
 
 use crate::token::{
     TokenRejection, gate,

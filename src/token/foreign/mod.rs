@@ -1,7 +1,7 @@
-//! Tokens that somebody else has issued, and how they are read.
+//! Tokens of other issuers, and how they are read.
 //!
-//! They pass the same gate as ours, and the same order of steps. What is asked of their claims is asked of those that are
-//! used; each thing that ours may not lack, and theirs may, is a setting.
+//! They pass the same gate as ours, and the same steps in the same order. Only the claims that are used have to meet
+//! requirements. Each part that ours must have, and theirs may lack, is a setting.
 
 mod claims;
 mod header;
@@ -14,7 +14,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    Algorithm, KeyRing, TokenOptions, TokenRejection, VerifiedToken, VerifyingKey, gate,
+    Algorithm, KeyRing, TokenOptions, TokenRejection, TokenVerifier, VerifiedToken, VerifyingKey, gate,
     options::{RESERVED, is_name_of_claim},
 };
 use crate::{
@@ -23,18 +23,17 @@ use crate::{
     id::{SessionId, UserId},
 };
 
-/// How tokens that somebody else has issued are verified and read: those of the system that was there before, or of an
-/// identity provider.
+/// How tokens of other issuers are verified and read: those of the system before, or of an identity provider.
 ///
-/// What [`TokenOptions`] ask of tokens is asked of these as well. Two things are different from the tokens of this crate:
-/// members of the header that change nothing are passed over (RFC 7515 §4), and claims that nobody uses may be of any type.
-/// Everything else that such tokens may lack, or say otherwise, is a setting.
+/// [`TokenOptions`] apply to these tokens as well. Two things differ from the tokens of this crate: members of the
+/// header that change nothing are ignored (RFC 7515 §4), and unused claims may be of any type. Everything else that
+/// such tokens may lack, or may say differently, is a setting.
 ///
 /// # Defaults
 ///
 /// | setting | default |
 /// | --- | --- |
-/// | [`and_keys`](Self::and_keys), [`insecure_secret`](Self::insecure_secret) | the keys given to [`new`](Self::new) alone |
+/// | [`and_keys`](Self::and_keys), [`insecure_secret`](Self::insecure_secret) | the keys of [`new`](Self::new) |
 /// | [`options`](Self::options) | [`TokenOptions::new`]: of type `at+jwt`, without an audience, for 30 days at most |
 /// | [`user_claim`](Self::user_claim) | `sub` |
 /// | [`numeric_users`](Self::numeric_users) | off: a user's id is a string |
@@ -80,8 +79,8 @@ enum Relaxed {
 
 type Read = Arc<dyn Fn(&Map<String, Value>) -> Option<ForeignClaims> + Send + Sync>;
 
-/// What the application reads from the claims of a token: whose it is, and since when and until when, where that is not in
-/// `iat` and `exp`.
+/// What the application reads from the claims of a token: its user, and its times of issue and expiry if they are not
+/// in `iat` and `exp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ForeignClaims {
@@ -102,7 +101,7 @@ impl ForeignClaims {
         self
     }
 
-    /// When it ends. An earlier `exp` counts all the same. Default: what `exp` says.
+    /// When it ends. An earlier `exp` still counts. Default: what `exp` says.
     pub fn expires_at(mut self, at: Timestamp) -> Self {
         self.expires_at = Some(at);
         self
@@ -117,8 +116,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) session_id: SessionId,
     /// When a token ends that does not say so.
     pub(crate) ends_at: Timestamp,
-    /// The keys that sign the tokens of this crate.
-    pub(crate) ours: Option<&'a KeyRing>,
+    /// What verifies the tokens of this crate.
+    pub(crate) ours: Option<&'a TokenVerifier>,
 }
 
 impl ForeignTokens {
@@ -136,44 +135,46 @@ impl ForeignTokens {
         }
     }
 
-    /// Further keys, of the same algorithm or another: a provider that moves from one to the other publishes both. Each key
-    /// verifies with its own algorithm alone. Default: none.
+    /// Further keys, of the same algorithm or another: a provider that moves from one to the other publishes both. Each
+    /// key only verifies with its own algorithm. Default: none.
     pub fn and_keys(mut self, keys: KeyRing) -> Self {
         self.rings.push(keys);
         self
     }
 
-    /// A secret that is too short, or too plain, for a [`KeyRing`], for the tokens without a `kid` that it has signed. It
-    /// signs nothing, and verifies nothing else. Default: none.
+    /// A secret that is too short, or too plain, for a [`KeyRing`], for the tokens without a `kid` that it has signed.
+    /// It signs nothing, and verifies nothing else. Default: none.
     ///
     /// # Errors
     ///
-    /// An algorithm other than HS256, HS384 and HS512, an empty secret, or a key in PEM or JWK form.
+    /// [`ConfigError`](crate::ConfigError) for an algorithm other than HS256, HS384 and HS512, an empty secret, or a
+    /// key in PEM or JWK form.
     ///
     /// # Security
     ///
-    /// Whoever has one of the old tokens can try secrets at leisure, and with the right one make tokens of any user. That has
-    /// been so all the time; it ends with the adoption. Keep the window short, and
-    /// [`only_if`](crate::manager::Adoption::only_if) to users that were there before.
+    /// Anyone who has one of the old tokens can try secrets offline, and with the right one make tokens of any user.
+    /// That was possible before, and ends with the adoption. Keep the window short, and limit
+    /// [`only_if`](crate::manager::Adoption::only_if) to users that existed before.
     pub fn insecure_secret(self, algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let key = VerifyingKey::weak_secret(algorithm, secret.as_ref())?;
         Ok(self.and_keys(KeyRing::builder().verifying_key(key).build()?))
     }
 
-    /// What is asked of the tokens: issuer, audience, type, leeway, the longest lifetime, and the name of the claim that may
-    /// hold a session's id. Default: [`TokenOptions::new`].
+    /// The requirements on the tokens: issuer, audience, type, leeway, the longest lifetime, and the name of the claim
+    /// that may hold a session's id. Default: [`TokenOptions::new`].
     pub fn options(mut self, options: TokenOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// The claim that says whose token it is, such as `user_id`, `nameid` or a URI. Default: `sub`.
+    /// The claim with the user's id, such as `user_id`, `nameid` or a URI. Default: `sub`.
     pub fn user_claim(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.user_claim = name.into();
         self
     }
 
-    /// Takes a whole number for a user's id, in its decimal digits: `42` is the user `"42"`. Default: a user's id is a string.
+    /// Takes a whole number for a user's id, in its decimal digits: `42` is the user `"42"`. Default: a user's id is a
+    /// string.
     pub fn numeric_users(mut self) -> Self {
         self.numeric_users = Relaxed::Yes;
         self
@@ -181,7 +182,7 @@ impl ForeignTokens {
 
     /// Accepts tokens that do not say when they were issued. Default: they are refused.
     ///
-    /// They count as issued before all others: what ends the sessions of their user also ends them.
+    /// They count as older than all others: anything that ends the sessions of their user also ends them.
     pub fn without_issue_time(mut self) -> Self {
         self.without_issue_time = Relaxed::Yes;
         self
@@ -193,19 +194,24 @@ impl ForeignTokens {
         self
     }
 
-    /// Passes over the session that a token names, which is one of its issuer's and not one of ours. Default: a token that
+    /// Ignores the session that a token names, which is one of its issuer's and not one of ours. Default: a token that
     /// names a session is refused.
     ///
     /// A token under a key of the manager's own ring is refused all the same: its session may have been ours, and ended.
+    ///
+    /// # Security
+    ///
+    /// Give it no key that has signed tokens of this crate and was retired since: their sessions have ended, and would come
+    /// back.
     pub fn foreign_session_ids(mut self) -> Self {
         self.session_ids = Relaxed::Yes;
         self
     }
 
-    /// Reads the claims by a closure, once the signature is good, in place of [`user_claim`](Self::user_claim) and
+    /// Reads the claims by a closure, once the signature is valid, instead of [`user_claim`](Self::user_claim) and
     /// [`numeric_users`](Self::numeric_users). `None` refuses the token. Default: not set.
     ///
-    /// Issuer, audience, type and times are checked all the same. It is called on the request's own task and must not block.
+    /// Issuer, audience, type and times are still checked. It is called on the request's own task and must not block.
     ///
     /// # Examples
     ///
@@ -256,7 +262,7 @@ impl ForeignTokens {
         if has_run_out { Err(TokenRejection::Expired) } else { Ok(verified) }
     }
 
-    /// The same, or what a token says that has run out and is acceptable otherwise.
+    /// The same, or what a token says that has expired and is otherwise acceptable.
     pub(crate) fn verify_but_for_expiry(
         &self,
         token: &[u8],
@@ -269,9 +275,8 @@ impl ForeignTokens {
         }
         let signature = gate::decode(parts.signature)?;
         let key = self.key(&header, parts.message, &signature)?;
-        let is_ours =
-            under.ours.is_some_and(|ours| ours.keys().in_order().any(|our| our.verifying().is_same_key(&key)));
-        claims::read(self, &gate::decode(parts.claims)?, under, is_ours)
+        let under_our_key = under.ours.filter(|ours| ours.has_key(&key));
+        claims::read(self, &gate::decode(parts.claims)?, under, under_our_key.map(TokenVerifier::session_id_claim))
     }
 
     /// The key that the header names and that verifies the signature. Keys of different algorithms may have one name.

@@ -59,7 +59,8 @@ impl KeyRingBuilder {
         self
     }
 
-    /// The public keys of a JWK set that are meant for verifying tokens; any number of sets. Default: none.
+    /// The public keys of a JWK set that are meant for verifying tokens, by an algorithm that this crate signs with; any number of
+    /// sets. Of a set with keys of several algorithms [`jwks_for`](Self::jwks_for) takes those of one. Default: none.
     pub fn jwks(mut self, text: impl Into<String>) -> Self {
         self.sets.push(Jwks { text: Zeroizing::new(text.into()), algorithm: None });
         self
@@ -67,8 +68,8 @@ impl KeyRingBuilder {
 
     /// The public keys of a JWK set that verify tokens of one algorithm; any number of sets. Default: none.
     ///
-    /// Keys of other algorithms are passed over: providers publish several side by side, for weeks when they move from one
-    /// to the other. It is also the way to algorithms that this crate does not sign with.
+    /// Keys of other algorithms are passed over: providers publish several side by side, for weeks when they move from
+    /// one to the other. It is also the way to algorithms that this crate does not sign with.
     pub fn jwks_for(mut self, text: impl Into<String>, algorithm: Algorithm) -> Self {
         self.sets.push(Jwks { text: Zeroizing::new(text.into()), algorithm: Some(algorithm) });
         self

@@ -15,7 +15,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Like [`SigningKey::hs256`].
+    /// Like [`hs256`](Self::hs256).
     pub fn hs384(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::secret_of(Algorithm::Hs384, secret.as_ref())
     }
@@ -24,7 +24,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     ///
-    /// Like [`SigningKey::hs256`].
+    /// Like [`hs256`](Self::hs256).
     pub fn hs512(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Self::secret_of(Algorithm::Hs512, secret.as_ref())
     }

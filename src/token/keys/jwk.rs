@@ -3,8 +3,8 @@
 //! 1. The JSON is strict: a repeated member is refused.
 //! 2. A key that holds a private or symmetric part is refused: a set of public keys is no place for it.
 //! 3. Keys are read for the algorithms that this crate signs with, or for one that the application names.
-//! 4. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is passed over,
-//!    as RFC 7517 §5 has it; what is meant for us must be sound. A key that is given alone must be meant for us.
+//! 4. In a set, a key that is meant for something else (`use`, `key_ops`, `alg`, an unknown `kty` or `crv`) is skipped
+//!    (RFC 7517 §5); a key that is meant for us must be sound. A single key must be meant for us.
 
 use std::collections::BTreeMap;
 

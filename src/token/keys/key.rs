@@ -272,7 +272,7 @@ impl VerifyingKey {
         self.algorithm
     }
 
-    /// Whether this and `other` are the same key, whatever they are called.
+    /// Whether this and `other` are the same key, even under different names.
     pub(in crate::token) fn is_same_key(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && self.material == other.material && self.secret() == other.secret()
     }
@@ -347,7 +347,7 @@ fn check_secret(algorithm: Algorithm, secret: &[u8]) -> Result<(), ConfigError> 
 
 /// S02.
 pub(super) fn check_is_no_key_file(secret: &[u8]) -> Result<(), ConfigError> {
-    // Public keys are public: whoever can read this one could sign with it.
+    // Public keys are public: anyone who can read this one could sign with it.
     let start = secret.trim_ascii_start();
     let is_jwk = start.starts_with(b"{") && secret.windows(5).any(|window| window == b"\"kty\"");
     if is_jwk || KEY_FILES.iter().any(|format| start.starts_with(format)) {

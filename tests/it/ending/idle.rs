@@ -102,7 +102,7 @@ async fn an_idle_ending_is_on_record_before_it_is_told() -> TestResult {
     assert_eq!(asking.await?.err(), Some(Denied::Ended(idle.clone())));
     assert_eq!(record(&here, &started).await?.ended, Some(idle));
 
-    // It costs one write, whoever asks how often.
+    // It costs one write, no matter who asks how often.
     for kit in [&here, &there] {
         for _ in 0..3 {
             kit.clock.advance(3 * SECOND);
@@ -193,7 +193,8 @@ async fn a_live_connection_is_told_of_idleness_once_it_is_on_record() -> TestRes
     Ok(())
 }
 
-/// R11: a node that booted ahead ends nothing for good by its clock, and yet says nothing while the store takes no writes.
+/// R11: a node that booted ahead ends nothing for good by its clock, and yet says nothing while the store takes no
+/// writes.
 #[tokio::test]
 async fn a_clock_that_has_just_started_ends_nothing_for_good() -> TestResult {
     let good = Kit::new();

@@ -4,6 +4,8 @@ mod accounts;
 mod clocks;
 mod idle;
 mod live;
+#[cfg(feature = "sqlite")]
+mod many;
 mod reasons;
 mod signing_out;
 mod streams;

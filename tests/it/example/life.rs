@@ -301,7 +301,7 @@ fn what_is_refused_on_a_page_is_a_page() {
     assert!(head.starts_with("HTTP/1.1 303") && head.contains("cache-control: no-store"), "{head}");
 }
 
-/// Issue: two clicks on "Sign in" in a browser that has been here before.
+/// Two clicks on "Sign in" in a browser that has been here before.
 #[test]
 fn a_form_that_is_submitted_twice_leaves_one_session() {
     let server = Server::start(&[]);
@@ -325,7 +325,7 @@ fn a_form_that_is_submitted_twice_leaves_one_session() {
     assert_eq!(shown, [1, 1], "whichever cookie is kept, it shows the one session");
 }
 
-/// Issue: the same with a code, which the device that has used it may use again for a moment, and no other.
+/// The same with a code, which the device that has used it may use again for a moment, and no other.
 #[test]
 fn a_code_that_is_submitted_twice_is_one_sign_in() {
     let server = Server::start(&[("OTP", "on")]);
@@ -354,7 +354,7 @@ fn a_code_that_is_submitted_twice_is_one_sign_in() {
     assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
 }
 
-/// Issue: whatever is refused on a page is a page, and nothing that a program would read.
+/// Whatever is refused on a page is a page, and nothing that a program would read.
 #[test]
 fn every_refusal_on_a_page_is_a_page() {
     let server = Server::start(&[]);
@@ -413,6 +413,8 @@ fn a_path_a_cookie_name_and_other_origins_are_settings() {
         let (status, head, _) = server.exchange("GET", path, &[], None);
         assert!(status == 303 && head.contains("location: /my/devices/sign-in"), "{head}");
     }
+    let (status, head, _) = server.exchange("GET", "/my/devices/", &[], None);
+    assert!(status == 303 && head.contains("location: /my/devices\r\n"), "{head}");
     let answer = submit(&server, "/my/devices/sign-in", FORM, "origin: https://app.example.com\r\n");
     assert!(answer.contains("location: /my/devices/sign-in/done"), "{answer}");
     let [(cookie, _)] = &set_cookies(&answer)[..] else { panic!("{answer}") };

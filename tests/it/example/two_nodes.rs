@@ -62,7 +62,7 @@ fn two_processes_on_mysql_are_two_nodes() {
     two_processes_are_two_nodes(&[("DATABASE_URL", &url.replace("mysql://", "mariadb://"))]);
 }
 
-/// Issue: the address as MariaDB's own tools write it.
+/// The address as MariaDB's own tools write it.
 #[cfg(feature = "mysql")]
 #[test]
 fn an_address_may_begin_with_mariadb() {
@@ -72,7 +72,7 @@ fn an_address_may_begin_with_mariadb() {
     assert_eq!(server.with_token("GET", "/api/me", &server.sign_in("demo@example.com", CHROME, &[])).0, 200);
 }
 
-/// Issue: nothing is prepared, and nothing listened for, on a connection that another may have next.
+/// Nothing is prepared, and nothing listened for, on a connection that another may have next.
 #[cfg(feature = "postgres")]
 #[test]
 fn two_processes_behind_a_transaction_pooler_are_two_nodes() {

@@ -75,7 +75,8 @@ async fn names_sessions_by_a_keyed_hash() -> TestResult {
     Ok(())
 }
 
-/// What an application would answer with a bare 500 is on the log with its cause, and what nobody would notice is there once.
+/// What an application would answer with a bare 500 is on the log with its cause, and what nobody would notice is there
+/// once.
 #[test]
 fn silent_mistakes_are_on_the_log() {
     in_a_process_of_its_own("house::logs::tells_of_silent_mistakes");

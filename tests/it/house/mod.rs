@@ -1,5 +1,6 @@
 //! The house itself: its layers, its logs, its secrets, its settings and its metrics.
 
+mod lists;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -14,7 +14,7 @@ use crate::support::{Kit, TestResult, get_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Sign-ins a second apart, the oldest first, all of them active at that moment alone.
+/// Sign-ins a second apart, the oldest first, all of them active only at that moment.
 async fn signed_in(kit: &Kit, sessions: usize) -> Vec<StartedSession> {
     let mut started = Vec::new();
     for _ in 0..sessions {
@@ -63,7 +63,8 @@ async fn shown(
     }
 }
 
-/// Issue: whatever moves to the top while one pages comes last, and nobody is missed. The session that asks comes first.
+/// Whatever moves to the top while one pages comes last, and nobody is missed. The session that asks comes
+/// first.
 #[tokio::test]
 async fn a_list_that_changes_between_pages_misses_nobody() -> TestResult {
     for (state, limit) in [("active", 1), ("active", 7), ("all", 7), ("active", 50)] {
@@ -136,6 +137,34 @@ async fn what_moves_up_comes_last_in_the_order_of_its_rest() -> TestResult {
     // A cursor from before lists had a beginning goes on down.
     let old: Cursor = first.next.map(|next| next.to_string()[..32].to_owned()).ok_or("a cursor")?.parse()?;
     assert_eq!(places(&page(Some(old), 9).await?.sessions), [3, 1]);
+    Ok(())
+}
+
+/// Another node writes after the first page what was before it, and not at the top: that comes last, too, and nothing of what
+/// has been shown.
+#[tokio::test]
+async fn activity_that_another_node_writes_late_hides_nobody() -> TestResult {
+    let kit = Kit::new();
+    let started = signed_in(&kit, 12).await;
+    let user: UserId = "ann".parse()?;
+    kit.clock.advance(60 * SECOND);
+    for recent in [7, 8, 9] {
+        touch(&kit, &started[recent]).await?;
+    }
+    let late = kit.sessions.now();
+    kit.clock.advance(SECOND);
+    touch(&kit, &started[10]).await?;
+
+    let mut page = kit.sessions.list(&user, &ListOptions::new().limit(3)).await?;
+    kit.store.touch(&[Touch::new(started[2].session().key(), late)]).await?;
+    let mut seen: Vec<SessionId> = page.sessions.iter().map(|session| session.id).collect();
+    while let Some(next) = page.next {
+        page = kit.sessions.list(&user, &ListOptions::new().limit(3).cursor(Some(next))).await?;
+        seen.extend(page.sessions.iter().map(|session| session.id));
+    }
+    let distinct: BTreeSet<_> = seen.iter().copied().collect();
+    assert_eq!((distinct, seen.len()), (ids(&started), 12), "all of them, each once");
+    assert_eq!(seen.last(), Some(&started[2].session().id));
     Ok(())
 }
 

@@ -198,7 +198,7 @@ async fn everything_that_happens_to_a_users_sessions_is_told() -> TestResult {
     Ok(())
 }
 
-/// A bus that never answers, as one on the server that the store is on.
+/// A bus that never returns, as one on the server that the store is on.
 #[derive(Debug)]
 struct Stalled;
 

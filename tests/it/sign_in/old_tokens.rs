@@ -274,6 +274,16 @@ async fn a_token_under_our_own_key_that_names_a_session_is_never_an_old_one() ->
     };
     let started = build(&keys)?.start("ann", ClientInfo::new()).await?;
     assert_eq!(build(&keys)?.authenticate(started.token()).await.map(drop), Err(Denied::Invalid));
+
+    // Nor where its session is in another claim, and our own verifier refuses it for its audience.
+    let named = |audience: &'static str| {
+        let options = TokenOptions::new().session_id_claim("session_id").audience(audience);
+        let tokens = tokens.clone().options(TokenOptions::new().audience("staging"));
+        let builder = SessionManager::builder(MemoryStore::new()).keys(keys.clone()).clock(vectors.clock());
+        builder.token_options(options).adopt(window(vectors.now).tokens(tokens)).build()
+    };
+    let started = named("staging")?.start("ann", ClientInfo::new()).await?;
+    assert_eq!(named("production")?.authenticate(started.token()).await.map(drop), Err(Denied::Invalid));
     Ok(())
 }
 

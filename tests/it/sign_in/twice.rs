@@ -59,7 +59,7 @@ impl Kit {
     }
 }
 
-/// Issue: either answer holds a live token of one session, also of another node, and also where a limit is reached.
+/// Either answer holds a live token of one session, also of another node, and also where a limit is reached.
 #[tokio::test]
 async fn two_submissions_are_one_session_on_two_nodes() -> TestResult {
     let limited = |builder: SessionManagerBuilder| builder.limit(SessionLimit::new(1, OverLimit::RejectNew));
@@ -154,7 +154,7 @@ async fn nobody_joins_what_has_ended() -> TestResult {
     Ok(())
 }
 
-/// A sign-in whose store answers nothing is none, and may be repeated.
+/// A sign-in whose store returns nothing is none, and is safe to repeat.
 #[tokio::test]
 async fn a_submission_that_cannot_be_looked_up_fails() -> TestResult {
     let kit = kit(|builder| builder);

@@ -1,5 +1,5 @@
-//! Two nodes of a Galera cluster, each of which reads late what was committed on the other: nothing that was acknowledged on one
-//! is missed on the other, and of two who race one wins.
+//! Two nodes of a Galera cluster, each of which reads late what was committed on the other: nothing that was
+//! acknowledged on one is missed on the other, and of two who race one wins.
 
 use std::{path::Path, time::Duration};
 

@@ -1,4 +1,5 @@
-//! One user with very many ended sessions: what others of theirs cost then, and what the index that makes it so costs activity.
+//! One user with very many ended sessions: what others of theirs cost then, and what the index that makes it so costs
+//! activity.
 
 use std::{
     env,
@@ -148,7 +149,8 @@ async fn compare_flushes(name: &str, stores: [&dyn SessionStore; 2]) {
 
 macro_rules! index_cost {
     ($test:ident, $name:literal, $url:expr, $pool:ty, $store:ty, $drop:literal) => {
-        /// It prints times, and takes a while: `cargo test --all-features --test it -- --ignored --nocapture index_costs`.
+        /// It prints times, and takes a while:
+        /// `cargo test --all-features --test it -- --ignored --nocapture index_costs`.
         #[tokio::test(flavor = "multi_thread")]
         #[ignore = "it takes a minute, and only prints times"]
         async fn $test() {

@@ -138,7 +138,7 @@ async fn postgres_is_spoken_to_in_secret_and_by_its_certificate() -> TestResult 
     // The certificate is not for this name.
     let elsewhere = at("localhost", &format!("sslmode=verify-full&sslrootcert={ca}"));
     ensure_not_trusted(&PostgresStore::connect(&elsewhere).await.unwrap_err());
-    // Encrypted, whoever it is.
+    // Encrypted, no matter to whom.
     PostgresStore::connect(&at("127.0.0.1", "sslmode=require")).await?;
     Ok(())
 }

@@ -159,8 +159,8 @@ fn program(engine: Engine) -> Option<PathBuf> {
     }
 }
 
-/// MariaDB's option for a folder of its own for temporary tables: at its start a server removes what it finds there, also
-/// what another one is using.
+/// MariaDB's option for a folder of its own for temporary tables: at its start a server removes what it finds there,
+/// also what another one is using.
 fn temporary(folder: &Path) -> String {
     format!("--tmpdir={}", folder.display())
 }

@@ -45,18 +45,19 @@ impl MySqlStore {
     /// Connects to the database at `url`, such as `mysql://user:password@host/database`, with up to 10 connections.
     ///
     /// `?max_connections=30` sets how many there are. With the feature `tls-rustls`, connections to another
-    /// machine are encrypted where the server can (`ssl-mode=PREFERRED`); `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/to/ca.pem` insists on it, and on
-    /// a certificate for this host. `?ssl-mode=REQUIRED` insists on encryption and believes any certificate.
+    /// machine are encrypted where the server can (`ssl-mode=PREFERRED`);
+    /// `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path/to/ca.pem` insists on it, and on a certificate for this host.
+    /// `?ssl-mode=REQUIRED` insists on encryption and believes any certificate.
     ///
-    /// Each connection has a `sql_mode` of its own choosing, whatever the server's is, and `utf8mb4`. On a Galera cluster it sees
-    /// what had been committed on other nodes before it asked (`wsrep_sync_wait`).
+    /// Each connection has a `sql_mode` of its own choosing, whatever the server's is, and `utf8mb4`. On a Galera
+    /// cluster it sees what had been committed on other nodes before it asked (`wsrep_sync_wait`).
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Location`] when `url` is not the address of a MySQL database, [`StoreErrorKind::Unavailable`] when
-    /// nothing answers there within 5 s, [`StoreErrorKind::Unsuitable`] when the server is read-only, as replicas are,
-    /// or its certificate is not to be trusted.
+    /// [`StoreErrorKind::Location`] when `url` is not the address of a MySQL database, [`StoreErrorKind::Unavailable`]
+    /// when nothing answers there within 5 s, [`StoreErrorKind::Unsuitable`] when the server is read-only, as replicas
+    /// are, or its certificate is not to be trusted.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with(url, ConnectOptions::new()).await
     }
@@ -101,12 +102,13 @@ impl MySqlStore {
 
     /// A store on the application's own pool.
     ///
-    /// Each call costs one message more than with [`connect`](Self::connect): a transaction that other code has left open
-    /// on a pooled connection would swallow a write and show a read what was so when it began, so it is rolled back first.
-    /// The pool's own time to wait for a connection applies; a second or less suits the deadline of a request. When the
-    /// server turns out to be read-only, the pool's idle connections are closed.
+    /// Each call costs one message more than with [`connect`](Self::connect): a transaction that other code has left
+    /// open on a pooled connection would swallow a write and show a read what was so when it began, so it is rolled
+    /// back first. The pool's own time to wait for a connection applies; a second or less suits the deadline of a
+    /// request. When the server turns out to be read-only, the pool's idle connections are closed.
     ///
-    /// The connections keep their `sql_mode`. [`check`](crate::store::SessionStore::check) refuses `EMPTY_STRING_IS_NULL`.
+    /// The connections keep their `sql_mode`. [`check`](crate::store::SessionStore::check) refuses
+    /// `EMPTY_STRING_IS_NULL`.
     pub fn from_pool(pool: MySqlPool) -> Self {
         Self::with_pool(pool, Access::Shared)
     }
@@ -115,8 +117,8 @@ impl MySqlStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Location`] unless it is 1 to 21 lower-case letters, digits and underscores that do not start with a
-    /// digit.
+    /// [`StoreErrorKind::Location`] unless it is 1 to 21 lower-case letters, digits and underscores that do not start
+    /// with a digit.
     pub fn table_prefix(mut self, prefix: &str) -> Result<Self, StoreError> {
         check_prefix(prefix)?;
         self.sql = Arc::new(Statements::with_prefix(prefix));
@@ -225,8 +227,8 @@ async fn inspect(connection: &mut MySqlConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where it exists, as in Galera: reads and changes wait until what other nodes had committed before is there. Elsewhere it is
-/// one message for each connection.
+/// Where it exists, as in Galera: reads and changes wait until what other nodes had committed before is there.
+/// Elsewhere it is one message for each connection.
 const WAIT_FOR_OTHERS: &str = "SET SESSION wsrep_sync_wait = 7";
 
 fn is_unknown_variable(error: &sqlx::Error) -> bool {

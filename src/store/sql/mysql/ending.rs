@@ -11,9 +11,7 @@ use uuid::Uuid;
 
 use super::{MySqlStore, read_ending};
 use crate::{
-    clock::Timestamp,
     id::{SessionId, SessionKey, UserId},
-    policy::Admission,
     session::{Actor, AsOf, EndReason, Ending},
     store::{
         EndOutcome, EndScope, StoreError,
@@ -76,28 +74,6 @@ impl MySqlStore {
         let row = query.fetch_optional(&mut *lease).await.map_err(failure)?;
         lease.finish().await?;
         Ok(row.as_ref().map(|row| read_ending(row, 1)).transpose()?.flatten())
-    }
-
-    /// Deletes records of ended sessions beyond those that are kept. What fails is left to the next sign-in.
-    pub(super) async fn trim(&self, user: &UserId, admission: &Admission) -> Result<(), StoreError> {
-        let Some(before) = admission.trims_before().map(Timestamp::as_micros) else {
-            return Ok(());
-        };
-        let query = sqlx::query(self.sql.beyond)
-            .bind(user.as_str())
-            .bind(i64::from(Admission::TRIMMED_AT_ONCE))
-            .bind(i64::from(admission.keep_ended))
-            .bind(user.as_str())
-            .bind(before);
-        let mut lease = self.connection().await?;
-        let rows = query.fetch_all(&mut *lease).await.map_err(failure)?;
-        lease.finish().await?;
-        let ids: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failure)?;
-        if !ids.is_empty() {
-            let ids = serde_json::to_string(&ids).map_err(StoreError::corrupt)?;
-            self.change(sqlx::query(self.sql.trim).bind(ids).bind(user.as_str()).bind(before)).await?;
-        }
-        Ok(())
     }
 
     pub(super) async fn end_scope(

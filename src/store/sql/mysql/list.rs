@@ -1,3 +1,5 @@
+//! Lists of sessions in MySQL, one page at a time.
+
 use super::{MySqlStore, failure, read_session};
 use crate::{
     id::UserId,

@@ -8,6 +8,7 @@ mod list;
 mod migrate;
 mod rotation;
 mod statements;
+mod trim;
 
 use std::{sync::Arc, time::Duration};
 
@@ -150,7 +151,7 @@ impl MySqlStore {
         self.change(sqlx::query(self.sql.touch).bind(rows)).await
     }
 
-    /// Executes a change of one statement, and answers how many rows it applied to.
+    /// Executes a change of one statement. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, MySql, MySqlArguments>) -> Result<u64, StoreError> {
         let mut lease = self.connection().await?;
         let changed = query.execute(&mut *lease).await.map_err(failure)?.rows_affected();
@@ -195,17 +196,12 @@ impl SessionStore for MySqlStore {
 
     fn insert<'a>(&'a self, session: &'a Session, admission: &'a Admission) -> StoreFuture<'a, Admitted> {
         Box::pin(async move {
-            let admitted = if admission.is_unconditional() {
-                retrying!(async {
-                    let mut lease = self.connection().await?;
-                    self.put(&mut lease, session).await?;
-                    lease.finish().await
-                })?;
-                Admitted::Inserted(Vec::new())
-            } else {
-                retrying!(self.admit(session, admission))?
-            };
-            let _ = self.trim(&session.user_id, admission).await;
+            if admission.is_unconditional() {
+                self.put_and_trim(session, admission).await?;
+                return Ok(Admitted::Inserted(Vec::new()));
+            }
+            let admitted = retrying!(self.admit(session, admission))?;
+            self.trim(&session.user_id, admission).await;
             Ok(admitted)
         })
     }

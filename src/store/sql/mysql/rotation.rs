@@ -1,3 +1,5 @@
+//! Rotations in MySQL: from one generation of tokens to the next, once.
+
 use super::{MySqlStore, read_session};
 use crate::{
     id::SessionKey,

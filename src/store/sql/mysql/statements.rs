@@ -25,12 +25,12 @@ macro_rules! set_ending {
     };
 }
 
-/// A page of a user's sessions beyond a place. Binds user, now, idle cutoff, whether to show active ones, whether to show
-/// others, except, activity, activity, id, limit; user, whether to show others, activity, except, id, limit; user, whether to
-/// show others, activity, except, limit; limit.
+/// A page of a user's sessions beyond a place. Binds user, now, idle cutoff, whether to show active ones, whether to
+/// show others, except, activity, activity, id, limit; user, whether to show others, activity, except, id, limit; user,
+/// whether to show others, activity, except, limit; limit.
 ///
-/// Of a row constructor, or an `OR`, neither MySQL nor MariaDB makes a range of the index: they would read all sessions that
-/// have rested since the same moment. So these are a part of their own.
+/// Of a row constructor, or an `OR`, neither MySQL nor MariaDB makes a range of the index: they would read all sessions
+/// that have rested since the same moment. So these are a part of their own.
 #[rustfmt::skip]
 macro_rules! list {
     ($beyond:literal, $order:literal) => {
@@ -160,8 +160,8 @@ statements! {
          WHERE user_id = ? AND id = ? AND generation = ? AND ended_at IS NULL AND NOT ", is_due!()
     ),
 
-    /// user, the most to look at, how many are kept, user, ended before; on its own, since a deletion by a query would read all
-    /// rows of the user
+    /// user, the most to look at, how many are kept, user, ended before; on its own, since a deletion by a query would
+    /// read all rows of the user
     beyond: "SELECT HEX(s.id) FROM (SELECT id FROM tds_sessions WHERE user_id = ? AND rested_at IS NOT NULL \
              ORDER BY rested_at DESC, id DESC LIMIT ? OFFSET ?) AS beyond \
              STRAIGHT_JOIN tds_sessions AS s ON s.user_id = ? AND s.id = beyond.id WHERE s.ended_at < ?",

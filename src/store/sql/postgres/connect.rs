@@ -47,8 +47,9 @@ impl PostgresStore {
     /// Connects to the database at `url`, such as `postgres://user:password@host/database`, with up to 10 connections.
     ///
     /// `?max_connections=30` sets how many there are. With the feature `tls-rustls`, connections to another
-    /// machine are encrypted where the server can (`sslmode=prefer`); `?sslmode=verify-full&sslrootcert=/path/to/ca.pem` insists on it, and on a
-    /// certificate for this host. `?sslmode=require` insists on encryption and believes any certificate.
+    /// machine are encrypted where the server can (`sslmode=prefer`);
+    /// `?sslmode=verify-full&sslrootcert=/path/to/ca.pem` insists on it, and on a certificate for this host.
+    /// `?sslmode=require` insists on encryption and believes any certificate.
     ///
     /// The schema is left to [`migrate`](crate::store::SessionStore::migrate).
     ///
@@ -92,10 +93,10 @@ impl PostgresStore {
 
     /// A store on the application's own pool.
     ///
-    /// Each write costs one message more than with [`connect`](Self::connect): a transaction that other code has left open
-    /// on a pooled connection would swallow it, so the connection is asked first, and such a transaction is rolled back.
-    /// The pool's own time to wait for a connection applies; a second or less suits the deadline of a request. When the
-    /// server turns out to be a standby, the pool's idle connections are closed.
+    /// Each write costs one message more than with [`connect`](Self::connect): a transaction that other code has left
+    /// open on a pooled connection would swallow it, so the connection is asked first, and such a transaction is rolled
+    /// back. The pool's own time to wait for a connection applies; a second or less suits the deadline of a request.
+    /// When the server turns out to be a standby, the pool's idle connections are closed.
     pub fn from_pool(pool: PgPool) -> Self {
         Self::with_pool(pool, Access::Shared)
     }
@@ -114,8 +115,8 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Location`] unless it is 1 to 21 lower-case letters, digits and underscores that do not start with a
-    /// digit.
+    /// [`StoreErrorKind::Location`] unless it is 1 to 21 lower-case letters, digits and underscores that do not start
+    /// with a digit.
     pub fn table_prefix(mut self, prefix: &str) -> Result<Self, StoreError> {
         check_prefix(prefix)?;
         self.sql = Arc::new(Statements::with_prefix(prefix));

@@ -45,9 +45,8 @@ const TOUCHES: usize = 1_000;
 /// A store in a Postgres database.
 ///
 /// Reads and most writes are one prepared statement each. A sign-in under a limit holds an advisory lock of its user
-/// for the length of one short transaction. What loses a conflict with another transaction is tried again a few times.
-///
-/// Clones share the connections. Dropping any method's future leaves the old state or the new one.
+/// for one short transaction. What loses a conflict is tried again a few times. Clones share the connections. Dropping
+/// a method's future leaves the old state or the new one.
 ///
 /// # Defaults
 ///
@@ -62,7 +61,6 @@ const TOUCHES: usize = 1_000;
 ///
 /// ```no_run
 /// use tower_device_sessions::store::{PostgresStore, SessionStore, StoreError};
-///
 /// # async fn open() -> Result<(), StoreError> {
 /// let store = PostgresStore::connect("postgres://app@db.internal/app").await?;
 /// store.migrate().await?;
@@ -144,7 +142,7 @@ impl PostgresStore {
         self.change(query).await
     }
 
-    /// Executes a change, and answers how many rows it applied to.
+    /// Executes a change. Returns how many rows it applied to.
     async fn change(&self, query: Query<'_, Postgres, PgArguments>) -> Result<u64, StoreError> {
         let mut lease = self.writing().await?;
         let done = query.execute(&mut *lease).await.map_err(failure)?;

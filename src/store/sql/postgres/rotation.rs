@@ -1,3 +1,5 @@
+//! Rotations in Postgres: from one generation of tokens to the next, once.
+
 use super::{PostgresStore, read_session};
 use crate::{
     id::SessionKey,

@@ -25,8 +25,8 @@ macro_rules! set_ending {
     };
 }
 
-/// A page of a user's sessions beyond a place: user, now, idle cutoff, whether to show active ones, whether to show others,
-/// except, the activity and the id at the place, limit.
+/// A page of a user's sessions beyond a place: user, now, idle cutoff, whether to show active ones, whether to show
+/// others, except, the activity and the id at the place, limit.
 #[rustfmt::skip]
 macro_rules! list {
     ($beyond:literal, $order:literal) => {

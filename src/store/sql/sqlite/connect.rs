@@ -92,8 +92,8 @@ impl SqliteStore {
 
     /// The connections for a statement that changes nothing.
     ///
-    /// When the file is gone, only the one that writes is sure to have it: another one may be opened on what took its place, in
-    /// which sessions that were revoked are not.
+    /// When the file is gone, only the one that writes is sure to have it: another one may be opened on what took its
+    /// place, in which sessions that were revoked are not.
     pub(super) fn reader(&self) -> &SqlitePool {
         match &self.file {
             Some(file) if file.was_gone() => &self.writing,

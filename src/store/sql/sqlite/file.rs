@@ -16,8 +16,8 @@ use crate::{
 
 /// The file that the connections have open, and whether it is still the one at its path.
 ///
-/// SQLite does not notice when it is removed or replaced: it goes on with the file that nobody else sees any more, and a
-/// restart undoes all that was written to it, revocations too.
+/// SQLite does not notice when it is removed or replaced: it goes on with the file that nobody else sees any more, and
+/// a restart undoes all that was written to it, revocations too.
 #[derive(Debug)]
 pub(super) struct File {
     path: PathBuf,
@@ -47,8 +47,8 @@ impl File {
         Err(StoreError::new(StoreErrorKind::Unsuitable, told))
     }
 
-    /// Whether it was gone when somebody looked last, which is done now and then, so that it is told when nothing is changed
-    /// for long.
+    /// Whether it was gone when somebody looked last, which is done now and then, so that it is told when nothing is
+    /// changed for long.
     pub(super) fn was_gone(&self) -> bool {
         let now = seconds(self.clock.coarse());
         let due = self.look_again_at.load(Ordering::Relaxed);

@@ -58,13 +58,14 @@ const TOUCHES: usize = 1_000;
 /// | wait for another process's write | 1 s |
 /// | wait for a free connection | 1 s |
 /// | connections for writing | 1 |
-/// | connections for reading ([`max_connections`](crate::store::ConnectOptions::max_connections)) | as many as there are processors, from 2 to 8 |
+/// | [`max_connections`](crate::store::ConnectOptions::max_connections), for reading | one per processor, 2 to 8 |
 ///
 /// # When the file is replaced
 ///
-/// A file that is removed or replaced while it is open, as by restoring a backup over it, is noticed at the next change, and
-/// within seconds by reads: it is told on the log, and changes are refused until the process is restarted. Otherwise they
-/// would be written where nobody finds them again. Overwriting the file in place (`cp`) cannot be told from a write.
+/// A file that is removed or replaced while it is open, as by restoring a backup over it, is noticed at the next
+/// change, and within seconds by reads: it is told on the log, and changes are refused until the process is restarted.
+/// Otherwise they would be written where nobody finds them again. Overwriting the file in place (`cp`) cannot be told
+/// from a write.
 ///
 /// # Examples
 ///

@@ -1,3 +1,5 @@
+//! Rotations in SQLite: from one generation of tokens to the next, once.
+
 use super::{SqliteStore, read_session};
 use crate::{
     id::SessionKey,

@@ -1,5 +1,5 @@
-//! A primary is demoted and stays there, with the connections to it open; its name leads to its successor by then, as that of a
-//! managed database does.
+//! A primary is demoted and stays there, with the connections to it open; its name leads to its successor by then, as
+//! that of a managed database does.
 
 use std::{
     sync::{
@@ -54,7 +54,7 @@ impl Pair {
     async fn mariadb() -> Option<Self> {
         let primary = SqlServer::start(Engine::MariaDb, &["--server-id=1", "--log-bin"])?;
         let replica = SqlServer::start(Engine::MariaDb, &["--server-id=2", "--log-bin", "--log-slave-updates"])?;
-        // Whoever is no administrator cannot write to a server that is read-only.
+        // Only an administrator can write to a server that is read-only.
         for user in [
             "CREATE USER app@'%'; GRANT ALL ON test.* TO app@'%'",
             "CREATE USER copy@'%'; GRANT ALL ON *.* TO copy@'%'",

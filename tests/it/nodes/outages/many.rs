@@ -1,4 +1,5 @@
-//! Many sessions at once: of one user who signs out everywhere, and of everybody in an emergency. Nobody else waits for long.
+//! Many sessions at once: of one user who signs out everywhere, and of everybody in an emergency. Nobody else waits for
+//! long.
 //!
 //! The figures are printed by `cargo test --all-features --test it -- --ignored --nocapture many::figures`.
 
@@ -94,7 +95,8 @@ async fn everybody_goes_on_while_many_end(kind: Kind, of_one: u32, of_all: u32) 
     let slowest = watching.await?;
     let name = kind.name();
     println!("{name}: {ended} sessions of one user ended in {took:.2?}; others waited {slowest:.1?} at most");
-    assert_eq!(ended, u64::from(of_one));
+    // Where an answer was lost, what ended by that attempt is not counted.
+    assert!(ended <= u64::from(of_one));
     assert_eq!(sessions.revoke_all(&UserId::from(7), Revocation::by_application()).await?, 0);
 
     let (is_over, watching) = watch(&sessions, user, id);
@@ -113,7 +115,8 @@ async fn everybody_goes_on_while_many_end(kind: Kind, of_one: u32, of_all: u32) 
     is_over.store(true, Ordering::Relaxed);
     let slowest = watching.await?;
     println!("{name}: {revoked} sessions of everybody ended in {took:.2?}; others waited {slowest:.1?} at most");
-    assert_eq!(revoked, u64::from(of_all));
+    assert!(revoked <= u64::from(of_all));
+    assert_eq!(sessions.count_matching(&filter, None).await?.matched, 0);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! A server that answers reads and takes no writes, for longer than the idle timeout: nobody is signed out who has worked.
+//! A server that answers reads and takes no writes, for longer than the idle timeout: nobody is signed out who has
+//! worked.
 
 use std::time::Duration;
 
