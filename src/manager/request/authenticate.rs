@@ -21,7 +21,7 @@ use crate::{
     metrics::{LookedUp, Outcome},
     policy::Denied,
     session::{Ending, Session},
-    token::{TokenRejection, TokenVerifier, VerifiedToken},
+    token::{TokenRejection, VerifiedToken},
 };
 
 /// What the cache says of a request's token.
@@ -361,43 +361,6 @@ impl Inner {
             reload_due,
         };
         self.cache.publish(ticket, publication).map(|entry| CurrentSession::new(entry, pending.source, now_ticks))
-    }
-}
-
-impl Verifier {
-    /// What verifies the tokens of this crate.
-    pub(in crate::manager) fn own(&self) -> Option<&TokenVerifier> {
-        match self {
-            Self::Own(verifier) => Some(verifier),
-            Self::Application(_) | Self::Upstream => None,
-        }
-    }
-
-    pub(in crate::manager) fn key_revision(&self) -> u64 {
-        match self {
-            Self::Own(verifier) => verifier.revision(),
-            Self::Application(verifier) => verifier.revision(),
-            Self::Upstream => 0,
-        }
-    }
-
-    fn claims(&self) -> Claims {
-        match self {
-            Self::Own(_) => Claims::InToken,
-            Self::Application(_) | Self::Upstream => Claims::Elsewhere,
-        }
-    }
-
-    /// Until when a token that was verified once is good.
-    fn deadline(&self, verified: &VerifiedToken) -> Timestamp {
-        match self {
-            Self::Own(verifier) => verifier.deadline(verified),
-            Self::Application(_) | Self::Upstream => verified.expires_at,
-        }
-    }
-
-    fn is_unexpired(&self, verified: &VerifiedToken, now: Timestamp) -> bool {
-        now < self.deadline(verified)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `refusals`, `expired`: what is said of tokens that are refused, and of those that have run out.
 //! - `current`: the session that the request has; `csrf_token` is for its forms.
 //! - `notice`: whether it comes from elsewhere than before.
+//! - `verifier`: what verifies tokens.
 //! - `weight`: what a session weighs in the cache.
 
 pub(super) mod adopt;
@@ -19,6 +20,7 @@ pub(super) mod notice;
 pub(super) mod refusals;
 mod reload;
 mod several;
+mod verifier;
 mod weight;
 
 pub use self::{adopt::Adoption, current::CurrentSession};
