@@ -388,9 +388,8 @@ impl Records {
     async fn make_room(&self, session: &Session, evictions: &[Eviction]) {
         let ending = |eviction: &Eviction| Ending::new(eviction.reason, Actor::System, session.created_at);
         let ended: Vec<_> = evictions.iter().map(|eviction| (eviction.id, ending(eviction))).collect();
-        let ids: Vec<_> = evictions.iter().map(|eviction| eviction.id).collect();
-        let these = Affected::Several { user: &session.user_id, ids: &ids };
-        self.settle(these, &Word::Ended(ended.clone())).await;
+        let ids: Vec<_> = ended.iter().map(|(id, _)| *id).collect();
+        self.settle(Affected::Several { user: &session.user_id, ids: &ids }, &Word::Ended(ended.clone())).await;
         for (id, ending) in &ended {
             self.report_ended(&session.user_id, *id, ending);
         }

@@ -12,7 +12,7 @@ use crate::{
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, UserId},
     store::{
-        DevicePosition, DevicesSwept, ScanPage, StoreError,
+        DevicePosition, DeviceStore, DevicesSwept, ScanPage, StoreError, StoreFuture,
         sql::{
             devices::{Sweep, bind_device, device_readers, hints_text, users_of},
             failure::failure,
@@ -21,6 +21,45 @@ use crate::{
         },
     },
 };
+
+impl DeviceStore for PostgresStore {
+    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
+        Box::pin(self.note_device(device, most))
+    }
+
+    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
+        Box::pin(self.known_devices(user, after, limit))
+    }
+
+    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
+        Box::pin(self.known_device(user, id))
+    }
+
+    fn rename_device<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: DeviceId,
+        name: Option<&'a DeviceName>,
+    ) -> StoreFuture<'a, bool> {
+        Box::pin(async move { retrying!(self.name_device(user, id, name)) })
+    }
+
+    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
+        Box::pin(self.set_trust(user, id, trust))
+    }
+
+    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
+        Box::pin(self.drop_trust(user))
+    }
+
+    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
+        Box::pin(self.drop_device(user, id, at))
+    }
+
+    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
+        Box::pin(self.sweep_devices(upkeep, limit))
+    }
+}
 
 /// What the store knows of devices, and of users as a whole.
 impl PostgresStore {

@@ -24,13 +24,13 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
-    id::{DeviceId, SessionId, SessionKey, UserId},
+    device::DeviceName,
+    id::{SessionId, SessionKey, UserId},
     policy::{ActiveSession, Admission, Eviction, TokenCutoff},
     session::{Actor, AsOf, EndReason, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
+        Admitted, DeviceStore, EndOutcome, EndScope, ListPosition, ListQuery, Rotation, RotationOutcome, ScanPage,
+        SessionState, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -340,47 +340,6 @@ impl SessionStore for SqliteStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
         Box::pin(self.page(cursor, limit))
-    }
-}
-
-impl DeviceStore for SqliteStore {
-    fn see_device<'a>(&'a self, device: &'a KnownDevice, most: u32) -> StoreFuture<'a, bool> {
-        Box::pin(self.note_device(device, most))
-    }
-
-    fn devices<'a>(&'a self, user: &'a UserId, after: DevicePosition, limit: u32) -> StoreFuture<'a, Vec<KnownDevice>> {
-        Box::pin(self.known_devices(user, after, limit))
-    }
-
-    fn find_device<'a>(&'a self, user: &'a UserId, id: DeviceId) -> StoreFuture<'a, Option<KnownDevice>> {
-        Box::pin(self.known_device(user, id))
-    }
-
-    fn rename_device<'a>(
-        &'a self,
-        user: &'a UserId,
-        id: DeviceId,
-        name: Option<&'a DeviceName>,
-    ) -> StoreFuture<'a, bool> {
-        let (store, user, name) = (self.clone(), user.clone(), name.cloned());
-        Box::pin(detached(async move { store.name_device(&user, id, name.as_ref()).await }))
-    }
-
-    fn trust_device<'a>(&'a self, user: &'a UserId, id: DeviceId, trust: Option<Trust>) -> StoreFuture<'a, bool> {
-        Box::pin(self.set_trust(user, id, trust))
-    }
-
-    fn distrust_devices<'a>(&'a self, user: &'a UserId) -> StoreFuture<'a, u64> {
-        Box::pin(self.drop_trust(user))
-    }
-
-    fn forget_device<'a>(&'a self, user: &'a UserId, id: DeviceId, at: Timestamp) -> StoreFuture<'a, bool> {
-        Box::pin(self.drop_device(user, id, at))
-    }
-
-    fn purge_devices<'a>(&'a self, upkeep: &'a DeviceUpkeep, limit: u32) -> StoreFuture<'a, DevicesSwept> {
-        let (store, upkeep) = (self.clone(), *upkeep);
-        Box::pin(detached(async move { store.sweep_devices(&upkeep, limit).await }))
     }
 }
 
