@@ -170,7 +170,7 @@ impl Inner {
         let session = found.ok_or(Denied::Invalid)?;
         let next = |session: Session, now: Timestamp| {
             if let Some(ending) = self.records.ending_here(&session) {
-                return Step::Ended(session, ending);
+                return Step::Ended(Box::new(session), ending);
             }
             if !self.is_outdated(asked, &session) {
                 return Step::Rotate(asked.rotation_of(&session, self.records.as_of(now)));

@@ -20,7 +20,7 @@ use crate::{
 pub(in crate::manager) enum Step<S> {
     Rotate(Rotation),
     /// It has ended, as far as its record and this node's clock say.
-    Ended(Session, Ending),
+    Ended(Box<Session>, Ending),
     /// It stays where it is, for this reason.
     Stop(S),
 }

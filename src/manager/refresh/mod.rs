@@ -155,7 +155,7 @@ impl Inner {
     /// What a session makes of the token presented.
     fn next(&self, presented: &RefreshToken, session: Session, now: Timestamp) -> Step<Stop> {
         if let Some(ending) = session.ending(&self.records.as_of(now)) {
-            return Step::Ended(session, ending);
+            return Step::Ended(Box::new(session), ending);
         }
         match session.tokens.succession(presented.generation, now, self.retries()) {
             Succession::Next => Step::Rotate(Rotation::new(presented.generation, self.records.as_of(now))),

@@ -61,7 +61,7 @@ pub(super) fn see_all<'a>(
 
 /// The record as it is now, which must be there.
 pub(super) async fn refind(store: &Store, device: &KnownDevice) -> Result<KnownDevice, Violation> {
-    let found = devices_of(&store).find_device(&device.user_id, device.id).await?;
+    let found = devices_of(store).find_device(&device.user_id, device.id).await?;
     found.ok_or_else(|| Violation::new(format!("no record of device {} of user {:?}", device.id, device.user_id)))
 }
 
