@@ -7,7 +7,7 @@
 //! - `request`: what happens to a request.
 //! - `upkeep`: what runs beside the requests.
 //! - `tokens`, `device_cookie`: who verifies and issues tokens, and how they travel.
-//! - `start`: a user signs in; `issue` signs the tokens, and `started` hands them over.
+//! - `start`: a user signs in, and `admit` puts the session on record; `issue` signs the tokens, and `started` hands them over.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
 //! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
@@ -23,6 +23,7 @@
 //! client hangs up, lets the change run to its end.
 
 mod account;
+mod admit;
 mod device_cookie;
 mod devices;
 mod export;

@@ -8,6 +8,8 @@
 
 use jsonwebtoken::{DecodingKey, EncodingKey, errors::Error, jwk::EllipticCurve};
 
+use crate::error::{ConfigError, ConfigErrorKind};
+
 #[cfg(not(any(feature = "aws_lc_rs", feature = "rust_crypto")))]
 use self::absent::PROVIDER;
 #[cfg(feature = "aws_lc_rs")]
@@ -15,11 +17,13 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as PROVIDER;
 #[cfg(all(feature = "rust_crypto", not(feature = "aws_lc_rs")))]
 use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
 
-pub(super) const NO_PROVIDER: &str =
-    "keys need a provider of cryptography: enable the feature `aws_lc_rs` or `rust_crypto`";
+const NO_PROVIDER: &str = "keys need a provider of cryptography: enable the feature `aws_lc_rs` or `rust_crypto`";
 
-/// Whether signatures can be made and verified.
-pub(super) const HAS_PROVIDER: bool = cfg!(any(feature = "aws_lc_rs", feature = "rust_crypto"));
+/// Refuses keys where signatures can be neither made nor verified.
+pub(super) fn require_provider() -> Result<(), ConfigError> {
+    let has_provider = cfg!(any(feature = "aws_lc_rs", feature = "rust_crypto"));
+    has_provider.then_some(()).ok_or_else(|| ConfigError::new(ConfigErrorKind::KeyRing, NO_PROVIDER))
+}
 
 /// How a token is signed (RFC 7518 §3, RFC 8037); a ring has exactly one.
 ///

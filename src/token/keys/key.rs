@@ -137,9 +137,7 @@ impl SigningKey {
 
     /// S25: what signs once, and verifies it, signs always.
     fn tested(self) -> Result<Self, ConfigError> {
-        if !crypto::HAS_PROVIDER {
-            return Err(ring(crypto::NO_PROVIDER));
-        }
+        crypto::require_provider()?;
         let signature = self.sign(SELF_TEST).map_err(|error| invalid("the key does not sign").with_source(error))?;
         if !self.public.verifies(SELF_TEST, &signature) {
             return Err(invalid("the key does not verify what it has signed itself"));

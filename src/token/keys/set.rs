@@ -76,9 +76,7 @@ impl KeySet {
         verifying: Vec<VerifyingKey>,
         unnamed: Option<VerifyingKey>,
     ) -> Result<Self, ConfigError> {
-        if !crypto::HAS_PROVIDER {
-            return Err(ring(crypto::NO_PROVIDER));
-        }
+        crypto::require_provider()?;
         let count = usize::from(signing.is_some()) + verifying.len() + usize::from(unnamed.is_some());
         let unnamed_is_named = unnamed.as_ref().is_some_and(|key| key.kid.is_some());
         if unnamed_is_named {
