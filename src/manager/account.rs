@@ -21,39 +21,40 @@ use crate::{
     store::{EndScope, Rotation},
 };
 
-/// What [`SessionManager::credentials_changed`] has done.
+/// The result of [`SessionManager::credentials_changed`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct CredentialsChanged {
     /// How many sessions were active and have ended.
     pub revoked: u64,
-    /// The session that was kept, with its new tokens: an answer to the request. `None` when none was to be kept, when it
-    /// has ended meanwhile, and when the manager issues no tokens.
+    /// The session that was kept, with its new tokens: a response to the request. `None` when none should be kept, when
+    /// it has ended meanwhile, and when the manager issues no tokens.
     pub kept: Option<StartedSession>,
 }
 
 /// # Accounts
 ///
-/// # Errors
-///
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. Part of the
-/// change may then have been made; it may be asked for again.
-///
 /// # Cancellation
 ///
 /// Changes run in a task of their own. Dropping the future does not stop them.
 impl SessionManager {
-    /// The user's password, passkey or second factor has changed: all sessions end but the one to keep, no device is
-    /// trusted any longer, and every token that was minted before is refused.
+    /// Call it when the user's password, passkey or second factor has changed: all sessions end except the one to keep,
+    /// no device is trusted any longer, and every older token is refused.
     ///
-    /// 1. All sessions of the user that were there before the call end, as
+    /// 1. All sessions of the user from before the call end, as
     ///    [`EndReason::CredentialsChanged`](crate::session::EndReason::CredentialsChanged).
     /// 2. The trust in all devices ends.
-    /// 3. The session to keep moves to a new generation, and gets new tokens with the claims of the old one. Its old tokens
-    ///    are refused, as a copy of them may be what the change is about. A session of another user is not kept.
+    /// 3. The session to keep moves to a new generation, and gets new tokens with the claims of the old one. Its old
+    ///    tokens are refused, because a copy of them may be the reason for the change. A session of another user is not
+    ///    kept.
     ///
-    /// Change the credential first. A sign-in that has already checked the old one, and starts its session after this call,
-    /// is the application's to prevent.
+    /// Change the credential first. The application must prevent that a sign-in which has checked the old one starts
+    /// its session after this call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time. Part
+    /// of the change may have been made; it is safe to retry.
     pub async fn credentials_changed(
         &self,
         user: &UserId,
@@ -82,10 +83,16 @@ impl SessionManager {
         Ok(CredentialsChanged { revoked, kept })
     }
 
-    /// Deletes everything about a user: all sessions, ended or not, and all devices. Answers how many sessions there were.
+    /// Deletes everything about a user: all sessions, ended or not, and all devices. Returns how many sessions there
+    /// were.
     ///
-    /// The sessions end first, so that live connections hear of it. Afterwards their tokens are those of sessions that never
-    /// were. See that nobody signs the user in meanwhile: a session that starts afterwards is on record.
+    /// The sessions end first, so that live connections hear of it. Their tokens are then rejected as unknown. Make
+    /// sure that nobody signs the user in meanwhile: a session that starts afterwards is on record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time. Part
+    /// of the change may have been made; it is safe to retry.
     pub async fn erase_user(&self, user: &UserId) -> Result<u64, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         detached(async move { inner.records.erase(&user).await }).await

@@ -1,4 +1,4 @@
-//! The cookie by which a browser is known again.
+//! The cookie by which a browser is recognised.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
     token::DeviceTokens,
 };
 
-/// The cookie by which a browser is known again.
+/// The cookie by which a browser is recognised.
 #[derive(Debug)]
 pub(crate) struct DeviceCookie {
     pub(crate) cookie: SessionCookie,
@@ -38,7 +38,7 @@ impl DeviceCookie {
         Ok(Some(Self { cookie, tokens }))
     }
 
-    /// What the cookie of this device holds; `None` when the keys sign no longer.
+    /// Returns the value of this device's cookie, or `None` when the keys no longer sign.
     pub(crate) fn value_of(&self, device: &DeviceProof) -> Option<String> {
         self.tokens.issue(device)
     }
@@ -53,10 +53,11 @@ impl DeviceCookie {
 pub(crate) const DEVICE_COOKIE_LIFETIME: CookieLifetime = CookieLifetime::MaxAge(DEVICE_LIFETIME);
 
 impl SessionManager {
-    /// What a sign-in form hands to a browser that has no device cookie yet: one for as long as the browser stays open.
+    /// What a sign-in form gives to a browser that has no device cookie yet: one for as long as the browser stays open.
     ///
-    /// All submissions of the form then come from one device, and [`SameDevice::Join`](crate::policy::SameDevice::Join) makes
-    /// one session of them. The sign-in replaces the cookie by a lasting one. A browser that has a device cookie keeps it.
+    /// All submissions of the form then come from one device, and [`SameDevice::Join`](crate::policy::SameDevice::Join)
+    /// makes one session of them. The sign-in replaces the cookie by a lasting one. A browser that has a device cookie
+    /// keeps it.
     ///
     /// # Examples
     ///

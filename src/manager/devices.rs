@@ -24,46 +24,65 @@ use crate::{
 ///
 /// A device is known by an id that the client keeps and that outlives its sessions: see
 /// [`ClientInfo::device_proof`](crate::ClientInfo::device_proof) and
-/// [`device_id`](crate::ClientInfo::device_id). A sign-in with such an id puts the device on record for its user; without
-/// one, there is nothing to know it again by.
-///
-/// # Errors
-///
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. A change may
-/// then have been made or not; it may be asked for again.
+/// [`device_id`](crate::ClientInfo::device_id). A sign-in with such an id puts the device on record for its user;
+/// without an id it cannot be recognised again.
 ///
 /// # Cancellation
 ///
 /// Changes run in a task of their own. Dropping the future does not stop them.
 impl SessionManager {
-    /// The devices on which a user has signed in, newest seen first; at most the 100 newest.
+    /// Returns the devices on which a user has signed in, newest seen first; at most the 100 newest.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
     pub async fn devices(&self, user: &UserId) -> Result<Vec<KnownDevice>, Error> {
         self.inner.records.devices_of(user, MOST_DEVICES, |known| !known.is_forgotten()).await
     }
 
-    /// One device of a user; `None` when the user is not known on it.
+    /// Returns one device of a user, or `None` when the user is not known on it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
     pub async fn find_device(&self, user: &UserId, id: DeviceId) -> Result<Option<KnownDevice>, Error> {
         let found = self.inner.records.known_device(user, id).await?;
         Ok(found.filter(|known| !known.is_forgotten()))
     }
 
-    /// Gives a device a name, or takes it away. All its sessions of this user, and later ones, have it too. Answers whether
+    /// Sets or clears the name of a device, and of all its sessions of this user, present and future. Returns whether
     /// the user is known on the device.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the change was made is unknown; it is safe to retry.
     pub async fn rename_device(&self, user: &UserId, id: DeviceId, name: Option<DeviceName>) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         detached(async move { inner.records.rename_device(&user, id, name.as_ref()).await }).await
     }
 
-    /// Gives the device of a session a name, or takes it away. Answers whether the user has such a session.
+    /// Sets or clears the name of a session's device. Returns whether the user has such a session.
     ///
-    /// Where the device is known by an id, it is renamed with all its sessions; else the session alone.
+    /// A device that is known by an id is renamed with all its sessions, else only the session.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the change was made is unknown; it is safe to retry.
     pub async fn rename(&self, user: &UserId, id: SessionId, name: Option<DeviceName>) -> Result<bool, Error> {
         let (inner, user) = (Arc::clone(&self.inner), user.clone());
         detached(async move { inner.records.rename(&user, id, name.as_ref()).await }).await
     }
 
-    /// Ends the user's sessions on a device, and forgets it: its name and its trust are gone, and the next sign-in on it is
-    /// one on a new device, under a new id where the client proves the old one. Answers whether the user was known on it.
+    /// Ends the user's sessions on a device and forgets it, with its name and its trust. The next sign-in on it counts
+    /// as one on a new device, under a new id if the client proves the old one. Returns whether the user was known on
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the change was made is unknown; it is safe to retry.
     pub async fn forget_device(&self, user: &UserId, id: DeviceId, by: impl Into<Revocation>) -> Result<bool, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
         detached(async move { inner.records.forget(&user, id, &by).await }).await
@@ -107,8 +126,9 @@ impl Records {
         Ok(known || forgotten || ended > 0)
     }
 
-    /// Gives a session that is about to start the name of its device, and returns what is known of that. A device that has
-    /// proven an id which the user has forgotten gets a new one: whoever else holds the old one is then another device.
+    /// Gives a session that is about to start the name of its device, and returns what is known of that. A device that
+    /// has proven an id which the user has forgotten gets a new one: anyone else who holds the old one is then another
+    /// device.
     pub(super) async fn recognise(
         &self,
         session: &mut Session,
@@ -129,8 +149,8 @@ impl Records {
         Ok(known)
     }
 
-    /// Puts the device of a session that has just started on record. Answers whether it is new to the user; when the store
-    /// cannot tell, it is: a warning too many is better than one too few.
+    /// Puts the device of a session that has just started on record. Returns whether it is new to the user. When the
+    /// store cannot tell, it is: a warning too many is better than one too few.
     pub(super) async fn note_device(&self, session: &Session, standing: Standing) -> bool {
         let Some(id) = session.device_id else {
             return false;
@@ -142,8 +162,8 @@ impl Records {
         self.ask(Operation::SeeDevice, |store| devices_of(store).see_device(&seen, most)).await.unwrap_or(true)
     }
 
-    /// Whether a device that is new to its user is the first one on record. When the store cannot tell, it is not: a warning
-    /// too many is better than one too few.
+    /// Whether a device that is new to its user is the first one on record. When the store cannot tell, it is not: a
+    /// warning too many is better than one too few.
     pub(super) async fn is_first_device(&self, session: &Session) -> bool {
         // With room for one record, that of the device before has gone.
         if self.settings.listeners.is_empty() || self.settings.limits.devices < 2 {

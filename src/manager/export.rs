@@ -1,4 +1,4 @@
-//! Users are told all that is known of them.
+//! Users receive everything that is known about them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Everything that is on record about a user, as JSON: `{"userId", "sessions": […], "devices": […]}`.
+    /// Returns everything that is on record about a user, as JSON: `{"userId", "sessions": […], "devices": […]}`.
     ///
-    /// It has all sessions that are still kept, ended or not, with the application's own data, and all devices, also what is
-    /// left of those that were forgotten; the salts of refresh tokens and the hashes of trusted devices' secrets, which say
-    /// nothing about anybody, are left out. Nothing in it can be presented as a credential.
+    /// It contains all sessions that are still kept, ended or not, with the application's own data, and all devices,
+    /// including the rest of forgotten ones. The salts of refresh tokens and the hashes of trusted devices' secrets are
+    /// left out. Nothing in it can be presented as a credential.
     ///
     /// # Errors
     ///
@@ -43,8 +43,8 @@ impl Records {
     /// All sessions of a user, in the order in which they started.
     async fn all_sessions(&self, user: &UserId) -> Result<BTreeMap<SessionId, Session>, Error> {
         let mut all = BTreeMap::new();
-        // What was active meanwhile has moved to the top, perhaps past the page that would have shown it: whoever has read
-        // several pages begins anew, until there is nothing new.
+        // What was active meanwhile has moved to the top, perhaps past the page that would have shown it: after several
+        // pages, reading begins again until there is nothing new.
         loop {
             let before = all.len();
             let mut pages = 0;

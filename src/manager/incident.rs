@@ -62,7 +62,7 @@ impl SessionFilter {
         self
     }
 
-    /// The browser has this name, whatever its version; upper and lower case are the same.
+    /// The browser has this name, in any version; upper and lower case are the same.
     pub fn browser(mut self, name: &str) -> Self {
         self.browser = Some(name.into());
         self
@@ -144,21 +144,26 @@ pub struct Sweep {
 
 /// # Emergencies
 ///
-/// Sessions of all users are looked at in steps of at most 10,000, each in batches of 500, so that neither a request nor
-/// the store is held up for long. A step answers where the next one begins. A session that starts while one goes through the
-/// steps may be looked at or not; one that is there throughout is.
-///
-/// # Errors
-///
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time, or when the
-/// cursor is none that a step has answered. What has ended until then stays ended; the step may be repeated.
+/// Sessions of all users are looked at in steps of at most 10,000, each in batches of 500, so that neither a request
+/// nor the store is held up for long. A step returns where the next one begins. A session that starts between the steps
+/// may be looked at or not; one that exists throughout is.
 impl SessionManager {
-    /// Counts the active sessions of all users that match: what [`revoke_matching`](Self::revoke_matching) would end.
+    /// Counts the active sessions of all users that match, which [`revoke_matching`](Self::revoke_matching) would end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time, or
+    /// when the cursor is not one that a step has returned.
     pub async fn count_matching(&self, filter: &SessionFilter, cursor: Option<&str>) -> Result<Sweep, Error> {
         self.inner.records.sweep(filter, None, cursor).await
     }
 
     /// Ends the active sessions of all users that match.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time, or
+    /// when the cursor is not one that a step has returned. What has ended until then stays ended; it is safe to retry.
     ///
     /// # Cancellation
     ///
@@ -207,7 +212,7 @@ impl Records {
 /// How many sessions are read at once.
 const BATCH: u32 = 500;
 
-/// How many sessions are looked at in one step, give or take a batch.
+/// How many sessions are looked at in one step, plus or minus a batch.
 const STEP: u64 = 10_000;
 
 #[cfg(test)]

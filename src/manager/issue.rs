@@ -20,7 +20,8 @@ impl Inner {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::InvalidClaims`] when the claims do not fit into a token or a cookie.
+    /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::InvalidClaims`] when the claims do not fit into a token or a
+    /// cookie.
     pub(super) fn issue(
         self: &Arc<Self>,
         session: Arc<Session>,

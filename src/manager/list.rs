@@ -32,6 +32,26 @@ use crate::{
 /// | [`limit`](Self::limit) | 50 |
 /// | [`cursor`](Self::cursor) | the first page |
 /// | [`first`](Self::first) | none |
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{Error, Session, SessionManager, UserId, manager::ListOptions, store::SessionState};
+///
+/// /// All sessions that are on record, page by page.
+/// async fn history(sessions: &SessionManager, user: &UserId) -> Result<Vec<Session>, Error> {
+///     let options = ListOptions::new().state(SessionState::All).limit(100);
+///     let (mut all, mut next) = (Vec::new(), None);
+///     loop {
+///         let page = sessions.list(user, &options.clone().cursor(next)).await?;
+///         all.extend(page.sessions);
+///         next = page.next;
+///         if next.is_none() {
+///             return Ok(all);
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ListOptions {
@@ -56,19 +76,19 @@ impl ListOptions {
         self
     }
 
-    /// The most sessions on one page, from 1 to 100; what lies outside is moved to the nearer end. Default: 50.
+    /// The most sessions on one page, from 1 to 100; other numbers are moved to the nearer end. Default: 50.
     pub fn limit(mut self, limit: u32) -> Self {
         self.limit = limit.clamp(1, Self::MAX_LIMIT);
         self
     }
 
-    /// Where the page before ended. Default: the first page.
+    /// Where the previous page ended. Default: the first page.
     pub fn cursor(mut self, cursor: Option<Cursor>) -> Self {
         self.cursor = cursor;
         self
     }
 
-    /// A session to put first on the first page, whenever it was active: usually the one that asks. Default: none.
+    /// A session to put first on the first page, even if others are newer: usually the current one. Default: none.
     pub fn first(mut self, id: SessionId) -> Self {
         self.first = Some(id);
         self
@@ -91,9 +111,10 @@ pub struct SessionPage {
     pub next: Option<Cursor>,
 }
 
-/// A place in a list of sessions, as an opaque text. It holds no secret, and is of no use with another user's list.
+/// A place in a list of sessions, as an opaque text. It holds no secret, and is useless with another user's list.
 ///
-/// Activity reorders the list while one pages. The cursor therefore knows where the list began when its first page was read:
+/// Activity reorders the list while a client reads its pages. So the cursor holds where the list began when its first
+/// page was read:
 ///
 /// 1. The pages go down from there, newest activity first.
 /// 2. Whatever has been active meanwhile has moved above that place. It comes last, the longest rest first, whether it was
@@ -217,7 +238,7 @@ const RISING: u8 = 1;
 /// How many sessions are read at least to find some that were not shown.
 const AT_ONCE: usize = 50;
 
-/// A text that no list has answered as a cursor.
+/// A text that is not a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCursor(());
 
@@ -257,7 +278,7 @@ impl SessionManager {
         Ok(SessionPage { sessions, next: page.next })
     }
 
-    /// One session of a user, ended or not; `None` when there is none.
+    /// Returns one session of a user, ended or not, or `None` when there is none.
     ///
     /// # Errors
     ///
@@ -270,12 +291,13 @@ impl SessionManager {
         }))
     }
 
-    /// How a session has ended by now: the ending on record, else the deadline it has passed; `None` while it is active.
+    /// Returns how a session has ended by now: the ending on record, else the deadline it has passed. `None` while it
+    /// is active.
     pub fn ending_of(&self, session: &Session) -> Option<Ending> {
         self.inner.records.ending_of(session)
     }
 
-    /// Replaces the application's data of an active session. Answers whether the user has one under this id.
+    /// Replaces the application's data of an active session. Returns whether the user has one under this id.
     ///
     /// # Errors
     ///

@@ -1,16 +1,16 @@
 //! The session manager: the use cases, and the only place that orders store, cache and bus.
 //!
-//! Four rooms, and the use cases on top of them, each a straight walk in a file of its own:
+//! Four rooms, and the use cases on top of them, each in a file of its own:
 //!
-//! - `settings`: what the manager was set to.
+//! - `settings`: the settings of the manager, and its builder.
 //! - `records`: how records are read and changed, here and on other nodes.
 //! - `request`: what happens to a request.
-//! - `upkeep`: what runs beside the requests.
+//! - `upkeep`: what runs in the background.
 //! - `tokens`, `device_cookie`: who verifies and issues tokens, and how they travel.
 //! - `start`: a user signs in, and `admit` puts the session on record; `issue` signs the tokens, and `started` hands them over.
 //! - `refresh`: a client asks for the next tokens.
 //! - `step_up`: a user authenticates again.
-//! - `revoke`: sessions end on purpose; `sign_out`: with whatever token is left.
+//! - `revoke`: sessions end on purpose; `sign_out`: with any token that is left.
 //! - `list`: users look at their sessions, and name them.
 //! - `devices`: the devices that users sign in on are known, named and forgotten.
 //! - `trust`: users trust their devices.
@@ -19,8 +19,8 @@
 //!
 //! # Cancellation
 //!
-//! Every change runs in a task of its own that the caller awaits. Dropping the caller's future, as a server does when its
-//! client hangs up, lets the change run to its end.
+//! Every change runs in a task of its own that the caller awaits. Dropping the caller's future, as a server does when
+//! its client hangs up, lets the change run to its end.
 
 mod account;
 mod admit;
@@ -80,8 +80,8 @@ use crate::{
 
 /// Starts, checks, lists and ends sessions.
 ///
-/// Cloning is cheap, and all clones are one manager. It is made by [`SessionManager::builder`], and lives as long as the
-/// last clone; [`shutdown`](Self::shutdown) writes what is left to be written.
+/// Cloning is cheap, and all clones are one manager. [`SessionManager::builder`] builds it. It lives as long as the
+/// last clone; [`shutdown`](Self::shutdown) writes the remaining activity.
 ///
 /// # Examples
 ///
@@ -121,10 +121,10 @@ pub(crate) struct Inner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Endings {
-    /// The bearer of a validly signed token is told that, and how, its session has ended.
+    /// The bearer of a validly signed token learns that, and how, its session has ended.
     #[default]
     Told,
-    /// An ended session is answered like a token that never was one.
+    /// An ended session is indistinguishable from an invalid token.
     Concealed,
 }
 
@@ -139,22 +139,23 @@ impl SessionManager {
         &self.inner.settings.trusted_proxies
     }
 
-    /// The present, as the manager goes by it: the wall clock, without jumps ahead that have not lasted for a minute.
+    /// Returns the present, as the manager sees it: the wall clock, without jumps ahead that have not lasted for a
+    /// minute.
     pub fn now(&self) -> Timestamp {
         self.inner.records.clock.now()
     }
 
-    /// How long sessions live, and what is asked of them.
+    /// Returns the policy: how long sessions live, and what is required of them.
     pub fn policy(&self) -> &SessionPolicy {
         &self.inner.settings.policy
     }
 
-    /// Which credentials are read, and how they are answered.
+    /// The credentials that are read, and how new ones are returned.
     pub(crate) fn credentials(&self) -> &Credentials {
         &self.inner.tokens.credentials
     }
 
-    /// How many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
+    /// Returns how many sessions this node's cache holds now, for metrics. It takes each of the cache's locks once.
     pub fn cached_sessions(&self) -> u64 {
         self.inner.records.cache.sessions() as u64
     }
@@ -164,7 +165,8 @@ impl SessionManager {
         self.inner.settings.endings
     }
 
-    /// Has every session read anew when it is next asked for, as when word of another node may have been lost.
+    /// Voids the cache: every session is read again when it is next needed, as when messages of another node may have
+    /// been lost.
     #[cfg(feature = "testing")]
     pub fn flush_cache(&self) {
         self.inner.records.cache.flush();
@@ -183,7 +185,7 @@ impl SessionManager {
         Self { inner }
     }
 
-    /// The cookie by which browsers are known again, where that is switched on.
+    /// The cookie by which browsers are recognised, where that is switched on.
     pub(crate) fn device_cookie(&self) -> Option<&DeviceCookie> {
         self.inner.tokens.device_cookie.as_ref()
     }

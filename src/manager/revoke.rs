@@ -24,6 +24,23 @@ use crate::{
 };
 
 /// Who ends a session on purpose, and why.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{CurrentSession, Error, SessionId, SessionManager, UserId, manager::Revocation};
+///
+/// async fn support_signs_out(sessions: &SessionManager, user: &UserId, id: SessionId) -> Result<(), Error> {
+///     sessions.revoke(user, id, Revocation::by_administrator("support")).await?;
+///     Ok(())
+/// }
+///
+/// /// From the list of devices: the user ends another session, from the current one.
+/// async fn user_signs_out(sessions: &SessionManager, current: &CurrentSession, id: SessionId) -> Result<(), Error> {
+///     sessions.revoke(current.user_id(), id, current).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Revocation {
@@ -37,7 +54,8 @@ impl Revocation {
         Self { reason: EndReason::RevokedByUser, actor: Actor::Session(through) }
     }
 
-    /// An administrator ends it. Control and invisible characters of the name are dropped, and at most 128 bytes are kept.
+    /// An administrator ends it. Control and invisible characters of the name are dropped, and at most 128 bytes are
+    /// kept.
     pub fn by_administrator(name: impl Into<Box<str>>) -> Self {
         Self { reason: EndReason::RevokedByAdmin, actor: Actor::administrator(&name.into()) }
     }
@@ -56,12 +74,12 @@ impl Revocation {
         Self { reason, actor }
     }
 
-    /// A newer sign-in of the same client takes its place.
+    /// A newer sign-in of the same client replaces it.
     pub(super) fn replaced() -> Self {
         Self { reason: EndReason::Replaced, actor: Actor::System }
     }
 
-    /// A refresh token of it that had been used up was presented.
+    /// A used refresh token of it was presented.
     pub(super) fn refresh_reused() -> Self {
         Self { reason: EndReason::RefreshReused, actor: Actor::System }
     }
@@ -78,7 +96,7 @@ impl From<&CurrentSession> for Revocation {
     }
 }
 
-/// What became of an attempt to revoke one session.
+/// The result of revoking one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revoked {
@@ -92,15 +110,9 @@ pub enum Revoked {
 
 /// # Revoking
 ///
-/// When one of these has answered `Ok`, the ending is durable in the store, and no request that starts later on this
+/// When one of these has returned `Ok`, the ending is durable in the store, and no request that starts later on this
 /// node is accepted with a token of the session. Other nodes hear of it through the bus, and at the latest when their
 /// cached record expires.
-///
-/// # Errors
-///
-/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed twice or did not answer within its
-/// deadline. The session may then have ended or not; the call may be repeated. Of a user with more than 250 sessions some
-/// may have ended then.
 ///
 /// # Cancellation
 ///
@@ -108,36 +120,62 @@ pub enum Revoked {
 impl SessionManager {
     /// Signs the current session out.
     ///
-    /// In Axum handlers the answer is a response that clears the cookies, if there are any. A client whose access token has run
-    /// out has no current session: [`sign_out_with`](Self::sign_out_with) signs it out all the same.
+    /// In Axum handlers the returned value is a response that clears the cookies, if there are any. A client with an
+    /// expired access token has no current session: use [`sign_out_with`](Self::sign_out_with).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the session has ended is then unknown; it is safe to retry.
     pub async fn sign_out(&self, current: &CurrentSession) -> Result<SignedOut, Error> {
         self.revoke(current.user_id(), current.id(), Revocation::sign_out(current.id())).await?;
         Ok(self.signed_out())
     }
 
-    /// The response to a request whose session has been ended in another way than by [`sign_out`](Self::sign_out).
+    /// Returns the response to a request whose session has been ended in another way than by
+    /// [`sign_out`](Self::sign_out).
     pub fn signed_out(&self) -> SignedOut {
         SignedOut::new(self.clone())
     }
 
-    /// Ends one session of a user. Ending an ended one changes nothing, and is no error.
+    /// Ends one session of a user. Ending it again changes nothing, and is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the session has ended is then unknown; it is safe to retry.
     pub async fn revoke(&self, user: &UserId, id: SessionId, by: impl Into<Revocation>) -> Result<Revoked, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
         let ending = async move { inner.records.revoke_one(&user, id, &by).await };
         detached(ending).instrument(logging::revoking(id)).await
     }
 
-    /// Ends all sessions of the current session's user but the current one. Answers how many were active.
+    /// Ends all sessions of the current session's user except the current one. Returns how many were active.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the sessions have ended is then unknown, and of more than 500 some may have ended. It is safe to retry.
     pub async fn revoke_others(&self, current: &CurrentSession) -> Result<u64, Error> {
         self.revoke_scope(current.user_id(), EndScope::others(current.id()), current).await
     }
 
-    /// Ends all sessions of a user, and the trust in all their devices. Answers how many were active.
+    /// Ends all sessions of a user, and the trust in all their devices. Returns how many were active.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the sessions have ended is then unknown, and of more than 500 some may have ended. It is safe to retry.
     pub async fn revoke_all(&self, user: &UserId, by: impl Into<Revocation>) -> Result<u64, Error> {
         self.revoke_scope(user, EndScope::all(), by).await
     }
 
-    /// Ends those sessions of a user that are in `scope`. Answers how many were active.
+    /// Ends those sessions of a user that are in `scope`. Returns how many were active.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed or did not answer in time.
+    /// Whether the sessions have ended is then unknown, and of more than 500 some may have ended. It is safe to retry.
     pub async fn revoke_scope(&self, user: &UserId, scope: EndScope, by: impl Into<Revocation>) -> Result<u64, Error> {
         let (inner, user, by) = (Arc::clone(&self.inner), user.clone(), by.into());
         let ending = async move { inner.records.revoke_many(&user, scope, &by).await };
@@ -197,8 +235,8 @@ impl Records {
         Ok(ended.len() as u64)
     }
 
-    /// Ends what is in scope, in one step or, where that is much, in several: none of them keeps anybody waiting for long, and
-    /// each has a deadline of its own. What has ended when one of them fails is in `ended`.
+    /// Ends what is in scope, in one step or, for many sessions, in several: none of them keeps others waiting for
+    /// long, and each has a deadline of its own. What has ended when one of them fails is in `ended`.
     async fn end_scope(
         &self,
         user: &UserId,
@@ -222,7 +260,7 @@ impl Records {
         Ok(())
     }
 
-    /// Ends sessions of whichever users in one step. Returns how many of them ended by it.
+    /// Ends sessions of any users in one step. Returns how many of them ended by it.
     pub(super) async fn revoke_several(&self, keys: &[SessionKey], by: &Revocation) -> Result<u64, Error> {
         let (ending, allowance) = (self.ending(by), self.settings.idle_allowance());
         let word = |outcome: &Result<Vec<SessionKey>, Error>| match outcome {

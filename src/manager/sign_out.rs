@@ -1,4 +1,4 @@
-//! Signing out with whatever token is left.
+//! Signing out with any token that is left.
 
 use crate::{
     error::Error,
@@ -9,18 +9,19 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Signs out the session that a token names: an access token, also one that has run out or was superseded, or a refresh
-    /// token of any generation.
+    /// Signs out the session that a token names: an access token, even an expired or superseded one, or a refresh token
+    /// of any generation.
     ///
-    /// A client that wants to leave may have nothing else left, and its session would live on without it. A session that had
-    /// ended before is no error. Of a token that has run out, a verifier of the application's own does not say whose it is.
+    /// A client that wants to leave may have nothing else left, and its session would live on without it. A session
+    /// that had ended before is no error. For an expired token, the application's own verifier does not say whose it
+    /// is.
     ///
     /// In Axum handlers `routes::SigningOut` finds the tokens of a request.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the token is not one of ours, and
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: the call may be repeated.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: it is safe to retry.
     ///
     /// # Cancellation
     ///

@@ -24,20 +24,19 @@ use crate::{
 impl SessionManager {
     /// Starts a session for a user whom the application has authenticated.
     ///
-    /// Awaiting the answer starts it; before that, [`StartSession`] takes what else is known. The session that the client
-    /// held until now, if any, ends with it.
+    /// Awaiting the returned value starts it; before that, [`StartSession`] takes more settings. The session that the
+    /// client held until now, if any, ends with it.
     ///
     /// # Errors
     ///
-    /// They are logged with their cause, except that a limit was reached: [`ErrorKind::InvalidUserId`],
-    /// [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`],
-    /// [`ErrorKind::NoSigningKey`], and [`ErrorKind::Unavailable`] when the store failed: there may then be a record that
-    /// nobody has a token for.
+    /// They are logged with their cause, except when a limit was reached: [`ErrorKind::InvalidUserId`],
+    /// [`ErrorKind::InvalidClaims`], [`ErrorKind::TooManySessions`], [`ErrorKind::NoSigningKey`], and
+    /// [`ErrorKind::Unavailable`] when the store failed: there may then be a record that nobody has a token for.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future once it has been polled may leave a session that nobody has a token for. It shows in lists, and
-    /// can be ended there.
+    /// Dropping the future once it has been polled may leave a session that nobody has a token for. It shows in lists,
+    /// and can be ended there.
     pub fn start<U>(&self, user: U, client: ClientInfo) -> StartSession
     where
         U: TryInto<UserId>,
@@ -93,8 +92,8 @@ pub struct StartSession {
 }
 
 impl StartSession {
-    /// Claims of the application's own for the token, as anything that serializes to a JSON object. They are readable by
-    /// whoever holds the token, and every later token of the session has them too.
+    /// Claims of the application's own for the token, as anything that serializes to a JSON object. Anyone who holds
+    /// the token can read them, and every later token of the session has them too.
     pub fn claims(mut self, claims: &impl Serialize) -> Self {
         self.claims = match serde_json::to_value(claims) {
             Ok(Value::Object(claims)) => Ok(claims),
@@ -110,7 +109,7 @@ impl StartSession {
         self
     }
 
-    /// A method by which the user has just been authenticated, by its RFC 8176 name. May be called for several.
+    /// A method by which the user has just been authenticated, by its RFC 8176 name. May be called several times.
     pub fn method(mut self, name: &str) -> Self {
         self.methods.push(name.into());
         self
@@ -130,27 +129,27 @@ impl StartSession {
 
     /// The absolute timeout of this session. Default: that of the policy.
     ///
-    /// With more than [`TokenOptions::max_lifetime`](crate::token::TokenOptions::max_lifetime) the start is answered by
+    /// With more than [`TokenOptions::max_lifetime`](crate::token::TokenOptions::max_lifetime) the start fails with
     /// [`ErrorKind::InvalidClaims`].
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.absolute_timeout = timeout;
         self
     }
 
-    /// Lets browsers forget the cookie when they are closed: the user does not want to be remembered. Default: they keep it as
-    /// long as the session may last.
+    /// Makes browsers forget the cookie when they are closed, for a user who does not want to be remembered. Default:
+    /// they keep it as long as the session may last.
     ///
-    /// The server cannot see that a browser was closed. Shorter timeouts for such a session say when it ends.
+    /// The server cannot see that a browser was closed. Set shorter timeouts for such a session.
     pub fn until_browser_closes(mut self) -> Self {
         self.persistence = Persistence::UntilBrowserCloses;
         self
     }
 
     /// Trusts the device that the session starts on for so long, at most 400 days, as
-    /// [`SessionManager::trust_device`] does. The answer to the sign-in hands the device what it is recognised by:
-    /// the device cookie, or [`StartedSession::device_proof`] for clients without cookies. Default: not.
+    /// [`SessionManager::trust_device`] does. The response to the sign-in gives the device its proof: the device
+    /// cookie, or [`StartedSession::device_proof`] for clients without cookies. Default: not trusted.
     ///
-    /// A sign-in whose device cannot be trusted, because the client proves none or the store fails, is one all the same.
+    /// The sign-in succeeds even if the device cannot be trusted, because the client proves none or the store fails.
     ///
     /// # Security
     ///
@@ -163,10 +162,10 @@ impl StartSession {
     /// What becomes of the user's other sessions on the device of this one. Default: as
     /// [`SessionManagerBuilder::same_device`](crate::manager::SessionManagerBuilder::same_device) says.
     ///
-    /// A browser holds one session cookie, and a form may be submitted twice at once: for a sign-in by a form
-    /// [`SameDevice::Join`] is right. The second answer then has tokens of the session that the first has started, as long as
-    /// both say the same of it; claims are those of each answer. The sign-in form must hand out
-    /// [the device cookie](SessionManager::device_for_form), so that a browser's first sign-in is known to be one, too.
+    /// A browser holds one session cookie, and a form may be submitted twice at once: for a sign-in by a form use
+    /// [`SameDevice::Join`]. The second response then has tokens of the session that the first has started, as long as
+    /// both describe it alike; claims are those of each response. The sign-in form must hand out [the device
+    /// cookie](SessionManager::device_for_form), so that a browser's first sign-in is recognised, too.
     pub fn same_device(mut self, same_device: SameDevice) -> Self {
         self.same_device = Some(same_device);
         self
@@ -280,7 +279,7 @@ impl fmt::Debug for StartSession {
     }
 }
 
-/// Applications tend to answer a failed sign-in with a bare 500. That a limit has refused one is no failure.
+/// Applications tend to respond to a failed sign-in with a bare 500. A refusal by a limit is no failure.
 fn log_failure(error: &Error) {
     if error.kind() != ErrorKind::TooManySessions {
         logging::start_failed(error);

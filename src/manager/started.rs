@@ -1,4 +1,4 @@
-//! What a sign-in, or a session that has moved on, hands to its client.
+//! What a sign-in, or a renewed session, gives to its client.
 
 use std::{fmt, sync::Arc};
 
@@ -12,17 +12,33 @@ use crate::{
     session::Session,
 };
 
-/// A session that has just started, or moved on, with its new tokens.
+/// A session that has just started, or was renewed, with its new tokens.
 ///
-/// In Axum handlers it is a response in the [`Transport`](crate::credentials::Transport) that the application has chosen:
+/// In Axum handlers it is a response in the [`Transport`](crate::credentials::Transport) that the application has
+/// chosen:
 ///
-/// - in the body, the JSON object `{"token", "refreshToken", "tokenType", "sessionId", "expiresAt"}`, where `refreshToken`
-///   is there when refresh tokens are switched on;
+/// - in the body, the JSON object `{"token", "refreshToken", "tokenType", "sessionId", "expiresAt"}`, where
+///   `refreshToken` is there when refresh tokens are switched on;
 /// - in cookies, `Set-Cookie`, and the JSON object `{"sessionId", "expiresAt"}`;
 /// - with both transports, `Set-Cookie` and the whole JSON object, unless [`in_body`](Self::in_body) or
 ///   [`in_cookie`](Self::in_cookie) says otherwise.
 ///
 /// It is also the first part of a response of another kind: `(started, Redirect::to("/"))` sets the cookies.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::{ClientInfo, KeyRing, SessionManager, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = SessionManager::builder(MemoryStore::new()).keys(KeyRing::random()?).build()?;
+/// let started = sessions.start("ann", ClientInfo::new()).await?;
+/// println!("session {} until {}", started.session().id, started.expires_at());
+/// assert!(sessions.authenticate(started.token()).await.is_ok());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "the token is nowhere else"]
 pub struct StartedSession {
     pub(super) manager: SessionManager,
@@ -61,8 +77,8 @@ impl StartedSession {
         &self.session
     }
 
-    /// What the client's device is to hold from now on: for clients without cookies, which are given it as a
-    /// [`DeviceTokens`](crate::token::DeviceTokens) token. `None` where the client was not asked to
+    /// Returns the proof that the client's device holds from now on, to be given to clients without cookies as a
+    /// [`DeviceTokens`](crate::token::DeviceTokens) token. `None` if the client was not asked to
     /// [prove](crate::ClientInfo::device_proof) its device, and for a session that had started before.
     pub fn device_proof(&self) -> Option<&DeviceProof> {
         self.device.as_ref()
@@ -73,15 +89,15 @@ impl StartedSession {
         self.expires_at
     }
 
-    /// Answers in the body alone, where both transports are in use: for a client that is no browser. Changes nothing where
-    /// tokens travel in cookies only.
+    /// Responds only in the body, where both transports are in use: for a client that is no browser. Changes nothing
+    /// where tokens only travel in cookies.
     pub fn in_body(mut self) -> Self {
         self.answer = Answer::InBody;
         self
     }
 
-    /// Answers in cookies alone, where both transports are in use: for a browser, whose scripts then never see a token.
-    /// Changes nothing where tokens travel in the `Authorization` field only.
+    /// Responds only in cookies, where both transports are in use: for a browser, whose scripts then never see a token.
+    /// Changes nothing where tokens only travel in the `Authorization` field.
     pub fn in_cookie(mut self) -> Self {
         self.answer = Answer::InCookie;
         self
@@ -95,7 +111,7 @@ impl StartedSession {
         self
     }
 
-    /// Answers in every way that the token came which this one succeeds, and in no other.
+    /// Responds in every way that the previous token came, and in no other.
     pub(super) fn answering(mut self, source: CredentialSource) -> Self {
         self.answer = match source {
             CredentialSource::Bearer => Answer::InBody,
@@ -105,7 +121,7 @@ impl StartedSession {
         self
     }
 
-    /// Whether the body of the answer is to show the tokens, rather than leave it to the cookies.
+    /// Returns whether the body of the response should hold the tokens, or only the cookies should.
     pub fn is_for_body(&self) -> bool {
         let accepted = self.credentials();
         accepted.bearer && (self.answer != Answer::InCookie || accepted.cookie.is_none())
@@ -187,10 +203,10 @@ impl Carried {
     }
 }
 
-/// The claim by which one token tells the next that its cookie ends with the browser. Others do without it.
+/// The claim that marks tokens whose cookie ends with the browser. Others do not have it.
 const UNTIL_BROWSER_CLOSES: &str = "until_browser_closes";
 
-/// The answer to a sign-out: nothing, and cookies that are forgotten.
+/// The response to a sign-out: no content, and cleared cookies.
 ///
 /// It says that the ending is on record. In Axum handlers it is a response, 204, or the first part of one:
 /// `(signed_out, Redirect::to("/"))`.

@@ -21,19 +21,21 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Takes note that the user of a session has authenticated again, by `method` (its RFC 8176 name: `pwd`, `otp`, `hwk` …).
+    /// Records that the user of a session has authenticated again, by `method` (its RFC 8176 name: `pwd`, `otp`, `hwk`
+    /// …).
     ///
-    /// Awaiting the answer moves the session to a new generation of tokens; before that, [`Reauthentication`] takes what else
-    /// is known. The time of the authentication and of the method is now, the session's deadlines stay what they were, and
-    /// all older tokens are refused from now on: on this node at once, on others when they hear of it through the bus, and after
-    /// the cache's time to live at the latest.
+    /// Awaiting the returned value moves the session to a new generation of tokens; before that, [`Reauthentication`]
+    /// takes more settings. The time of the authentication and of the method is now, and the session's deadlines stay
+    /// the same. All older tokens are refused from now on: on this node at once, on others when they hear of it through
+    /// the bus, and after the cache's time to live at the latest.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the session has ended meanwhile, or its token has been superseded
-    /// by another step-up; [`Error::denied`] says which. [`ErrorKind::NoSigningKey`](crate::ErrorKind::NoSigningKey), and
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: the session may have moved on, and its
-    /// user has to sign in again then.
+    /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the session has ended meanwhile, or its token has been
+    /// superseded by another step-up; [`Error::denied`] says which.
+    /// [`ErrorKind::NoSigningKey`](crate::ErrorKind::NoSigningKey), and
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: if the session has moved on,
+    /// its user has to sign in again.
     ///
     /// # Cancellation
     ///
@@ -77,29 +79,30 @@ enum Repeats {
 }
 
 impl Reauthentication {
-    /// Joins the step that the same token has made within the last 30 seconds by the same methods, if it is superseded by that:
-    /// for a form, which may be submitted twice. The answer has new tokens of the session as it is then. Default: it is
-    /// refused.
+    /// Joins the step that the same token has made within the last 30 seconds by the same methods, if it is superseded
+    /// by that: for a form, which may be submitted twice. The result has new tokens of the session as it is then.
+    /// Default: it is refused.
     pub fn join(mut self) -> Self {
         self.repeats = Repeats::Joined;
         self
     }
 
-    /// Another method by which the user has just been authenticated. May be called for several.
+    /// Another method by which the user has just been authenticated. May be called several times.
     pub fn method(mut self, name: &str) -> Self {
         self.methods.push(name.into());
         self
     }
 
-    /// The authenticator assurance level that this authentication reached: 1, 2 or 3. A session that had reached a higher one
-    /// keeps it, together with the time at which it did; the `acr` of the tokens is that of this authentication. Default: 1.
+    /// The authenticator assurance level that this authentication reached: 1, 2 or 3. A session that had reached a
+    /// higher one keeps it, together with the time at which it did; the `acr` of the tokens is that of this
+    /// authentication. Default: 1.
     pub fn assurance_level(mut self, level: u8) -> Self {
         self.assurance_level = level.clamp(1, 3);
         self
     }
 
-    /// Moves the session on without issuing a token, for applications that issue their own: the record's generation goes into
-    /// the claim that their verifier reads, and tokens with an older one are refused.
+    /// Moves the session on without issuing a token, for applications that issue their own: the record's generation
+    /// goes into the claim that their verifier reads, and tokens with an older one are refused.
     ///
     /// # Errors
     ///
@@ -111,7 +114,7 @@ impl Reauthentication {
         Ok(Arc::unwrap_or_clone(session))
     }
 
-    /// What makes of a session one whose user has authenticated again.
+    /// How a session moves on whose user has authenticated again.
     fn rotation_of(&self, session: &Session, as_of: AsOf) -> Rotation {
         let mut rotation = Rotation::new(session.tokens.generation, as_of);
         rotation.refuse_older = true;

@@ -1,4 +1,4 @@
-//! Who verifies tokens, who issues them, and how they travel.
+//! How tokens are verified and issued, and how they travel.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl Tokens {
         Ok(Self { verifier, issuer, credentials, refreshing, device_cookie })
     }
 
-    /// What the tokens of a session hand on to those that succeed them; nothing where the manager issues none.
+    /// What the tokens of a session pass on to their successors; nothing where the manager issues none.
     pub(super) fn carried_by(&self, current: &CurrentSession) -> Option<Carried> {
         let issuer = self.issuer.as_ref()?;
         Some(Carried::from_claims(issuer.own_claims(current.entry().token())))
@@ -97,7 +97,7 @@ impl Verifier {
         }
     }
 
-    /// Until when a token that was verified once is good.
+    /// Until when a token that was verified once is valid.
     pub(super) fn deadline(&self, verified: &VerifiedToken) -> Timestamp {
         match self {
             Self::Own(verifier) => verifier.deadline(verified),

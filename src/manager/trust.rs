@@ -20,15 +20,16 @@ use crate::{
 
 /// # Trust
 ///
-/// Trust belongs to a secret that is born with it and that only the trusted device holds, in its device cookie or its
-/// [`DeviceTokens`](crate::token::DeviceTokens) token. A copy of an older cookie is worth nothing, whatever the user trusts
-/// later.
+/// Trust is bound to a secret that is created with it and that only the trusted device holds, in its device cookie or
+/// its [`DeviceTokens`](crate::token::DeviceTokens) token. A copy of an older cookie is worth nothing, even if the user
+/// trusts the device later.
 impl SessionManager {
-    /// Trusts the device of the current session for so long, at most 400 days: the application may skip the second factor at
-    /// sign-ins on it. `None` when it could not be: `client` has not proven to be that device, or the session has ended.
+    /// Trusts the device of the current session for this long, at most 400 days: the application may skip the second
+    /// factor at sign-ins on it. Returns `None` when `client` has not proven to be that device, or the session has
+    /// ended.
     ///
-    /// What is returned has to reach the device. In Axum it is the first part of a response and sets the device cookie; for
-    /// clients without cookies see [`TrustedDevice::proof`]. At a sign-in use
+    /// The returned value has to reach the device. In Axum it is the first part of a response and sets the device
+    /// cookie; for clients without cookies see [`TrustedDevice::proof`]. At a sign-in use
     /// [`StartSession::trust_device`](crate::StartSession::trust_device).
     ///
     /// The trust ends with [`distrust_device`](Self::distrust_device), when the device is
@@ -37,8 +38,8 @@ impl SessionManager {
     ///
     /// # Security
     ///
-    /// Call it for a session whose user has just proven the second factor, and asked for it. Who has stolen a session cannot
-    /// trust the device it is on, without having stolen the device's proof as well.
+    /// Call it for a session whose user has just proven the second factor, and asked for it. The thief of a session
+    /// cannot trust the device it is on, without having stolen the device's proof as well.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl SessionManager {
         Ok(trusted.then(|| TrustedDevice { manager: self.clone(), proof, until: trust.until }))
     }
 
-    /// Trusts a device no longer. Returns whether the user is known on it.
+    /// Removes the trust in a device. Returns whether the user is known on it.
     ///
     /// # Errors
     ///
@@ -81,7 +82,8 @@ impl SessionManager {
         detached(change).await
     }
 
-    /// Whether the user trusts the device that this client signs in from, so that the second factor may be skipped.
+    /// Returns whether the user trusts the device that this client signs in from, so that the second factor may be
+    /// skipped.
     ///
     /// Only a client that has [proven](ClientInfo::device_proof) its device can be trusted.
     ///
@@ -97,10 +99,10 @@ impl SessionManager {
     }
 }
 
-/// A device that is trusted from now on, by a secret that it does not hold yet.
+/// A device that is trusted from now on, by a secret that it has not received yet.
 ///
-/// In Axum handlers it is the first part of a response, such as `(trusted, StatusCode::NO_CONTENT)`, and sets the device
-/// cookie.
+/// In Axum handlers it is the first part of a response, such as `(trusted, StatusCode::NO_CONTENT)`, and sets the
+/// device cookie.
 #[must_use = "the device is recognised as trusted only by what this holds"]
 pub struct TrustedDevice {
     manager: SessionManager,
@@ -109,7 +111,7 @@ pub struct TrustedDevice {
 }
 
 impl TrustedDevice {
-    /// What the device is to hold from now on, for a [`DeviceTokens`](crate::token::DeviceTokens) token.
+    /// What the device holds from now on, for a [`DeviceTokens`](crate::token::DeviceTokens) token.
     pub fn proof(&self) -> &DeviceProof {
         &self.proof
     }
@@ -136,7 +138,7 @@ impl fmt::Debug for TrustedDevice {
 }
 
 impl Records {
-    /// Trust for so long, and the secret that it belongs to.
+    /// Trust for this long, and the secret that it is bound to.
     pub(super) fn new_trust(&self, duration: Duration) -> (TrustSecret, Trust) {
         let secret = TrustSecret::random();
         let until = self.clock.now().saturating_add(duration.min(DEVICE_LIFETIME));
@@ -144,13 +146,13 @@ impl Records {
         (secret, trust)
     }
 
-    /// Trusts a device by the word of a session on it. Returns whether it is trusted now.
+    /// Trusts a device on behalf of a session on it. Returns whether it is trusted now.
     pub(super) async fn trust(&self, user: &UserId, id: DeviceId, by: SessionId, trust: Trust) -> Result<bool, Error> {
         let trust = Some(trust);
         let known =
             self.ask_twice(Operation::TrustDevice, |store| devices_of(store).trust_device(user, id, trust)).await?;
 
-        // Who ends all sessions ends them before the trust. If that came between, what was just given is not to stay.
+        // Ending all sessions ends them before the trust. If that came between, the new trust must not stay.
         let found = self.find(&SessionKey::new(user.clone(), by)).await;
         let is_active =
             found.as_ref().is_ok_and(|found| found.as_ref().is_some_and(|by| self.ending_here(by).is_none()));
@@ -160,7 +162,7 @@ impl Records {
         found.map(|_| known && is_active)
     }
 
-    /// Trusts no device of the user any longer.
+    /// Removes the trust in all devices of the user.
     pub(super) async fn distrust(&self, user: &UserId) -> Result<(), Error> {
         self.ask_twice(Operation::DistrustDevices, |store| devices_of(store).distrust_devices(user)).await.map(drop)
     }

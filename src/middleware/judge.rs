@@ -140,7 +140,8 @@ impl<R> Settings<R> {
         Verdict::Deny(denied)
     }
 
-    /// Lets a request with an unreadable credential pass as anonymous. A handler that needs a session responds with 400.
+    /// Lets a request with an unreadable credential pass as anonymous. A handler that needs a session responds
+    /// with 400.
     fn pass_malformed<B>(&self, request: &mut Request<B>) -> Verdict {
         self.manager.tell(&SessionEvent::AmbiguousCredentials);
         self.tell_would_deny(&Denied::Malformed);

@@ -1,4 +1,5 @@
-//! Moving a session to its next generation of tokens: the one loop "read, decide, rotate, void, again if somebody was quicker".
+//! Moving a session to its next generation of tokens: the one loop "read, decide, rotate, void, again if somebody was
+//! quicker".
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::{
     store::{Rotation, RotationOutcome},
 };
 
-/// What is to be done with a session as it is now.
+/// What to do with a session as it is now.
 pub(in crate::manager) enum Step<S> {
     Rotate(Rotation),
     /// It has ended, as far as its record and this node's clock say.
@@ -25,7 +26,7 @@ pub(in crate::manager) enum Step<S> {
     Stop(S),
 }
 
-/// What has become of it.
+/// What became of it.
 pub(in crate::manager) enum Advanced<S> {
     Rotated(Arc<Session>),
     /// It has ended, which is on record.
@@ -36,13 +37,12 @@ pub(in crate::manager) enum Advanced<S> {
 }
 
 impl Records {
-    /// Moves a session on by what `next` says of it, which is asked again whenever somebody else has moved it meanwhile.
-    /// `word` is what others are told of each attempt.
+    /// Moves a session on as `next` decides, which is called again whenever another caller has moved it meanwhile.
+    /// `word` is what others are told about each attempt.
     ///
     /// # Errors
     ///
-    /// When the store failed: the session may have moved or not. So many others that it never was this one's turn count as
-    /// that, too.
+    /// When the store failed: whether the session has moved is unknown. Too many other callers count as a failure, too.
     pub(in crate::manager) async fn advance<S>(
         &self,
         key: &SessionKey,
@@ -80,5 +80,5 @@ impl Records {
     }
 }
 
-/// How often somebody else may be quicker. The bound is for the case that somebody does nothing else.
+/// How often another caller may be quicker. The bound is for a session that is changed without end.
 pub(in crate::manager) const MOST_ROUNDS: u32 = 16;

@@ -1,14 +1,14 @@
 //! Changing records: the one order in which a change is made and becomes known.
 //!
-//! 1. The store makes it, asked twice if need be, within one deadline: a connection may have been lost after the store had
-//!    committed, so each change may be repeated.
-//! 2. The cache drops what it affects, whatever the store answered: it may have committed what it could not answer. From then on
-//!    no read that began before can be published.
+//! 1. The store makes it, and is asked a second time if it fails, within one deadline. A connection may have been lost
+//!    after the store had committed, so each change is safe to repeat.
+//! 2. The cache drops what it affects, even if the store failed: it may have committed all the same. From then on no
+//!    read that began before can be published.
 //! 3. Connections of this node that wait for the end of these sessions are told.
 //! 4. Other nodes are told, which takes a second at most and never fails the change.
 //! 5. The caller's event comes last.
 //!
-//! Together with the `cache` this is all there is to review of the guard.
+//! To review the guard, read this file and the `cache`.
 
 use std::collections::BTreeMap;
 
@@ -35,28 +35,30 @@ pub(in crate::manager) enum Affected<'a> {
     },
     /// Several, of whichever users.
     Each(&'a [SessionKey]),
-    /// All sessions of a user, but for the one to keep.
+    /// All sessions of a user, except the one to keep.
     All {
         user: &'a UserId,
         keep: Option<SessionId>,
     },
 }
 
-/// What live connections and other nodes are told of a change.
+/// What live connections and other nodes are told about a change.
 #[derive(Debug)]
 pub(in crate::manager) enum Word {
     /// Nothing: they need not know, or nothing has happened.
     Nothing,
-    /// These sessions have ended. Other nodes look at all that are affected, since some may have been past their deadline.
+    /// These sessions have ended. Other nodes look at all that are affected, since some may have been past their
+    /// deadline.
     Ended(Vec<(SessionId, Ending)>),
     /// Something else has changed, which a connection need not know.
     Changed,
-    /// Nobody knows whether it has happened, so all look at the record.
+    /// It is unknown whether it has happened, so all read the record again.
     Unclear(Cause),
 }
 
 impl Records {
-    /// Makes a change, and makes it known in the order of this module. `word` says what to tell, given the store's answer.
+    /// Makes a change, and makes it known in the order of this module. `word` decides what to tell, given the result of
+    /// the store.
     pub(in crate::manager) async fn change<'a, T>(
         &'a self,
         operation: Operation,
@@ -88,9 +90,9 @@ impl Records {
         self.tell_nodes(|| whom.messages(cause)).await;
     }
 
-    /// Asks for a change that may be repeated, and repeats it once should it fail. Both attempts share one deadline.
+    /// Asks for a change that is safe to repeat, and repeats it once if it fails. Both attempts share one deadline.
     ///
-    /// By itself it is for what nobody caches or waits for.
+    /// On its own it is for what nobody caches or waits for.
     pub(in crate::manager) async fn ask_twice<'a, T>(
         &'a self,
         operation: Operation,

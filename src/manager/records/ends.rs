@@ -6,7 +6,8 @@ use tokio::time;
 
 use crate::{clock::Timestamp, error::Error, manager::records::Records, metrics::Operation, session::EndedSession};
 
-/// The sessions that ended, or will at the latest, between two moments: page by page in the order of their time, each once.
+/// The sessions that ended, or will at the latest, between two moments: page by page in the order of their time, each
+/// once.
 pub(in crate::manager) struct Ends {
     /// Where the next page begins; `None` after the last.
     since: Option<Timestamp>,
@@ -29,7 +30,8 @@ impl Ends {
             let is_full = page.len() >= usize::try_from(self.size).unwrap_or(usize::MAX);
             self.since = last.filter(|_| is_full);
             if let Some(cut) = self.since {
-                // Some of those that ended at the moment where the page ends may be on the next one. So all of them are.
+                // Some of those that ended at the moment where the page ends may be on the next one. So all of them
+                // are.
                 page.retain(|change| change.at < cut);
                 // Others wait for the same rows and the same disk.
                 time::sleep(BETWEEN_PAGES).await;

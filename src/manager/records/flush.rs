@@ -1,9 +1,9 @@
 //! Writing the activity that waits.
 //!
 //! 1. All that waits is taken at once, sorted by key, and written in chunks, one after another.
-//! 2. A chunk is as long as the store writes in [`TARGET`], going by the time that it took for the chunks before: it holds
-//!    its locks about as long as it takes, and revocations and sign-ins wait for those. Chunks shrink at once, and grow by half:
-//!    SQLite's checkpoints and the like make one chunk out of several slow.
+//! 2. A chunk is as long as the store writes in [`TARGET`], going by the time that it took for the chunks before: it
+//!    holds its locks about as long as it takes, and revocations and sign-ins wait for those. Chunks shrink at once,
+//!    and grow by half: SQLite's checkpoints and the like make one chunk out of several slow.
 //! 3. What has not been written, by an error, a deadline or a panic, waits again.
 
 use std::{
@@ -30,14 +30,14 @@ pub(crate) struct ChunkSize {
 }
 
 impl SessionManager {
-    /// Writes the activity that waits now, instead of at the next interval. Answers whether all of it was written.
+    /// Writes the waiting activity now, instead of at the next interval. Returns whether all of it was written.
     pub async fn flush_activity(&self) -> bool {
         self.inner.records.flush_activity().await
     }
 }
 
 impl Records {
-    /// Writes what waits, in chunks. Answers whether nothing was left behind.
+    /// Writes what waits, in chunks. Returns whether nothing was left behind.
     pub(in crate::manager) async fn flush_activity(&self) -> bool {
         self.metrics.activity_dropped(self.activity.dropped());
         let mut batch = Batch { queue: &self.activity, unwritten: self.activity.take() };
@@ -75,7 +75,7 @@ impl Records {
         if touches.is_empty() {
             return false;
         }
-        // A failure is on the log. Whoever asks goes on with what is on record.
+        // A failure is on the log. The caller goes on with what is on record.
         if self.ask(Operation::Touch, |store| store.touch(&touches)).await.is_err() {
             self.activity.put_back(touches);
         }
@@ -105,8 +105,8 @@ impl ChunkSize {
         self.sessions.load(Ordering::Relaxed)
     }
 
-    /// Learns from a chunk that was written. Time spent waiting for a connection or for others' locks counts, too: one
-    /// cannot be told from the other here, and who waits for long had better ask for little.
+    /// Learns from a chunk that was written. Time spent waiting for a connection or for others' locks counts, too: the
+    /// two look the same here, and after a long wait a small chunk is better.
     fn took(&self, sessions: usize, taken: Duration) {
         let (now, fitting) = (self.sessions(), fitting(sessions, taken));
         // What is left at the end of a flush may be a single session: it can be too slow, but that it was quick says
@@ -130,7 +130,8 @@ fn fitting(sessions: usize, taken: Duration) -> usize {
     usize::try_from(fitting).unwrap_or(usize::MAX)
 }
 
-/// Activity that is being written. What has not been when it is dropped, by an error, a deadline or a panic, waits again.
+/// Activity that is being written. What has not been when it is dropped, by an error, a deadline or a panic, waits
+/// again.
 struct Batch<'a> {
     queue: &'a ActivityQueue,
     unwritten: Vec<Touch>,
@@ -142,14 +143,15 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// How long a chunk is to take: a third of the 30 ms that it may, since the same work does not always take the same time.
+/// How long a chunk is to take: a third of the 30 ms that it may, since the same work does not always take the same
+/// time.
 const TARGET: Duration = Duration::from_millis(10);
 
 /// Within the limit also where a session costs 0.3 ms, far more than in any store of this crate.
 const FIRST: usize = 100;
 
-/// However slow the store is, as many share a commit: one that is far away, for which short chunks are no quicker, still takes
-/// 2,500 a second at 20 ms each.
+/// However slow the store is, as many share a commit: one that is far away, for which short chunks are no quicker,
+/// still takes 2,500 a second at 20 ms each.
 const LEAST: usize = 50;
 
 const MOST: usize = 1_000;

@@ -1,13 +1,13 @@
 //! Saying that a session is idle, once the store has taken it down.
 //!
-//! 1. That a session is idle follows from its activity, which is written some time after it has happened. While a store takes
-//!    no writes, its records say less and less of it. So nobody hears that a session is idle before that is on record, and where
-//!    the store does not take it, it is unavailable.
-//! 2. After a write of this node has failed, nobody hears it either until the activity of other nodes, which has waited as well,
-//!    may be expected to be written.
-//! 3. What only a clock says that may be wrong ends nothing for good. For ten minutes after a start, or after the clock was
-//!    set, the store's own time has to bear it out. Where it does not, the session is idle as far as the answer goes, and its record
-//!    stays as it is; the store still has to take a write, which changes nothing.
+//! 1. That a session is idle follows from its activity, which is written some time after it has happened. While a store
+//!    takes no writes, its records say less and less of it. So no client hears that a session is idle before that is on
+//!    record, and if the store does not take it, it is unavailable.
+//! 2. After a write of this node has failed, no client hears it either until the activity of other nodes, which has
+//!    waited as well, should be written.
+//! 3. What only a clock says that may be wrong ends nothing for good. For ten minutes after a start, or after the clock
+//!    was set, the store's own time has to confirm it. If it does not, the session is idle as far as the answer goes,
+//!    and its record stays as it is; the store still has to take a write, which changes nothing.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -30,8 +30,8 @@ pub(super) struct RefusedWrites {
 }
 
 impl Records {
-    /// How a session has ended that has by `ending`, as far as its record and this node's clock say: what may be told. `None`
-    /// when it has not after all.
+    /// How a session has ended that has by `ending`, as far as its record and this node's clock say: what may be told.
+    /// `None` when it has not after all.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Records {
         written
     }
 
-    /// Takes note of whether the store has taken a write of activity, or what follows from it.
+    /// Notes whether the store has taken a write of activity, or what follows from it.
     pub(in crate::manager) fn note_write<T>(&self, written: &Result<T, Error>) {
         if written.is_err() {
             let until = self.clock.ticks().saturating_add(ticks(self.settings.idle_allowance()));
@@ -64,7 +64,7 @@ impl Records {
         let (key, allowance) = (session.key(), self.settings.idle_allowance());
         let believed =
             self.clock.has_run_for(PROBATION) || self.time_on_record().await? >= ending.at.saturating_add(allowance);
-        // However many ask, no more of them reach the store than of those who wait for a record.
+        // No more calls of these reach the store than reads of records.
         let in_turn = async {
             let _place = self.loads.acquire().await;
             if believed {
@@ -77,5 +77,5 @@ impl Records {
     }
 }
 
-/// For how long a clock has to run after a start, or after it was set, before it is believed by itself.
+/// For how long a clock has to run after a start, or after it was set, before it is trusted on its own.
 const PROBATION: Duration = Duration::from_secs(600);

@@ -8,7 +8,7 @@
 //! - `seen`: what of a client may go on record.
 //! - `nodes`: other nodes are told what has ended or changed here, and heard; `spacing` keeps nonsense at a distance.
 //! - `watch`: long-lived connections hear of the end of their session.
-//! - `touch`, `flush`: activity is noted, and written in chunks that the store is done with soon.
+//! - `touch`, `flush`: activity is noted, and written in chunks that the store finishes quickly.
 //! - `idle`: sessions are idle once that is on record.
 //! - `ends`, `store_time`: what ended between two moments, and what time it is by the records.
 

@@ -1,13 +1,14 @@
-//! Other nodes: telling them what has ended or changed here, and hearing what has there.
+//! Other nodes: telling them what has ended or changed here, and hearing what has ended or changed there.
 //!
-//! 1. They are told after the store has committed, and after this node's cache has forgotten: so whoever hears of it and
-//!    looks into the store sees it.
-//! 2. They are told also when the store has failed to answer, since it may have committed.
-//! 3. Telling them never fails the change. It takes a second at most; once it has failed, or the store has, changes do not wait
-//!    for it at all until it succeeds again.
-//! 4. A message voids what is cached of the sessions, as an ending on this node would, so it beats a read that is under way.
-//! 5. A gap raises the epoch: everything is read anew, and all sessions that are waited for are looked at. So does a message
-//!    that cannot be read, or lacks the seal that is asked for, but not more often than once in a while.
+//! 1. They are told after the store has committed, and after this node's cache has been voided. So a node that receives
+//!    the message and reads the store sees the change.
+//! 2. They are also told when the store has failed to answer, because it may have committed.
+//! 3. Telling them never fails the change. It takes a second at most; once it has failed, or the store has, changes do
+//!    not wait for it at all until it succeeds again.
+//! 4. A message voids what is cached of the sessions, as an ending on this node would, so it beats a read that is under
+//!    way.
+//! 5. A gap raises the epoch: everything is read again, and all sessions that connections wait for are looked at. So
+//!    does a message that is unreadable or lacks a required seal, but only once in a while.
 
 use std::{
     fmt,
@@ -100,7 +101,7 @@ impl Nodes {
         Ok(bus.map(nodes).map(Arc::new))
     }
 
-    /// Whether endings on other nodes are heard at the moment.
+    /// Whether endings on other nodes are received at the moment.
     pub(in crate::manager) fn are_heard(&self) -> bool {
         self.is_listening.load(Ordering::Acquire) && self.bus.is_connected()
     }
@@ -183,8 +184,8 @@ impl Records {
         let messages: Vec<RevocationMessage> =
             messages().into_iter().map(|message| nodes.seal(message.sent(nodes.id, now))).collect();
         if nodes.is_failing.load(Ordering::Relaxed) || nodes.store_is_failing.load(Ordering::Relaxed) {
-            // A thousand revocations must not wait a second each for a bus that is known to be dead, nor one that has spent its
-            // time on a store for a bus that may be the same server.
+            // A thousand revocations must not wait a second each for a bus that is known to be dead, nor one that has
+            // spent its time on a store for a bus that may be the same server.
             let nodes = Arc::clone(nodes);
             tokio::spawn(async move { nodes.publish(&messages).await });
             return;
@@ -276,7 +277,7 @@ pub(in crate::manager) async fn hear_other_nodes(inner: Weak<Inner>, mut stop: w
     }
 }
 
-/// Says that nobody listens any more, whichever way the task ends.
+/// Reports that nothing is heard any more, no matter how the task ends.
 struct Listening<'a> {
     nodes: &'a Nodes,
     inner: &'a Weak<Inner>,

@@ -1,4 +1,4 @@
-//! Asking the store: within its deadline, counted, and with devices described as the application wishes.
+//! Asks the store: within its deadline, with metrics, and with devices described as the application wishes.
 
 use std::sync::Arc;
 
@@ -77,13 +77,14 @@ impl Records {
         self.store.name()
     }
 
-    /// Asks the store where it is, and whether anybody on the way can read along. One that cannot tell has nothing to tell.
+    /// Asks the store where it is, and whether anybody on the way can read along. One that cannot tell has nothing to
+    /// tell.
     pub(in crate::manager) async fn plain_text_peer(&self) -> Option<String> {
         let asked = time::timeout(self.settings.store_deadline, self.store.plain_text_peer()).await;
         asked.ok()?.ok()?
     }
 
-    /// Waits for an answer of the store, at most until the deadline.
+    /// Waits for the store, at most until the deadline.
     pub(super) async fn within_deadline<T>(
         &self,
         operation: Operation,

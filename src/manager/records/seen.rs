@@ -1,4 +1,4 @@
-//! What of a client may go on record: the one door for devices, addresses and places.
+//! What may go on record about a client: the only way for devices, addresses and places.
 
 use std::{
     borrow::Cow,
@@ -14,14 +14,15 @@ use crate::{
 };
 
 impl SessionManager {
-    /// What has to be shown wherever places are, by the licence of the data they come from.
+    /// Returns what has to be shown beside places, by the licence of the data.
     pub fn location_attribution(&self) -> Option<Cow<'_, str>> {
         self.inner.settings.locate.as_ref()?.attribution()
     }
 }
 
 impl Records {
-    /// A client as it may go on record: the device as the application describes it, and of the address as much as is kept.
+    /// A client as it may go on record: the device as the application describes it, and as much of the address as is
+    /// kept.
     pub(in crate::manager) fn seen(&self, client: ClientInfo) -> ClientParts {
         self.kept_of(client.parts())
     }
@@ -33,7 +34,7 @@ impl Records {
         ClientParts { location: place, ..self.kept_of(client) }
     }
 
-    /// Where a client is that signs in. A database that is broken, or code that is, costs nobody their sign-in.
+    /// Where a client is that signs in. A broken database, or code that panics, fails no sign-in.
     fn locate(&self, ip: Option<IpAddr>) -> Option<Location> {
         let (locate, ip) = (self.settings.locate.as_ref()?, ip?.to_canonical());
         let located = catch_unwind(AssertUnwindSafe(|| locate.locate(ip)));

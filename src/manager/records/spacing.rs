@@ -1,11 +1,11 @@
-//! Keeps what anybody can cause at a distance.
+//! Limits how often something happens that anyone can cause.
 
 use std::{future::pending, mem, pin::Pin, time::Duration};
 
 use tokio::time::{self, Sleep};
 
-/// Keeps what anybody can cause, by saying nonsense on the bus, at a distance: once at once, and then once in a while for
-/// all that came meanwhile.
+/// Limits what anyone can cause by sending nonsense on the bus: it is done once immediately, and then once in a while
+/// for all that came meanwhile.
 #[derive(Default)]
 pub(in crate::manager) struct Spacing {
     /// Runs since something was done.

@@ -1,9 +1,9 @@
 //! What time it is by the records in the store, so that a wrong clock deletes none of them that is good.
 //!
-//! 1. The first time that it matters, the newest moments are looked for that were on record when the manager was built: of
-//!    sign-ins, activity and endings. What has been written since may be this node's own.
-//! 2. By the store it is as late as that, and as much later as has passed on the monotonic hand since then.
-//! 3. A store that held nothing by then has nothing that a wrong clock could harm, and no say.
+//! 1. The first time that it matters, the newest moments are looked for that were on record when the manager was built:
+//!    of sign-ins, activity and endings. What has been written since may be this node's own.
+//! 2. By the store, the time is that moment plus the time on the monotonic hand since then.
+//! 3. A store that was empty then has nothing that a wrong clock could harm, and is not considered.
 //! 4. When the wall clock was set, all of this is found out again.
 
 use std::{
@@ -60,8 +60,8 @@ impl Known {
 }
 
 impl Records {
-    /// The present, as far as the store bears it out: never later than the clock, and behind it where the store knows of
-    /// nothing as late.
+    /// The present, as far as the store confirms it: never later than the clock, and behind it if the store has nothing
+    /// as late.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl Records {
         Ok(known.at(ticks).unwrap_or(built))
     }
 
-    /// The newest moment before `built` that is on record with some of the sessions that ended, or will end, last before `until`.
+    /// The newest moment before `built` that is on record with some of the sessions that ended, or will end, last
+    /// before `until`.
     async fn newest_ending_before(&self, until: Timestamp, built: Timestamp) -> Result<Option<Timestamp>, Error> {
         for window in WINDOWS.map(Duration::from_secs) {
             let since = until.saturating_sub(window);
@@ -129,8 +130,8 @@ fn newest_of(session: &Session, before: Timestamp) -> Option<Timestamp> {
 /// How many sessions are looked at.
 const SAMPLE: u32 = 20;
 
-/// How far back sessions are looked for, in seconds, until some are found: an hour, four hours and so on, and all of them. Those
-/// that ended first within that time come first.
+/// How far back sessions are looked for, in seconds, until some are found: an hour, four hours and so on, and all of
+/// them. Those that ended first within that time come first.
 const WINDOWS: [u64; 10] = {
     let mut windows = [u64::MAX; 10];
     let mut index = 0;

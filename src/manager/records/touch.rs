@@ -11,12 +11,12 @@ use crate::{
 impl SessionManager {
     /// Records that the session is active now, when that is worth recording. Never waits and never fails.
     ///
-    /// `client` is only asked when it is. It answers nothing when the request is no activity.
+    /// `client` is only called when it is. It returns `None` when the request is no activity.
     pub(crate) fn touch(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
         self.touch_at(self.inner.records.clock.coarse_ticks(), current, client);
     }
 
-    /// The same for a request that was accepted just now, whose record is also read anew if that is due.
+    /// The same for a request that was accepted just now, whose record is also read again if that is due.
     pub(crate) fn admit(&self, current: &CurrentSession, client: impl FnOnce() -> Option<ClientInfo>) {
         let now = current.accepted_at();
         if current.entry().is_reload_due(now) {

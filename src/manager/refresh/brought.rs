@@ -1,12 +1,12 @@
 //! The refresh tokens that one request brings, of which one is to be used.
 //!
-//! 1. What is not one of ours does not count: it is left over, or another program's.
-//! 2. Of one session the newest token counts. A browser has an older one under a path that the cookie once had, or a script
-//!    has kept one while a page has refreshed by cookie; presenting that would look like theft.
+//! 1. A token that is not ours does not count: it is left over, or another program's.
+//! 2. Of one session the newest token counts. A browser has an older one under a path that the cookie once had, or a
+//!    script has kept one while a page has refreshed by cookie; presenting that would look like theft.
 //! 3. Of several sessions the one that is live counts.
-//! 4. The body and a cookie with two live sessions contradict each other, and so do cookies with live sessions of two users.
-//!    Of one user it is the newest session.
-//! 5. The answer goes every way by which the session came, and no other.
+//! 4. The body and a cookie with two live sessions contradict each other, and so do cookies with live sessions of two
+//!    users. Of one user it is the newest session.
+//! 5. The new tokens go every way by which the old ones came, and no other.
 
 #![allow(dead_code, reason = "only the ready-made routes and pages ask for it")]
 
@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct Brought<'a> {
     pub(crate) in_body: Option<&'a str>,
     pub(crate) in_cookies: Vec<&'a str>,
-    /// Whether the application's own page has sent the cookies: others cannot use them, only be answered by them.
+    /// Whether the application's own page has sent the cookies: others cannot use them.
     pub(crate) cookies_count: bool,
 }
 

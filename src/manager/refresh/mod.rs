@@ -53,7 +53,7 @@ impl Refreshing {
 
 /// Why a refresh token does not move its session on.
 enum Stop {
-    /// It has done so, this long ago, and is answered again.
+    /// It has done so, this long ago, and returns the same successor again.
     Again(Arc<Session>, Duration),
     Reused(ReuseCause),
     Superseded {
@@ -65,26 +65,27 @@ impl SessionManager {
     /// Exchanges a refresh token for the next pair of tokens.
     ///
     /// 1. A token that is not one of ours, or that is bound to another session's salt, is refused.
-    /// 2. The session must be there, and not have ended.
-    /// 3. The newest token moves the session to its next generation, and is used up. Of any number of callers one moves it.
+    /// 2. The session must exist, and must not have ended.
+    /// 3. The newest token moves the session to its next generation, and is then used. Of any number of callers exactly
+    ///    one moves it.
     /// 4. The token before the newest gets the same successor again, while that has not been seen in use
-    ///    ([for a time](RefreshPolicy::retry_for)) or is younger than the [grace](RefreshPolicy::grace). So racing callers, and
-    ///    those whose answer was lost, all hold the same token. An event tells of each.
-    /// 5. Later than that, and for anything older, it is reuse: two have the token. The session ends, an event says why, and
-    ///    the answer is [`Denied::Ended`].
+    ///    ([for a time](RefreshPolicy::retry_for)) or is younger than the [grace](RefreshPolicy::grace). So racing
+    ///    callers, and those whose response was lost, all get the same token. An event reports each.
+    /// 5. Later than that, and for anything older, it is reuse: two parties have the token. The session ends, an event
+    ///    says why, and the error is [`Denied::Ended`].
     ///
-    /// The session's absolute timeout stays what it was, and so does the time of its authentication. A refresh counts as
-    /// activity.
+    /// The session's absolute timeout and the time of its authentication stay the same. A refresh counts as activity.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Denied`](crate::ErrorKind::Denied) when the token does not allow it; [`Error::denied`] says why.
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: the token may be used up or not, and
-    /// can be presented again in either case.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store failed: whether the token is used is
+    /// unknown, and it is safe to present it again.
     ///
     /// # Cancellation
     ///
-    /// The change runs in a task of its own. Dropping the future does not stop it, and the token can be presented again.
+    /// The change runs in a task of its own. Dropping the future does not stop it, and the token can be presented
+    /// again.
     pub async fn refresh(&self, token: &str) -> Result<StartedSession, Error> {
         let inner = Arc::clone(&self.inner);
         inner.ensure_running();
@@ -93,13 +94,13 @@ impl SessionManager {
             logging::token_refused(why.as_str());
             Error::from(Denied::Invalid)
         })?;
-        // What we have issued reads back, unless a newer version of the crate has issued it.
+        // Tokens of ours read back, unless a newer version of the crate has issued them.
         let carried = Carried::from_bytes(&presented.carried).ok_or_else(|| Error::from(Denied::Invalid))?;
 
         inner.check_not_refused(&presented)?;
         let turn = refreshing.turns.take(presented.session_id, inner.settings.store_deadline).await;
         let turn = turn.map_err(|_| Error::from(Denied::Unavailable))?;
-        // Whoever has had the turn before may have found out.
+        // The caller that had the turn before may have found out.
         inner.check_not_refused(&presented)?;
         let changing = Arc::clone(&inner);
         let change = async move {
@@ -130,7 +131,7 @@ impl Inner {
             return Err(self.refuse_refresh(presented, &Refusal::Unknown));
         }
 
-        // Other nodes need not know: the record that they have cached is as good for the tokens before.
+        // Other nodes need not know: the record that they have cached is as valid for the tokens before.
         let advanced =
             self.records.advance(&key, session, &Word::Nothing, |session, now| self.next(presented, session, now));
         match advanced.await? {
@@ -220,8 +221,8 @@ impl Inner {
         is_newest && reported.or_insert_with_if(|| generation, |&reported| reported < generation).is_fresh()
     }
 
-    /// Puts on record that the newest generation has been seen in use, before the first request that uses it goes on: from
-    /// then on every node knows the token before it as used up.
+    /// Puts on record that the newest generation has been seen in use, before the first request that uses it goes on.
+    /// From then on every node knows that the token before it is used.
     pub(super) async fn report_first_use(self: &Arc<Self>, verified: &VerifiedToken, last_active_at: Timestamp) {
         let mut touch = Touch::new(SessionKey::new(verified.user_id.clone(), verified.session_id), last_active_at);
         touch.generation = verified.generation;
@@ -253,5 +254,5 @@ impl Inner {
     }
 }
 
-/// As long as a cached record may be used without being read anew, at the least.
+/// At least as long as a cached record may be used without being read again.
 const REPORTED_TTL: Duration = Duration::from_secs(120);

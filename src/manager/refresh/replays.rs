@@ -1,12 +1,12 @@
-//! How often refresh tokens that had been used up were answered again.
+//! How often used refresh tokens have returned their successor again.
 
 use moka::{ops::compute::Op, policy::EvictionPolicy};
 
 use crate::id::SessionId;
 
-/// Counts, for the sessions that have done it lately, how often each generation was answered again on this node.
+/// Counts, for the sessions that did so lately, how often each generation was repeated on this node.
 ///
-/// Only the newest such generation of a session is counted: whatever is older ends the session.
+/// Only the newest such generation of a session is counted: anything older ends the session.
 pub(super) struct Replays {
     recent: moka::sync::Cache<SessionId, Counted>,
 }

@@ -10,8 +10,8 @@ use tokio::{
 
 use crate::id::SessionId;
 
-/// Lets the refreshes of one session follow each other. Anyone who repeats one token keeps only one connection of the store
-/// busy with it, and what the first attempt has found out serves the others.
+/// Lets the refreshes of one session follow each other. Anyone who repeats one token keeps only one connection of the
+/// store busy with it, and what the first attempt has found out serves the others.
 ///
 /// Correctness does not depend on it: two nodes do not wait for each other either.
 pub(super) struct Turns {

@@ -38,14 +38,15 @@ impl Inner {
         Some(adoption.tokens.as_ref()?.verify(token, &circumstances(adoption, token, now, ours)))
     }
 
-    /// The same, or what an old token says that has run out and is acceptable otherwise.
+    /// The same, or what an old token says that has expired and is otherwise acceptable.
     pub(super) fn verify_foreign_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
         let (adoption, ours) = (self.settings.adoption.as_ref()?, self.tokens.verifier.own());
         let circumstances = circumstances(adoption, token, now, ours);
         adoption.tokens.as_ref()?.verify_but_for_expiry(token, &circumstances).ok()
     }
 
-    /// Puts a token without a session on record, if it is one and is admitted. Returns whether there is a record to read now.
+    /// Puts a token without a session on record, if it is one and is admitted. Returns whether there is a record to
+    /// read now.
     pub(super) async fn adopt(self: &Arc<Self>, verified: &VerifiedToken, pending: &Pending) -> Result<bool, Denied> {
         let now = self.records.clock.now();
         let Some(adoption) = self.settings.adoption.as_ref().filter(|adoption| adoption.admits(verified, now)) else {
@@ -75,7 +76,7 @@ impl Inner {
 
 impl Records {
     fn session_of(&self, verified: &VerifiedToken, pending: &Pending, now: Timestamp) -> Session {
-        // A token that does not say when it was issued is as old as can be; its session begins now.
+        // A token without a time of issue counts as the oldest; its session begins now.
         let created_at = Some(verified.issued_at).filter(|at| *at > Timestamp::UNIX_EPOCH).unwrap_or(now);
         let longest = now.saturating_add(self.settings.policy.absolute_timeout);
         let mut session = Session::new(verified.user_id.clone(), created_at, verified.expires_at.min(longest));
@@ -93,7 +94,8 @@ impl Records {
         session
     }
 
-    /// Refuses tokens of a user that were issued until `at` and that no session was made of yet, as long as any are adopted.
+    /// Refuses tokens of a user that were issued until `at` and that no session was made of yet, as long as any are
+    /// adopted.
     pub(in crate::manager) async fn cut_off(&self, user: &UserId, at: Timestamp) -> Result<(), Error> {
         let Some(adoption) = self.settings.adoption.as_ref().filter(|adoption| at < adoption.until) else {
             return Ok(());

@@ -33,12 +33,12 @@ use crate::{
 impl SessionManager {
     /// Finds the live session of an access token.
     ///
-    /// It is what [`SessionLayer`](crate::SessionLayer) does for each request, for transports other than HTTP. The
-    /// activity is recorded.
+    /// It does what [`SessionLayer`](crate::SessionLayer) does for each request, for transports other than HTTP. It
+    /// records the activity.
     ///
     /// # Errors
     ///
-    /// [`Denied`] says why there is none. [`Denied::Unavailable`] says nothing about the token.
+    /// [`Denied`] says why there is no session. [`Denied::Unavailable`] says nothing about the token.
     ///
     /// # Cancellation
     ///
@@ -137,8 +137,8 @@ impl SessionManager {
         }
 
         let mut reread = false;
-        // Each round but the last means that the session was changed while it was read. The bound is for the case that
-        // somebody does nothing else.
+        // Each round but the last means that the session was changed while it was read. The bound is for a session that
+        // is changed without end.
         for _ in 0..MOST_ROUNDS {
             let (ticket, fresh) = match inner.record(&verified).await? {
                 Some(found) => found,
@@ -174,7 +174,7 @@ impl SessionManager {
 }
 
 impl Inner {
-    /// Refuses a token of a session, and remembers it for a moment. It is told once as long as it is remembered.
+    /// Refuses a token of a session, and remembers it for a moment. As long as it is remembered, it is reported once.
     pub(in crate::manager) fn refuse(&self, user: &UserId, id: SessionId, refusal: Refusal) -> Denied {
         if self.request.refusals.remember(user, id, &refusal, self.records.clock.ticks(), self.records.clock.now()) {
             self.tell_refused(user, id, &refusal);
@@ -197,7 +197,7 @@ impl Inner {
         }
     }
 
-    /// What the client hears of a refusal.
+    /// What the client learns about a refusal.
     pub(in crate::manager) fn denied_by(&self, refusal: Refusal) -> Denied {
         match (refusal, self.settings.endings) {
             (Refusal::Ended(ending), Endings::Told) => Denied::Ended(ending),
@@ -273,7 +273,7 @@ impl Inner {
         self.tokens.verifier.key_revision().wrapping_add(of_old_tokens << 32)
     }
 
-    /// Whether nothing is known against a session that was accepted earlier, without asking anybody.
+    /// Whether nothing is known against a session that was accepted earlier, without asking the store.
     pub(in crate::manager) fn is_current(&self, current: &CurrentSession) -> bool {
         let key_revision = self.key_revision();
         matches!(
@@ -297,7 +297,7 @@ impl Inner {
         let session_left = session.expires_at.duration_since(now);
         let left = token_left.min(session_left).min(session.idle_timeout);
         let valid_until = fresh.until.min(now_ticks.saturating_add(ticks(left)));
-        // Reading the record anew gains nothing when something else ends the entry.
+        // Reading the record again gains nothing when something else ends the entry.
         let reload_due = if valid_until < fresh.until { u64::MAX } else { self.reload_due(fresh) };
 
         let since_activity = now.duration_since(session.last_active_at);

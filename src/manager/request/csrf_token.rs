@@ -8,11 +8,12 @@ use crate::manager::request::current::CurrentSession;
 
 /// # Tokens in forms
 ///
-/// Requests that a cookie authenticates are checked for where they come from, which needs no tokens. These are for
-/// applications that a standard asks for them (NIST SP 800-63B-4 §5.1).
+/// Requests that are authenticated by a cookie are checked for their origin, which needs no tokens. These are for
+/// applications for which a standard requires them (NIST SP 800-63B-4 §5.1).
 impl CurrentSession {
-    /// A token for the session's forms and requests, to be sent back in a field or a header of its own. It is the same as long
-    /// as the session lives, worth nothing without the session's cookie, and of no use in another session.
+    /// Returns a token for the session's forms and requests, to be sent back in a field or a header of its own. It
+    /// stays the same as long as the session lives. It is worth nothing without the session's cookie, and useless in
+    /// another session.
     pub fn csrf_token(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.csrf_mac().finalize().into_bytes())
     }

@@ -25,9 +25,19 @@ use crate::{
 
 /// The session of the current request.
 ///
-/// In Axum handlers it is an extractor; elsewhere it is found in the request's extensions, where
-/// [`SessionLayer`](crate::SessionLayer) puts it. It shows the record as it was when it was last read from the store, a
-/// few seconds ago at most. Cloning is cheap.
+/// In Axum handlers it is an extractor. Elsewhere it is in the request's extensions, where
+/// [`SessionLayer`](crate::SessionLayer) puts it. It shows the record as it was last read from the store, a few seconds
+/// ago at most. Cloning is cheap.
+///
+/// # Examples
+///
+/// ```
+/// use tower_device_sessions::CurrentSession;
+///
+/// async fn me(session: CurrentSession) -> String {
+///     format!("{} on {}", session.user_id(), session.device().name())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct CurrentSession {
     entry: Entry<Authenticated>,
@@ -92,7 +102,7 @@ impl Authenticated {
 pub(crate) enum Claims {
     /// In the token itself: it is a JWT.
     InToken,
-    /// With whoever verified the token.
+    /// With the layer that verified the token.
     Elsewhere,
 }
 
@@ -146,8 +156,8 @@ impl CurrentSession {
         self.source
     }
 
-    /// The session's name in logs and spans: a keyed hash of its id, the same for all requests of the session within this
-    /// process. Whoever reads the log cannot tell the id from it.
+    /// The session's name in logs and spans: a keyed hash of its id, the same for all requests of the session within
+    /// this process. A reader of the log cannot derive the id from it.
     pub fn correlation_id(&self) -> String {
         logging::correlation(self.id())
     }
@@ -157,7 +167,7 @@ impl CurrentSession {
         self.entry.value().token_expires_at
     }
 
-    /// The token's claims, or those among them that `T` asks for.
+    /// Returns the token's claims, or those of them that `T` declares.
     ///
     /// # Errors
     ///
@@ -218,11 +228,11 @@ impl CurrentSession {
         serde_json::from_value(data).map_err(|error| Error::with_source(ErrorKind::InvalidData, error))
     }
 
-    /// Whether the session has proven what is asked for.
+    /// Checks that the session has proven what is required.
     ///
     /// # Errors
     ///
-    /// [`Denied::StepUp`] when it has not, or when the manager has been dropped and nobody knows the time.
+    /// [`Denied::StepUp`] when it has not, or when the manager has been dropped and the time is unknown.
     pub fn meets(&self, requirement: &Requirement) -> Result<(), Denied> {
         let is_met = self.manager().is_some_and(|manager| requirement.is_met(self.session(), manager.now()));
         if is_met { Ok(()) } else { Err(Denied::StepUp(requirement.clone())) }

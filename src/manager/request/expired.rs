@@ -1,4 +1,4 @@
-//! What is said of a token that has run out: whether its session has ended, too.
+//! The reason for refusing an expired token: whether its session has ended, too.
 
 use std::sync::Arc;
 
@@ -38,10 +38,10 @@ impl Inner {
         }
     }
 
-    /// Why a request whose token has run out has no session.
+    /// Why a request with an expired token has no session.
     ///
-    /// A session that has ended says how. Otherwise it goes on, and its client may ask for the next token. When the store
-    /// cannot be asked the client finds out by doing so.
+    /// If the session has ended, the reason says how. Otherwise it goes on, and its client may ask for the next token.
+    /// When the store cannot be asked, the client finds out by refreshing.
     pub(in crate::manager) async fn denied_for_expiry(self: &Arc<Self>, verified: &VerifiedToken) -> Denied {
         logging::token_refused(TokenRejection::Expired.as_str());
         if self.settings.endings == Endings::Concealed {
@@ -55,7 +55,7 @@ impl Inner {
         }
         let refusal = match self.record(verified).await {
             Ok(Some((_, fresh))) => match self.records.ending_here(&fresh.session) {
-                // What the store does not take down is not told: the client hears of it when it refreshes.
+                // An ending that the store does not take is not told: the client hears of it when it refreshes.
                 Some(ending) => self.records.tellable(&fresh.session, ending).await.ok().flatten().map(Refusal::Ended),
                 None => None,
             },
@@ -74,7 +74,7 @@ impl Inner {
         }
     }
 
-    /// What a token says that is acceptable, or would be had it not run out.
+    /// What a token says that is acceptable, or would be if it had not expired.
     pub(in crate::manager) fn verified_but_for_expiry(&self, token: &[u8], now: Timestamp) -> Option<VerifiedToken> {
         let ours = match &self.tokens.verifier {
             Verifier::Own(verifier) => {

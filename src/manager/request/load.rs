@@ -98,7 +98,7 @@ impl Inner {
     }
 }
 
-/// A read that nobody else may join. Should it bring nothing, or be given up, the cache hears of it.
+/// A read that nobody else may join. If it brings nothing, or is given up, the cache is told.
 struct Alone<'a> {
     inner: &'a Inner,
     ticket: &'a Ticket,

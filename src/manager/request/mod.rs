@@ -2,9 +2,9 @@
 //!
 //! - `authenticate`: the walk from a token to its session; `pending` is what the cache leaves to be done.
 //! - `several`: a request has several tokens.
-//! - `load`, `reload`: the record is read, by one for all who wait, and ahead of time where the session is busy.
+//! - `load`, `reload`: the record is read, once for all that wait, and ahead of time for busy sessions.
 //! - `adopt`: a token from before this crate came is put on record.
-//! - `refusals`, `expired`: what is said of tokens that are refused, and of those that have run out.
+//! - `refusals`, `expired`: why tokens are refused, also expired ones.
 //! - `current`: the session that the request has; `csrf_token` is for its forms.
 //! - `notice`: whether it comes from elsewhere than before.
 //! - `weight`: what a session weighs in the cache.

@@ -1,4 +1,4 @@
-//! Whether a session is used from elsewhere than before.
+//! Whether a session is in use from elsewhere than before.
 
 use crate::{device::ClientParts, event::SessionEvent, id::SessionId, manager::Inner, session::Session};
 

@@ -8,7 +8,7 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// What the cache says of a request's token.
+/// What the cache knows about a request's token.
 pub(crate) enum Checked {
     /// It is good.
     Accepted(CurrentSession),
@@ -30,7 +30,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// A token that was accepted under this revision of the keys, and is to go on being accepted.
+    /// A token that was accepted under this revision of the keys, to be checked again.
     pub(super) fn again(entry: &Entry<Authenticated>, source: CredentialSource, key_revision: u64) -> Self {
         let (token, claims) = (entry.token().into(), entry.value().claims());
         let verified = Some(entry.value().verified());

@@ -24,8 +24,8 @@ pub(in crate::manager) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether an access token of this generation is refused for it, too. None of them is ever taken back: ids are never
-    /// given twice, endings are final, and the least generation only grows.
+    /// Whether an access token of this generation is refused for it, too. None of them is ever taken back: ids are
+    /// never given twice, endings are final, and the least generation only grows.
     fn covers(&self, generation: Option<u32>) -> bool {
         match self {
             Self::Unknown | Self::Ended(_) => true,
@@ -36,7 +36,7 @@ impl Refusal {
 
 /// Refusals of validly signed tokens, for a moment, so that repeating one costs no read and is told once.
 ///
-/// 1. That a session has ended, or never was, holds for every token that names it: access and refresh tokens of all
+/// 1. That a session has ended, or never existed, holds for every token that names it: access and refresh tokens of all
 ///    generations.
 /// 2. That an access token was superseded holds for those before it.
 /// 3. A refresh token can be refused although its session lives. That holds for this one only.
@@ -51,7 +51,8 @@ struct Remembered {
     user: UserId,
     refusal: Refusal,
     until: u64,
-    /// A store that reads its own writes late may not know yet of a session that has just begun: the next request asks again.
+    /// A store that reads its own writes late may not know yet of a session that has just begun: the next request asks
+    /// again.
     may_come: bool,
 }
 

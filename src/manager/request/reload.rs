@@ -19,7 +19,7 @@ use crate::{
 };
 
 impl Inner {
-    /// Has the record of a busy session read anew in the background, before the cache has to let go of it.
+    /// Reads the record of a busy session again in the background, before the cache has to let go of it.
     ///
     /// One request sets it off. That one and those that follow go on with what is known, and none of them waits for the
     /// store. When too much is being read already nothing happens, and a later request tries again.
@@ -41,7 +41,7 @@ impl Inner {
         });
     }
 
-    /// When a record is to be read anew, in ticks.
+    /// When to read a record again, in ticks.
     pub(in crate::manager) fn reload_due(&self, fresh: &Fresh) -> u64 {
         fresh.until.saturating_sub(ticks(reload_lead(&self.settings)))
     }
@@ -67,7 +67,7 @@ impl Inner {
     }
 }
 
-/// How long before its end a record is read anew, if its session is busy.
+/// How long before its end a record is read again, if its session is busy.
 fn reload_lead(settings: &Settings) -> Duration {
     settings.cache_ttl() / 5
 }

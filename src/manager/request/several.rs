@@ -1,10 +1,11 @@
 //! Several tokens in one request: which of them counts.
 //!
 //! 1. Those that are not live do not count: they are left over, or another program's.
-//! 2. Tokens of one session are one credential. The header's comes before the cookies', and a newer one before an older.
+//! 2. Tokens of one session are one credential. The header's comes before the cookies', and a newer one before an
+//!    older.
 //! 3. Header and cookie with two live sessions contradict each other.
-//! 4. So do cookies with live sessions of two users, and nobody can say which of them the browser means. Of one user it is the
-//!    newest session: the cookie was stored for another path or domain once.
+//! 4. So do cookies with live sessions of two users, and it is unknown which of them the browser means. Of one user it
+//!    is the newest session: the other cookie was once stored for another path or domain.
 
 use crate::{
     credentials::CredentialSource,
@@ -74,7 +75,7 @@ impl SessionManager {
     }
 
     fn tell_contradiction(&self, contradiction: &Unresolved) {
-        // That cookies are ambiguous is told by whoever lets the request pass.
+        // The layer that lets the request pass reports ambiguous cookies.
         if matches!(contradiction, Unresolved::Denied(_)) {
             self.tell(&SessionEvent::AmbiguousCredentials);
         }

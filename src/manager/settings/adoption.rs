@@ -1,4 +1,4 @@
-//! Which tokens from before this crate came are admitted.
+//! Which tokens from before this crate came are accepted.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,26 +12,26 @@ use crate::{
     token::{ForeignTokens, VerifiedToken},
 };
 
-/// Which tokens from before this crate came are admitted, and until when.
+/// Which tokens from before this crate came are accepted, and until when.
 ///
-/// Such a token names no session. Until the window closes, its first use puts a session on record, under an id that follows
-/// from the token: on any node, and however often it is tried, the same one. From then on it is a session like others, which
-/// ends when the token expires, or an absolute timeout after its first use when that is earlier, and can be listed and ended
-/// before. After the window, tokens that were never used here are refused.
+/// Such a token names no session. Until the window closes, its first use puts a session on record, under an id that is
+/// derived from the token: the same one on every node and at every attempt. From then on it is a session like others,
+/// which can be listed and ended. It ends when the token expires, or an absolute timeout after its first use when that
+/// is earlier. After the window, tokens that were never used here are refused.
 ///
 /// # Security
 ///
-/// - The tokens must be signed with a key of the ring, and have what is required of others: `sub`, `iat`, `exp`, the issuer,
-///   the audience and the type. Where the same key signs tokens for other ends,
-///   [`accept_untyped_tokens`](crate::token::TokenOptions::accept_untyped_tokens) makes credentials of those as well.
-///   Tokens that look otherwise, or are signed with other keys, are read as [`tokens`](Self::tokens) says.
-/// - Ending all sessions of a user, or all others, also reaches tokens that have not been used yet: those issued until then,
-///   by `iat`, in whole seconds. So do a change of credentials and an erasure. What the old system has revoked is not known
-///   here: [`only_if`](Self::only_if) is asked about each token.
-/// - When the user authenticated is not known, so an adopted session meets no
+/// - The tokens must be signed with a key of the ring, and must have what other tokens need: `sub`, `iat`, `exp`, the
+///   issuer, the audience and the type. Where the same key signs tokens for other purposes,
+///   [`accept_untyped_tokens`](crate::token::TokenOptions::accept_untyped_tokens) makes those credentials, too. Tokens
+///   of another form, or signed with other keys, are read as [`tokens`](Self::tokens) says.
+/// - Ending all sessions of a user, or all others, also reaches tokens that have not been used yet: those issued until
+///   then, by `iat`, in whole seconds. So do a change of credentials and an erasure. This crate does not know what the
+///   old system has revoked: [`only_if`](Self::only_if) decides about each token.
+/// - It is unknown when the user authenticated, so an adopted session meets no
 ///   [`Requirement::recent`](crate::assurance::Requirement::recent).
-/// - A store that has lost its records does not know which tokens were revoked, so nothing is adopted there any more. In the
-///   first day after `begins` it cannot be told from a new one.
+/// - A store that has lost its records does not know which tokens were revoked, so nothing is adopted there any more.
+///   On the first day after `begins` it looks like a new one.
 #[derive(Clone)]
 #[must_use]
 pub struct Adoption {
@@ -44,27 +44,29 @@ pub struct Adoption {
 type OnlyIf = Arc<dyn Fn(&UserId, Timestamp) -> bool + Send + Sync>;
 
 impl Adoption {
-    /// Admits tokens without a session until the window closes.
+    /// Accepts tokens without a session until the window closes.
     ///
-    /// `begins` is the day of the deployment, as a constant: the first token must be adopted within a day of it. The window
-    /// must be within the retention of ended sessions, since a session that was ended and deleted could come back otherwise.
+    /// `begins` is the day of the deployment, as a constant: the first token must be adopted within a day of it. The
+    /// window must be within the retention of ended sessions, because a session that was ended and deleted could come
+    /// back otherwise.
     pub fn between(begins: Timestamp, until: Timestamp) -> Self {
         Self { begins, until, only_if: None, tokens: None }
     }
 
-    /// How old tokens are verified and read that are not like those of this crate. Default: old tokens are, but for the
-    /// session.
+    /// How old tokens are verified and read that differ from those of this crate. Default: they do not differ, except
+    /// for the session.
     ///
-    /// A token is first judged as one of this crate's, or by the [verifier](crate::manager::SessionManagerBuilder::verifier) of
-    /// the application, which needs not know the old ones.
+    /// A token is first judged as one of this crate's, or by the
+    /// [verifier](crate::manager::SessionManagerBuilder::verifier) of the application, which need not accept the old
+    /// ones.
     pub fn tokens(mut self, tokens: ForeignTokens) -> Self {
         self.tokens = Some(tokens);
         self
     }
 
-    /// Admits only those tokens for whose user and time of issue this returns `true`: not those from before the user's last
-    /// change of password in the old system, for example. Tokens without a time of issue count as issued at the epoch. It
-    /// is called on the request's own task, once per token. Default: all are admitted.
+    /// Accepts only those tokens for whose user and time of issue this returns `true`: not those from before the user's
+    /// last change of password in the old system, for example. Tokens without a time of issue count as issued at the
+    /// epoch. It is called on the request's own task, once per token. Default: all are accepted.
     pub fn only_if(mut self, admits: impl Fn(&UserId, Timestamp) -> bool + Send + Sync + 'static) -> Self {
         self.only_if = Some(Arc::new(admits));
         self

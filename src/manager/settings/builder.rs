@@ -28,11 +28,11 @@ use crate::{
 ///
 /// | setting | default |
 /// | --- | --- |
-/// | [`keys`](Self::keys), [`verifier`](Self::verifier) or [`verified_upstream`](Self::verified_upstream) | none: one is required |
+/// | [`keys`](Self::keys), [`verifier`](Self::verifier), [`verified_upstream`](Self::verified_upstream) | required |
 /// | [`token_options`](Self::token_options) | [`TokenOptions::new`] |
 /// | [`transport`](Self::transport) | [`Transport::Bearer`](crate::credentials::Transport::Bearer) |
 /// | [`trusted_origins`](Self::trusted_origins) | none but the application's own |
-/// | [`clear_site_data`](Self::clear_site_data) | off: a sign-out clears our cookies alone |
+/// | [`clear_site_data`](Self::clear_site_data) | off: a sign-out clears only our cookies |
 /// | [`insecure_without_csrf_check`](Self::insecure_without_csrf_check) | off: requests with a cookie are checked |
 /// | [`refresh`](Self::refresh) | off: access tokens live as long as their session |
 /// | [`adopt`](Self::adopt) | nothing: a token names a session, or is refused |
@@ -54,13 +54,13 @@ use crate::{
 /// | [`max_devices`](Self::max_devices) | 100 of each user |
 /// | [`device_retention`](Self::device_retention) | 400 days |
 /// | [`endings`](Self::endings) | told |
-/// | [`bus`](Self::bus), [`polling`](Self::polling) or [`without_bus`](Self::without_bus) | a store that processes share is polled twice a second |
+/// | [`bus`](Self::bus), [`polling`](Self::polling), [`without_bus`](Self::without_bus) | a shared store is polled |
 /// | [`bus_keys`](Self::bus_keys) | messages between nodes are not sealed |
 /// | [`trusted_proxies`](Self::trusted_proxies) | none |
-/// | [`locate`](Self::locate) | nobody knows places |
+/// | [`locate`](Self::locate) | no places |
 /// | [`describe_devices`](Self::describe_devices) | the built-in tables |
 /// | [`clock`](Self::clock) | the system's |
-/// | [`on_event`](Self::on_event) | nobody listens |
+/// | [`on_event`](Self::on_event) | none |
 #[must_use = "a builder does nothing until `build()` is called"]
 pub struct SessionManagerBuilder {
     pub(super) store: Arc<dyn SessionStore>,
@@ -79,8 +79,8 @@ impl SessionManagerBuilder {
     }
 
     /// A verifier of the application's own. The manager then issues no tokens; sessions are started with
-    /// [`StartSession::without_token`](crate::StartSession::without_token), and the application puts the session's id into
-    /// its own token.
+    /// [`StartSession::without_token`](crate::StartSession::without_token), and the application puts the session's id
+    /// into its own token.
     pub fn verifier(self, verifier: impl VerifyToken) -> Self {
         self.proven_by(Proof::Application(Arc::new(verifier)))
     }
@@ -98,8 +98,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as sessions
-    /// do, whatever [`TokenOptions::max_lifetime`] says.
+    /// What tokens look like: issuer, audience, the name of the session's claim and so on. They may live as long as
+    /// sessions do, even beyond [`TokenOptions::max_lifetime`].
     pub fn token_options(mut self, options: TokenOptions) -> Self {
         self.settings.token_options = options;
         self
@@ -111,10 +111,10 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How long a record may be used without being read anew, 0 to 60 s; 0 reads the store on every request. It bounds
-    /// what this node may miss when the bus is dead. In the last fifth of that time the record of a session in use is read
-    /// anew in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of the idle
-    /// timeout when that is less.
+    /// How long a record may be used without being read again, 0 to 60 s; 0 reads the store on every request. It bounds
+    /// what this node may miss when the bus is dead. In the last fifth of that time the record of a session in use is
+    /// read again in the background, so that a busy session does not wait for the store. Default: 10 s, or a tenth of
+    /// the idle timeout when that is less.
     pub fn cache_ttl(mut self, ttl: Duration) -> Self {
         self.settings.cache_ttl = Some(ttl);
         self
@@ -126,28 +126,28 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How often the activity of one session is recorded at most. Default: 60 s, or a tenth of the idle timeout when that
-    /// is less.
+    /// How often the activity of one session is recorded at most. Default: 60 s, or a tenth of the idle timeout when
+    /// that is less.
     pub fn activity_interval(mut self, interval: Duration) -> Self {
         self.settings.activity_interval = Some(interval);
         self
     }
 
-    /// How often recorded activity is written, in chunks of at most 1,000 sessions that take the store about 10 ms each.
-    /// Default: 10 s, or a sixth of the activity interval when that is less.
+    /// How often recorded activity is written, in chunks of at most 1,000 sessions that take the store about 10 ms
+    /// each. Default: 10 s, or a sixth of the activity interval when that is less.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.settings.flush_interval = Some(interval);
         self
     }
 
-    /// How long one answer of the store may take, the wait for it included. Default: 1 s.
+    /// How long a call of the store may take, including the wait for a connection. Default: 1 s.
     pub fn store_deadline(mut self, deadline: Duration) -> Self {
         self.settings.store_deadline = deadline;
         self
     }
 
-    /// How many records may be read at the same time, ahead of time half as many; keep it below the size of the store's
-    /// pool. Default: 32.
+    /// The maximum number of concurrent reads; background refreshes may use half of them. Keep it below the size of the
+    /// store's pool. Default: 32.
     pub fn concurrent_loads(mut self, loads: usize) -> Self {
         self.settings.concurrent_loads = loads;
         self
@@ -160,17 +160,18 @@ impl SessionManagerBuilder {
     }
 
     /// How long the addresses and the place of a session are kept after it has ended; at most as long as the session
-    /// itself. They go with the first round of the cleaner that comes later, see [`purge_interval`](Self::purge_interval).
-    /// A session that ends by idling counts from the end of its absolute timeout, unless somebody has put its ending on
-    /// record. Default: as long as the session is kept.
+    /// itself. The first later round of the cleaner deletes them, see [`purge_interval`](Self::purge_interval). For an
+    /// idle session the time counts from the end of its absolute timeout, unless its ending was put on record. Default:
+    /// as long as the session is kept.
     pub fn address_retention(mut self, retention: Duration) -> Self {
         self.settings.address_retention = Some(retention);
         self
     }
 
-    /// How often records past their retention are deleted. The first two rounds after a start delete nothing, and a round that would
-    /// delete more than half of all sessions asks instead, by [`RetentionPaused`](crate::event::SessionEvent::RetentionPaused); a process that lives
-    /// for less than three rounds calls [`purge`](SessionManager::purge). Default: 1 hour.
+    /// How often records past their retention are deleted. The first two rounds after a start delete nothing, and a
+    /// round that would delete more than half of all sessions emits
+    /// [`RetentionPaused`](crate::event::SessionEvent::RetentionPaused) instead. A process that lives for less than
+    /// three rounds should call [`purge`](SessionManager::purge). Default: 1 hour.
     pub fn purge_interval(mut self, interval: Duration) -> Self {
         self.settings.purge_interval = interval;
         self
@@ -182,21 +183,21 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// The proxies whose word on a client's address is taken. Default: none; the address is the socket's peer.
+    /// The proxies that are trusted to report a client's address. Default: none; the address is the socket's peer.
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.settings.trusted_proxies = proxies;
         self
     }
 
-    /// Describes devices in place of the built-in tables: what the list calls a session, and which kind of device a limit
-    /// counts it as. Default: [`naming::describe`](crate::device::naming::describe).
+    /// Describes devices in place of the built-in tables: what the list calls a session, and which kind of device a
+    /// limit counts it as. Default: [`naming::describe`](crate::device::naming::describe).
     pub fn describe_devices(mut self, describes: impl DescribeDevice) -> Self {
         self.settings.describes = Some(Arc::new(describes));
         self
     }
 
-    /// Who knows the place of an address; closures from `IpAddr` to `Option<Location>` will do. It is asked at sign-in and
-    /// never again. Default: nobody; sessions have no place unless a trusted proxy tells one.
+    /// Finds the place of an address; closures from `IpAddr` to `Option<Location>` work. It is called only at sign-in.
+    /// Default: none; sessions have no place unless a trusted proxy reports one.
     pub fn locate(mut self, locate: impl Locate) -> Self {
         self.settings.locate = Some(Arc::new(locate));
         self
@@ -208,19 +209,19 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// Adds a listener for events; closures that take `&SessionEvent` will do. Default: nobody listens.
+    /// Adds a listener for events; closures that take `&SessionEvent` work. Default: none.
     pub fn on_event(mut self, listener: impl OnSessionEvent) -> Self {
         self.settings.listeners.add(Arc::new(listener));
         self
     }
 
-    /// Checks the settings, and makes the manager. It does no I/O and needs no runtime.
+    /// Checks the settings and builds the manager. It does no I/O and needs no runtime.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for every setting that could not work: no keys, keys that do not sign what they verify, a cookie that
-    /// browsers would refuse, refresh tokens without a secret, times out of bounds, an idle timeout that could pass between two
-    /// records of activity, or a setting that another one takes the effect from.
+    /// [`ConfigError`] for every setting that cannot work: no keys, keys that do not sign what they verify, a cookie
+    /// that browsers would refuse, refresh tokens without a secret, times out of bounds, an idle timeout that could
+    /// pass between two records of activity, or a setting that another one makes ineffective.
     pub fn build(self) -> Result<SessionManager, ConfigError> {
         let Self { store, settings } = self;
         settings.check(&store.facts())?;

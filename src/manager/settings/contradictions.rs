@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Settings {
-    /// Refuses settings of which one takes away what another one asks for: whoever made both expects something that would not
+    /// Refuses settings of which one disables what another one sets: the developer expects something that would not
     /// happen, and nothing else would tell.
     pub(super) fn check_contradictions(&self, device_cookie: Option<&DeviceCookie>) -> Result<(), ConfigError> {
         let has_cookies = !matches!(self.transport, Transport::Bearer);

@@ -27,7 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// The application's own answer to how many sessions a user may have.
+/// The application's own limits for each user.
 #[derive(Clone)]
 struct OfEach(Arc<LimitsOf>);
 
@@ -41,19 +41,20 @@ impl fmt::Debug for OfEach {
 
 /// # Limits
 ///
-/// A sign-in, its limits and what makes room for it are one atomic step of the store: racing sign-ins never pass a limit
-/// together, on however many nodes. The newcomer never gives way to itself, and a session that the same client replaces is
-/// not counted.
+/// A sign-in, its limits and what makes room for it are one atomic step of the store: racing sign-ins never pass a
+/// limit together, on however many nodes. The newcomer never gives way to itself, and a session that the same client
+/// replaces is not counted.
 impl SessionManagerBuilder {
-    /// At most so many active sessions of a user, and who gives way when a sign-in exceeds it. Default: no limit.
+    /// The maximum number of active sessions of a user, and which one gives way when a sign-in exceeds it. Default: no
+    /// limit.
     ///
     /// The same as [`limit`](Self::limit) with a [`SessionLimit`] on devices of all kinds.
     pub fn max_sessions(self, sessions: u32, over: OverLimit) -> Self {
         self.limit(SessionLimit::new(sessions, over))
     }
 
-    /// Adds a limit on the active sessions of a user. One that counts the same takes the place of an earlier one; of others
-    /// each has to be kept. Default: none.
+    /// Adds a limit on the active sessions of a user. A limit that counts the same replaces an earlier one; all others
+    /// apply together. Default: none.
     pub fn limit(mut self, limit: SessionLimit) -> Self {
         self.settings
             .limits
@@ -63,16 +64,15 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// The limits of each user. It excludes those that are the same for all. It is called at each sign-in, so it must not
-    /// block. A limit of 0 sessions counts as 1. Default: not set.
+    /// The limits of each user. It excludes limits for all. It is called at each sign-in, so it must not block. A limit
+    /// of 0 sessions counts as 1. Default: not set.
     pub fn limits_of(mut self, limits: impl Fn(&UserId) -> Vec<SessionLimit> + Send + Sync + 'static) -> Self {
         self.settings.limits.of_each = Some(OfEach(Arc::new(limits)));
         self
     }
 
-    /// How many of a user's sessions are kept that have ended on record, within their
-    /// [retention](Self::retention): those of the newest activity. A sign-in deletes at most 20 of the others, once they had
-    /// ended ten minutes ago. Default: 200.
+    /// How many of a user's ended sessions are kept within their [retention](Self::retention): those with the newest
+    /// activity. A sign-in deletes at most 20 of the others, if they ended at least ten minutes ago. Default: 200.
     pub fn max_ended(mut self, sessions: u32) -> Self {
         self.settings.limits.ended = sessions;
         self
@@ -80,9 +80,9 @@ impl SessionManagerBuilder {
 
     /// What becomes of a user's other sessions on the device of a new one. Default: they stay.
     ///
-    /// It takes a device id in the [`ClientInfo`](crate::ClientInfo): where tokens travel in cookies, `build()` asks for a
-    /// [device cookie](Self::device_cookie); elsewhere, a sign-in without an id is told once, on the log and by an event. The
-    /// session that the client itself held ends in either case.
+    /// It takes a device id in the [`ClientInfo`](crate::ClientInfo): where tokens travel in cookies, `build()` asks
+    /// for a [device cookie](Self::device_cookie); elsewhere, a sign-in without an id is reported once, in the log and
+    /// by an event. The session that the client itself held always ends.
     pub fn same_device(mut self, same_device: SameDevice) -> Self {
         self.settings.limits.same_device = same_device;
         self

@@ -1,10 +1,10 @@
-//! What a manager was set to, as plain data, and the builder that asks.
+//! The settings of a manager as plain data, and its builder.
 //!
 //! - `builder`: all settings, with their defaults.
-//! - `timings`: how long things take and last.
-//! - `limits`: how many sessions and devices a user has.
+//! - `timings`: times and durations.
+//! - `limits`: how many sessions and devices a user may have.
 //! - `travel`: how tokens travel, and how they are renewed; `refresh` is the policy of that.
-//! - `adoption`: which tokens from before this crate came are admitted.
+//! - `adoption`: which tokens from before this crate came are accepted.
 //! - `clients`: what is kept of clients.
 //! - `contradictions`: settings that contradict each other.
 //! - `hearing`: how other nodes are heard.
@@ -45,9 +45,9 @@ use crate::{
     token::{KeyRing, TokenOptions, VerifyToken},
 };
 
-/// What a manager was set to. The defaults are those that [`SessionManagerBuilder`] lists.
+/// The settings of a manager. The defaults are those that [`SessionManagerBuilder`] lists.
 ///
-/// What has no default of its own, and follows from other settings, is asked for by the method of its name.
+/// A setting without a default of its own follows from others, and is read by the method of its name.
 pub(crate) struct Settings {
     pub(super) proof: Option<Proof>,
     /// Whether two different ways were chosen.
@@ -145,7 +145,7 @@ impl Settings {
         }
     }
 
-    /// Whether all of it goes together, and with a store that says this of itself.
+    /// Whether all settings fit together, and fit a store with these facts.
     fn check(&self, store: &StoreFacts) -> Result<(), ConfigError> {
         self.check_timings()?;
         self.limits.check()?;
@@ -153,8 +153,8 @@ impl Settings {
         self.adoption.as_ref().map_or(Ok(()), |adoption| adoption.check(self.retention, store.retention))
     }
 
-    /// How many records may be read ahead of time: requests that wait come first, so that the others have half of the places
-    /// at most.
+    /// How many records may be read ahead of time. Waiting requests come first, so background reads get half of the
+    /// places at most.
     pub(super) fn loads_ahead_of_time(&self) -> usize {
         self.concurrent_loads.div_ceil(2)
     }

@@ -15,7 +15,7 @@ use crate::{error::ConfigError, manager::settings::invalid, succession::Retries,
 /// | [`retry_for`](Self::retry_for) | as long as an access token lives |
 /// | [`until_next_refresh`](Self::until_next_refresh) | off: the two times above |
 /// | [`on_reuse`](Self::on_reuse) | the session ends |
-/// | [`latest_token_only`](Self::latest_token_only) | off: access tokens are good until they expire |
+/// | [`latest_token_only`](Self::latest_token_only) | off: access tokens are valid until they expire |
 /// | [`keys`](Self::keys) | the ring that signs access tokens, if that is HS256; required otherwise |
 /// | [`cookie_path`](Self::cookie_path) | none: the cookie is `__Host-refresh` |
 ///
@@ -45,7 +45,7 @@ pub struct RefreshPolicy {
     pub(in crate::manager) cookie_path: Option<String>,
 }
 
-/// What ends when a refresh token that had been used up is presented.
+/// What ends when a used refresh token is presented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnReuse {
@@ -56,7 +56,7 @@ pub enum OnReuse {
     EndAllSessions,
 }
 
-/// What ends the time in which a token that was used up is answered again.
+/// What ends the time in which a used token still returns its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RetryUntil {
     TimeOut,
@@ -94,50 +94,51 @@ impl RefreshPolicy {
         self
     }
 
-    /// For how long after a refresh the token that was used up is answered with the same successor again, although that has
-    /// been seen in use: 0 to 120 seconds. Default: 30 seconds.
+    /// How long after a refresh the used token still returns the same successor, although that has been seen in use: 0
+    /// to 120 seconds. Default: 30 seconds.
     ///
-    /// 0 is strict, and yet a lost answer is no theft: see [`retry_for`](Self::retry_for).
+    /// 0 is strict, but a lost response is still no theft: see [`retry_for`](Self::retry_for).
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// For how long after a refresh the token that was used up is answered with the same successor again, while that has not
-    /// been seen in use: the answer may have been lost. Default: as long as an access token lives. It is never shorter than
-    /// the [`grace`](Self::grace).
+    /// How long after a refresh the used token still returns the same successor, while that has not been seen in use:
+    /// the response may have been lost. Default: as long as an access token lives. It is never shorter than the
+    /// [`grace`](Self::grace).
     ///
-    /// Later than that the token counts as stolen. Only access tokens that reach a node of this manager are seen in use. Where
-    /// all of them do, a longer time, up to [`Duration::MAX`], costs nothing. Where they go to services that check nothing but
-    /// the signature, it is the time in which two holders of one token can take turns unnoticed; each time is told by
+    /// Later than that the token counts as stolen. Only access tokens that reach a node of this manager are seen in
+    /// use. If all of them do, a longer time, up to [`Duration::MAX`], costs nothing. If they go to services that only
+    /// check the signature, two holders of one token can take turns unnoticed for this long; each time is reported by
     /// [`RefreshReplayed`](crate::event::SessionEvent::RefreshReplayed).
     pub fn retry_for(mut self, time: Duration) -> Self {
         self.retry_for = Some(time);
         self
     }
 
-    /// Answers the token that was used up again until its successor is presented for a refresh, whatever its access token
-    /// has been used for and however late. Default: off; [`grace`](Self::grace) and [`retry_for`](Self::retry_for) say when.
+    /// Accepts a used token until its successor is presented for a refresh, even if the new access token has been used,
+    /// and without a time limit. Default: off; [`grace`](Self::grace) and [`retry_for`](Self::retry_for) are the
+    /// limits.
     ///
     /// It is for apps that may be killed after they have used the new access token and before they have stored the new
     /// refresh token.
     ///
     /// # Security
     ///
-    /// A thief and the app can then take turns for as long as the session lives. The session does not end for it; only
-    /// [`RefreshReplayed`](crate::event::SessionEvent::RefreshReplayed) tells of it.
+    /// A thief and the app can then take turns for as long as the session lives. The session does not end because of
+    /// it; only [`RefreshReplayed`](crate::event::SessionEvent::RefreshReplayed) reports it.
     pub fn until_next_refresh(mut self) -> Self {
         self.retry_until = RetryUntil::NextRefresh;
         self
     }
 
-    /// What ends when a token that had been used up is presented. Default: its session.
+    /// What ends when a used token is presented. Default: its session.
     pub fn on_reuse(mut self, on_reuse: OnReuse) -> Self {
         self.on_reuse = on_reuse;
         self
     }
 
-    /// Refuses an access token as soon as one of a newer generation has been seen in use. Default: it is good until it
+    /// Refuses an access token as soon as one of a newer generation has been seen in use. Default: it is valid until it
     /// expires.
     ///
     /// Other nodes notice when they read the record again, after the cache's time to live at the latest.
@@ -146,11 +147,11 @@ impl RefreshPolicy {
         self
     }
 
-    /// The secret of the refresh tokens: a ring of HS256 keys. Default: the ring that signs access tokens, if it is one of
-    /// HS256 keys.
+    /// The secret of the refresh tokens: a ring of HS256 keys. Default: the ring that signs access tokens, if it is one
+    /// of HS256 keys.
     ///
-    /// A refresh token is good as long as the ring knows the key that made it: retire a key when the longest session has
-    /// ended, not when the longest access token has.
+    /// A refresh token is valid as long as the ring has the key that made it: retire a key when the longest session has
+    /// ended, not when the last access token has expired.
     pub fn keys(mut self, keys: KeyRing) -> Self {
         self.keys = Some(keys);
         self
@@ -158,8 +159,8 @@ impl RefreshPolicy {
 
     /// The path of the refresh endpoint, as browsers see it, such as `/api/refresh`. Default: none.
     ///
-    /// The cookie is then sent to that path alone, and named `__Secure-refresh`. Without it the cookie is `__Host-refresh`:
-    /// it goes along with every request to this host, and no other host can plant one.
+    /// The cookie is then only sent to that path, and is named `__Secure-refresh`. Without it the cookie is
+    /// `__Host-refresh`: it is sent with every request to this host, and no other host can plant one.
     pub fn cookie_path(mut self, path: impl Into<String>) -> Self {
         self.cookie_path = Some(path.into());
         self

@@ -1,4 +1,4 @@
-//! How long things take and last. What was not set follows from what was, and all of it has to go together.
+//! Times and durations. Unset values follow from those that are set, and all of them have to fit together.
 
 use std::time::Duration;
 

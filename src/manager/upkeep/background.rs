@@ -1,4 +1,4 @@
-//! The tasks that work beside the requests.
+//! The background tasks.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
 /// sessions that connections wait for, and at how things are set up.
 ///
 /// They start with the first request, since a manager may be built before there is a runtime, and end with the manager
-/// or by [`SessionManager::shutdown`]. One that panics is started again.
+/// or by [`SessionManager::shutdown`]. A task that panics is started again.
 pub(super) struct Background {
     started: AtomicBool,
     stop: watch::Sender<bool>,
@@ -41,9 +41,9 @@ pub struct ShutdownReport {
 }
 
 impl SessionManager {
-    /// Stops the background tasks, and writes the activity that waits, within `deadline`.
+    /// Stops the background tasks and writes the waiting activity, within `deadline`.
     ///
-    /// The manager still answers afterwards, but activity is no longer written. Call it when the server has stopped
+    /// The manager still works afterwards, but activity is no longer written. Call it when the server has stopped
     /// accepting requests. Calling it twice is harmless.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let inner = &self.inner;

@@ -2,10 +2,11 @@
 //!
 //! A wrong clock must not delete what a corrected one would keep:
 //!
-//! 1. Time is what the store bears out (`store_time`), so no session goes that is live by the newest times on record.
+//! 1. Time is what the store confirms (`store_time`), so no session is deleted that is live by the newest times on
+//!    record.
 //! 2. Nothing is deleted in the first two rounds after a start.
-//! 3. When more than half of all sessions would go in one round, nothing does, and an event, the log and a metric ask whether that
-//!    is right. [`SessionManager::purge`] is the answer.
+//! 3. When more than half of all sessions would be deleted in one round, none is, and an event, the log and a metric
+//!    report it. [`SessionManager::purge`] then deletes them.
 
 use std::{sync::Weak, time::Duration};
 
@@ -25,16 +26,17 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Deletes ended records that are past their retention now, instead of at the next interval, and forgets addresses that
-    /// are past theirs, and devices that are not needed any longer. Returns how many sessions were deleted.
+    /// Deletes ended records that are past their retention, now instead of at the next interval. Also deletes addresses
+    /// that are past theirs, and devices that are no longer needed. Returns how many sessions were deleted.
     ///
-    /// It deletes whatever share of the records that is: it is how to go on after
-    /// [`RetentionPaused`](SessionEvent::RetentionPaused). No session goes that is live by the newest times found in the store.
+    /// It deletes them even if they are most of the records: call it after
+    /// [`RetentionPaused`](SessionEvent::RetentionPaused). No session is deleted that is live by the newest times found
+    /// in the store.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What was
-    /// deleted until then stays deleted.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) when the store fails or does not answer in time. What
+    /// was deleted until then stays deleted.
     pub async fn purge(&self) -> Result<u64, Error> {
         let now = self.inner.records.time_on_record().await?;
         let purged = self.inner.records.purge(now.saturating_sub(self.inner.settings.retention)).await?;
@@ -54,8 +56,8 @@ pub(in crate::manager) async fn delete_old_records(inner: Weak<Inner>, mut stop:
         let Some(inner) = inner.upgrade() else {
             return;
         };
-        // An error is on the log already, and the next round tries again. The store is asked for the time in the first round,
-        // when little is on record that this node has written itself.
+        // An error is on the log already, and the next round tries again. The store is asked for the time in the first
+        // round, when little is on record that this node has written itself.
         let Ok(now) = inner.records.time_on_record().await else {
             continue;
         };
@@ -107,7 +109,7 @@ impl Records {
 /// In so many rounds after a start nothing is deleted: a clock that was wrong then is most often corrected by now.
 const ROUNDS_OF_GRACE: u64 = 2;
 
-/// So few are deleted whatever share they are: where there is little, much of it may well have ended.
+/// So few are always deleted: where there is little, much of it may well have ended.
 const FEW: u64 = 100;
 
 const BATCH: u32 = 1_000;

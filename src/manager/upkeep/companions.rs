@@ -16,8 +16,8 @@ pub(super) struct Companions {
 }
 
 impl Companions {
-    /// Counts a manager over a store of this name, and hints at it if there is another one: they have different sessions, or do
-    /// not hear each other.
+    /// Counts a manager over a store of this name, and hints at it if there is another one: they have different
+    /// sessions, or do not hear each other.
     pub(super) fn join(store: &str, hears_others: bool) -> Self {
         let counts = store == "memory" && !hears_others;
         if counts && IN_MEMORY.fetch_add(1, Ordering::Relaxed) > 0 {

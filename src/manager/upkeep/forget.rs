@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Records {
-    /// Forgets the addresses and places of sessions that have ended long enough ago. Returns until when that has been done, for
-    /// the next round to go on there; `done` is what the round before has returned.
+    /// Forgets the addresses and places of sessions that have ended long enough ago. Returns until when that has been
+    /// done, for the next round to go on there; `done` is what the round before has returned.
     pub(in crate::manager) async fn forget_addresses(
         &self,
         now: Timestamp,

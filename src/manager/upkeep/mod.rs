@@ -1,8 +1,8 @@
-//! What runs beside the requests.
+//! What runs in the background.
 //!
-//! - `background`: the tasks, and all of it shuts down in order; `next_round` is how they wait.
-//! - `cleaner`: ended records are deleted in time, and by no wrong clock; `forget` forgets their addresses before.
-//! - `setup`: what is set up in a way that is hardly meant is told once.
+//! - `background`: the tasks, and their shutdown; `next_round` is how they wait.
+//! - `cleaner`: ended records are deleted in time, and not by a wrong clock; `forget` deletes their addresses earlier.
+//! - `setup`: setups that are hardly intended are reported once.
 //! - `companions`: managers of one process that do not know of each other.
 //! - `health`: how all of it is doing.
 

@@ -1,4 +1,4 @@
-//! How things are set up, as far as it shows only at run time: what is hardly meant is told once, on the log and by an event.
+//! Setups that are hardly intended and show only at run time: each is reported once, in the log and by an event.
 
 use std::{
     sync::{
@@ -24,12 +24,12 @@ pub(super) struct Setup {
     told: AtomicU32,
     /// When the first layer in shadow mode was made, in ticks; 0 when there is none.
     shadow_since: AtomicU64,
-    /// Whether it was told that a request has no address of its peer.
+    /// Whether it was reported that a request has no address of its peer.
     peer_is_missed: AtomicBool,
 }
 
 impl SessionManager {
-    /// Tells that something is set up in a way that is hardly meant, unless it has been told already.
+    /// Reports that something is set up in a way that is hardly intended, unless it has been reported already.
     pub(crate) fn warn_once(&self, what: Misconfiguration) {
         self.inner.warn_once(what);
     }

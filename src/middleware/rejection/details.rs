@@ -4,7 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 use crate::denied::Profile;
 
-/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is the code in upper case.
+/// The value of `grpc-status-details-bin`: the status with a `google.rpc.ErrorInfo`, whose reason is the code in upper
+/// case.
 pub(super) fn encode(profile: &Profile, end_reason: Option<&str>) -> String {
     let mut any = Vec::new();
     put_bytes(&mut any, 1, format!("type.googleapis.com/{ERROR_INFO}").as_bytes());

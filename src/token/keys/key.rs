@@ -65,8 +65,7 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when the secret is shorter, has fewer than eight different bytes, stands in documentation, or is
-    /// a key in PEM form.
+    /// [`ConfigError`] when it is shorter, has fewer than eight different bytes, is in documentation, or is a PEM key.
     ///
     /// # Security
     ///

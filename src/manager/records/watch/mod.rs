@@ -1,14 +1,14 @@
-//! Live connections: telling those who wait that a session has ended.
+//! Live connections: telling waiting connections that their session has ended.
 //!
-//! 1. Whoever waits is listed under the session, apart from the cache, which may forget what it likes.
-//! 2. A revocation on this node tells them once it is committed.
-//! 3. Word of another node, a deadline that has passed, and a doubt at the time of listing make the session *due*: one task
-//!    has the due sessions read, several at a time and the most urgent first, and tells those who wait, or sets the next
-//!    deadline. `turns` says whose turn it is.
-//! 4. While other nodes cannot be heard, all sessions that are waited for are due once per time to live. While they can, each is
-//!    looked at every five minutes all the same: whatever was missed, that finds it.
+//! 1. A waiting connection is listed under its session, apart from the cache, which may drop entries at any time.
+//! 2. A revocation on this node tells the waiting connections once it is committed.
+//! 3. A message of another node, a deadline that has passed, and a doubt at the time of listing make the session *due*.
+//!    One task reads the due sessions, several at a time and the most urgent first, and tells the waiting connections
+//!    or sets the next deadline. `turns` decides the order.
+//! 4. While other nodes cannot be heard, all sessions that connections wait for are due once per time to live. While
+//!    they can, each is still read every five minutes, to find what was missed.
 //!
-//! One timer serves all who wait; nothing is polled for each of them.
+//! One timer serves all waiting connections; nothing is polled for each of them.
 
 mod turns;
 
@@ -48,12 +48,12 @@ type Ended = watch::Sender<Option<Ending>>;
 impl CurrentSession {
     /// Waits until the session has ended, and returns how: revoked here or on another node, expired, or idle.
     ///
-    /// It is for connections that outlive their request: WebSockets, server-sent events, gRPC streams. New tokens for the
-    /// same session, and records that leave the cache, do not end the wait. Word of another node comes as soon as the bus
-    /// brings it; without one, within the cache's time to live or a second, whichever is longer. Should a message be lost
-    /// without anybody noticing, the end is found within five minutes.
+    /// It is for connections that outlive their request: WebSockets, server-sent events, gRPC streams. New tokens for
+    /// the same session, and records that leave the cache, do not end the wait. An ending on another node is reported
+    /// as soon as the bus brings it; without a bus, within the cache's time to live or a second, whichever is longer.
+    /// If a message is lost unnoticed, the end is found within five minutes.
     ///
-    /// Waiting is no activity: a connection that should keep its session from idling calls
+    /// Waiting does not count as activity. A connection that should keep its session alive calls
     /// [`record_activity`](Self::record_activity) when something happens on it.
     ///
     /// The future holds nothing of the request. It never resolves once the manager is gone.
@@ -155,7 +155,7 @@ impl Watchers {
         self.due.notify_one();
     }
 
-    /// Has a user's sessions looked at, but for the one to keep: another node says that something has happened to them.
+    /// Has a user's sessions looked at, except the one to keep: another node says that something has happened to them.
     pub(in crate::manager) fn hear_of_all(&self, user: &UserId, keep: Option<SessionId>, cause: Cause) {
         self.turns().make_all_due(user, keep, Urgency::from(cause));
         self.due.notify_one();
@@ -188,7 +188,8 @@ impl From<Cause> for Urgency {
     }
 }
 
-/// A session whose turn it is. However its read ends, also by a panic, the session is looked at again unless it has ended.
+/// A session whose turn it is. However its read ends, also by a panic, the session is looked at again unless it has
+/// ended.
 struct Look {
     inner: Arc<Inner>,
     user: UserId,
@@ -222,7 +223,7 @@ impl Look {
                     inner.records.watchers.tell(&self.user, self.id, &ending);
                 }
             }
-            // Word of the end may be faster than the end itself, where a store reads its own writes late.
+            // The message of the end may be faster than the end itself, where a store reads its own writes late.
             None if self.urgency == Urgency::Ended => self.urgency = Urgency::Time,
             None => self.next = Some(inner.records.next_look(&session)),
         }
@@ -287,5 +288,5 @@ const ROUND: Duration = Duration::from_secs(1);
 /// When a session that could not be read is looked at again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// After how long each session is looked at again, whatever is heard.
+/// After how long each session is looked at again, even without a message.
 const SWEEP: Duration = Duration::from_secs(300);

@@ -1,9 +1,9 @@
 //! Which of the sessions that connections wait for is to be read next.
 //!
-//! 1. A session that somebody waits for is to be looked at *later*, is *due*, is being *read*, or has *ended*. One read at a
-//!    time is under way for each.
-//! 2. Those that are due are read in the order of their urgency, and equals in the order in which they became due. The urgency
-//!    only rises until the session is read.
+//! 1. A session that somebody waits for is to be looked at *later*, is *due*, is being *read*, or has *ended*. One read
+//!    at a time is under way for each.
+//! 2. Those that are due are read in the order of their urgency, and equals in the order in which they became due. The
+//!    urgency only rises until the session is read.
 //! 3. A session that becomes due while its record is being read is due again as soon as the read is over: what the read
 //!    brings may be older than the reason to look. So each reason to look is followed by a read that begins after it.
 //! 4. An end is final.
@@ -62,7 +62,8 @@ impl<W> Default for Turns<W> {
 }
 
 impl<W> Turns<W> {
-    /// Notes that one more waits for the end of a session, which is to be looked at at this time if nobody has waited for it yet.
+    /// Notes that one more waits for the end of a session, which is to be looked at at this time if nobody has waited
+    /// for it yet.
     pub(super) fn join(&mut self, user: &UserId, id: SessionId, at: u64, shared: impl FnOnce() -> W) -> &W {
         let key = (user.clone(), id);
         let later = &mut self.later;
@@ -99,7 +100,7 @@ impl<W> Turns<W> {
         self.raise(&(user.clone(), id), urgency);
     }
 
-    /// Has all sessions of a user looked at that somebody waits for, but for the one to keep.
+    /// Has all sessions of a user looked at that somebody waits for, except the one to keep.
     pub(super) fn make_all_due(&mut self, user: &UserId, keep: Option<SessionId>, urgency: Urgency) {
         let first = (user.clone(), SessionId::from_uuid(uuid::Uuid::nil()));
         let of_user = self.sessions.range(first..).map(|(key, _)| key).take_while(|(owner, _)| owner == user);

@@ -95,8 +95,8 @@ fn nobody_takes_a_name_from_the_crates_root() {
     assert!(taken.is_empty(), "{taken:#?}");
 }
 
-/// Of two files that use each other neither can be read, or changed, without the other. What a folder and what is in it say to each
-/// other does not count: the folder names what it holds.
+/// Of two files that use each other neither can be read, or changed, without the other. What a folder and what is in it
+/// say to each other does not count: the folder names what it holds.
 #[test]
 fn no_modules_use_each_other_in_a_circle() {
     let sources = sources();
