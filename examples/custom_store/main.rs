@@ -40,6 +40,7 @@ mod tests {
     use super::*;
 
     /// A store over a file of its own, which is gone with the process.
+    #[expect(clippy::expect_used, reason = "a test has nobody else to tell")]
     async fn empty_store() -> RedbStore {
         static FILES: AtomicU32 = AtomicU32::new(0);
         let name = format!("custom_store-{}-{}.redb", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
