@@ -189,7 +189,7 @@ impl IntoResponse for Error {
             return denied.clone().into_response();
         }
         let problem = match self.kind() {
-            ErrorKind::Unavailable => Problem::unavailable(),
+            ErrorKind::Unavailable => Problem::from(&Denied::Unavailable),
             ErrorKind::TooManySessions => {
                 Problem::new(StatusCode::CONFLICT, "too_many_sessions", "Signed in on too many devices")
             }

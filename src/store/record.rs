@@ -16,13 +16,15 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    device::{ClientHints, Device, DeviceKind, DeviceName},
-    id::{DeviceId, SessionKey},
+    device::{ClientHints, Device, DeviceName},
+    id::SessionKey,
     location::Location,
-    policy::ActiveSession,
     session::{Actor, EndReason, Ending, Salt, Session, TokenState},
     store::StoreError,
 };
+
+#[cfg(feature = "redis")]
+use crate::{device::DeviceKind, id::DeviceId, policy::ActiveSession};
 
 /// The fields of a record.
 pub(in crate::store) type Fields = HashMap<String, Vec<u8>>;

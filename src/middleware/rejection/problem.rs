@@ -52,11 +52,6 @@ impl Problem {
         }
     }
 
-    /// The store could not be asked.
-    pub(crate) fn unavailable() -> Self {
-        Self::from(&Denied::Unavailable)
-    }
-
     /// Adds what a step-up requires.
     fn asking_for(self, requirement: &Requirement) -> Self {
         let (acr_values, max_age) = (requirement.level_name(), requirement.max_age().map(|age| age.as_secs()));

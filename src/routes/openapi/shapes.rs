@@ -43,9 +43,12 @@ pub(super) fn limit(most: u32) -> Object {
         .build()
 }
 
+/// A place, or a place and where the list began: 24, 88 or 89 bytes in base64, and the last begin with a 1.
 pub(super) fn cursor() -> Object {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]{32,119}$")).build()
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(CURSOR)).build()
 }
+
+const CURSOR: &str = "^([A-Za-z0-9_-]{32}|[A-Za-z0-9_-]{117}[AQgw]|A[Q-Za-f][A-Za-z0-9_-]{116}[AEIMQUYcgkosw048])$";
 
 pub(super) fn time(description: Option<&str>) -> Object {
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
