@@ -12,7 +12,7 @@ use tower_device_sessions::{
     clock::Timestamp,
     device::DeviceName,
     policy::Admission,
-    session::{EndedSession, Ending, Touch},
+    session::{AsOf, EndedSession, Ending, Touch},
     store::{
         Admitted, EndOutcome, EndScope, ListQuery, Rotation, RotationOutcome, ScanPage, SessionStore, StoreError,
         StoreFuture, session_from_bytes, session_to_bytes,
@@ -122,6 +122,15 @@ impl SessionStore for RedbStore {
         let ending = ending.clone();
         let outcome = self.change(key, move |session| ending.apply_to(session, allowance));
         Box::pin(async { Ok(outcome.await?.unwrap_or(EndOutcome::NotFound)) })
+    }
+
+    fn expire<'a>(&'a self, key: &'a SessionKey, as_of: &'a AsOf) -> StoreFuture<'a, Option<Ending>> {
+        let as_of = *as_of;
+        let passed = self.change(key, move |session| {
+            session.ended = session.ending(&as_of);
+            session.ended.clone()
+        });
+        Box::pin(async { Ok(passed.await?.flatten()) })
     }
 
     fn end_all<'a>(
