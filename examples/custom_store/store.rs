@@ -82,7 +82,7 @@ impl SessionStore for RedbStore {
             if get(sessions, &session.key())?.is_some() {
                 return Ok(Admitted::Inserted(Vec::new()));
             }
-            let room = match admission.apply_to(&session, of(sessions, &session.user_id)?) {
+            let room = match admission.apply_to(&session, &of(sessions, &session.user_id)?) {
                 Ok(room) => room,
                 Err(unchanged) => return Ok(unchanged),
             };
@@ -99,7 +99,7 @@ impl SessionStore for RedbStore {
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
         let (user, query) = (user.clone(), query.clone());
-        self.transaction(move |sessions| Ok(query.page(of(sessions, &user)?)))
+        self.transaction(move |sessions| Ok(query.page(&of(sessions, &user)?)))
     }
 
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
@@ -203,7 +203,7 @@ impl SessionStore for RedbStore {
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
         let cursor = cursor.map(str::to_owned);
-        self.transaction(move |sessions| ScanPage::by_id(all(sessions)?, cursor.as_deref(), limit))
+        self.transaction(move |sessions| ScanPage::by_id(&all(sessions)?, cursor.as_deref(), limit))
     }
 }
 

@@ -106,32 +106,42 @@ impl Admission {
     /// # Errors
     ///
     /// What to return when nothing is to change: [`Admitted::Joined`], or [`Admitted::Refused`].
-    pub fn apply_to(&self, newcomer: &Session, mut others: Vec<Session>) -> Result<RoomMade, Admitted> {
-        let active = others.iter().filter(|other| other.is_active(&self.as_of)).map(ActiveSession::from);
+    pub fn apply_to<'a>(
+        &self,
+        newcomer: &Session,
+        others: impl IntoIterator<Item = &'a Session>,
+    ) -> Result<RoomMade, Admitted> {
+        let others: Vec<&Session> = others.into_iter().collect();
+        let active =
+            others.iter().filter(|other| other.is_active(&self.as_of)).map(|&other| ActiveSession::from(other));
         let (active, newcomer): (Vec<ActiveSession>, _) = (active.collect(), ActiveSession::from(newcomer));
         if let Some(joined) = self.joins(&newcomer, &active) {
             return Err(Admitted::Joined(joined));
         }
         let evictions = self.decide(&newcomer, &active).map_err(Admitted::Refused)?;
-        let mut ended = Vec::new();
-        for other in &mut others {
-            if let Some(eviction) = evictions.iter().find(|eviction| eviction.id == other.id) {
-                let ending = Ending::new(eviction.reason, Actor::System, self.as_of.now);
-                ending.apply_to(other, self.as_of.idle_allowance);
-                ended.push(other.clone());
-            }
+        let reason_of = |other: &Session| evictions.iter().find(|gone| gone.id == other.id).map(|gone| gone.reason);
+        let (mut ended, mut staying) = (Vec::new(), Vec::new());
+        for other in others {
+            let Some(reason) = reason_of(other) else {
+                staying.push(other);
+                continue;
+            };
+            let mut other = other.clone();
+            Ending::new(reason, Actor::System, self.as_of.now).apply_to(&mut other, self.as_of.idle_allowance);
+            ended.push(other);
         }
-        Ok(RoomMade { evictions, ended, trimmed: self.trimmed(others) })
+        let trimmed = self.trimmed(staying.into_iter().chain(&ended));
+        Ok(RoomMade { evictions, ended, trimmed })
     }
 
     /// Returns those of a user's sessions whose records go with an insert.
-    pub(crate) fn trimmed(&self, mut sessions: Vec<Session>) -> Vec<Session> {
+    fn trimmed<'a>(&self, sessions: impl Iterator<Item = &'a Session>) -> Vec<Session> {
         let Some(before) = self.trims_before() else { return Vec::new() };
-        sessions.retain(|session| session.ended.is_some());
-        sessions.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
+        let mut ended: Vec<&Session> = sessions.filter(|session| session.ended.is_some()).collect();
+        ended.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
         let keep = usize::try_from(self.keep_ended).unwrap_or(usize::MAX);
-        let beyond = sessions.into_iter().skip(keep).take(Self::TRIMMED_AT_ONCE as usize);
-        beyond.filter(|session| session.ends_at() < before).collect()
+        let beyond = ended.into_iter().skip(keep).take(Self::TRIMMED_AT_ONCE as usize);
+        beyond.filter(|session| session.ends_at() < before).cloned().collect()
     }
 }
 
@@ -139,14 +149,14 @@ impl Admission {
 impl ListQuery {
     /// Returns the page asked for, of all sessions of a user, as
     /// [`SessionStore::list`](crate::store::SessionStore::list) does.
-    pub fn page(&self, mut sessions: Vec<Session>) -> Vec<Session> {
-        sessions.retain(|session| self.selects(session));
-        sessions.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
+    pub fn page<'a>(&self, sessions: impl IntoIterator<Item = &'a Session>) -> Vec<Session> {
+        let mut page: Vec<&Session> = sessions.into_iter().filter(|session| self.selects(session)).collect();
+        page.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
         if self.above.is_some() {
-            sessions.reverse();
+            page.reverse();
         }
-        sessions.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
-        sessions
+        page.truncate(usize::try_from(self.limit).unwrap_or(usize::MAX));
+        page.into_iter().cloned().collect()
     }
 }
 
@@ -158,14 +168,19 @@ impl ScanPage {
     /// # Errors
     ///
     /// A [`StoreError`] for a cursor that is none.
-    pub fn by_id(mut sessions: Vec<Session>, cursor: Option<&str>, limit: u32) -> Result<Self, StoreError> {
+    pub fn by_id<'a>(
+        sessions: impl IntoIterator<Item = &'a Session>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Self, StoreError> {
         let after: Option<SessionId> = cursor.map(str::parse).transpose().map_err(StoreError::corrupt)?;
-        sessions.retain(|session| after.is_none_or(|after| session.id > after));
-        sessions.sort_unstable_by_key(|session| session.id);
+        let behind = |session: &&Session| after.is_none_or(|after| session.id > after);
+        let mut page: Vec<&Session> = sessions.into_iter().filter(behind).collect();
+        page.sort_unstable_by_key(|session| session.id);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let has_more = sessions.len() > limit;
-        sessions.truncate(limit);
-        let next = sessions.last().filter(|_| has_more).map(|last| last.id.to_string());
-        Ok(Self::new(sessions, next))
+        let has_more = page.len() > limit;
+        page.truncate(limit);
+        let next = page.last().filter(|_| has_more).map(|last| last.id.to_string());
+        Ok(Self::new(page.into_iter().cloned().collect(), next))
     }
 }

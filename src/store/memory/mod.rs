@@ -16,11 +16,11 @@ use crate::{
     clock::Timestamp,
     device::{DeviceName, DeviceUpkeep, KnownDevice, Trust},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{ActiveSession, Admission, TokenCutoff},
-    session::{Actor, AsOf, EndedSession, Ending, Session, Touch},
+    policy::{Admission, TokenCutoff},
+    session::{AsOf, EndedSession, Ending, Session, Touch},
     store::{
-        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListPosition, ListQuery, Rotation,
-        RotationOutcome, ScanPage, SessionStore, StoreError, StoreFacts, StoreFuture, StoreRetention,
+        Admitted, DevicePosition, DeviceStore, DevicesSwept, EndOutcome, EndScope, ListQuery, Rotation,
+        RotationOutcome, ScanPage, SessionStore, StoreFacts, StoreFuture, StoreRetention,
     },
 };
 
@@ -82,30 +82,13 @@ impl SessionStore for MemoryStore {
             {
                 return Ok(Admitted::NotAdopted(why));
             }
-            let active: Vec<ActiveSession> = records
-                .of(&session.user_id)
-                .filter(|other| other.is_active(&admission.as_of))
-                .map(ActiveSession::from)
-                .collect();
-            let newcomer = ActiveSession::from(session);
-            if let Some(joined) = admission.joins(&newcomer, &active) {
-                return Ok(Admitted::Joined(joined));
-            }
-            let evictions = match admission.decide(&newcomer, &active) {
-                Ok(evictions) => evictions,
-                Err(full) => return Ok(Admitted::Refused(full)),
+            let room = match admission.apply_to(session, records.of(&session.user_id)) {
+                Ok(room) => room,
+                Err(unchanged) => return Ok(unchanged),
             };
-            for eviction in &evictions {
-                let ending = Ending::new(eviction.reason, Actor::System, admission.as_of.now);
-                records.end(
-                    &SessionKey::new(session.user_id.clone(), eviction.id),
-                    &ending,
-                    admission.as_of.idle_allowance,
-                );
-            }
-            records.insert(session.clone());
-            records.trim(&session.user_id, admission);
-            Ok(Admitted::Inserted(evictions))
+            room.ended.into_iter().chain([session.clone()]).for_each(|session| records.put(session));
+            room.trimmed.iter().for_each(|session| records.remove(&session.key()));
+            Ok(Admitted::Inserted(room.evictions))
         })
     }
 
@@ -114,16 +97,7 @@ impl SessionStore for MemoryStore {
     }
 
     fn list<'a>(&'a self, user: &'a UserId, query: &'a ListQuery) -> StoreFuture<'a, Vec<Session>> {
-        Box::pin(async move {
-            let records = self.records();
-            let mut page: Vec<&Session> = records.of(user).filter(|session| query.selects(session)).collect();
-            page.sort_unstable_by_key(|session| std::cmp::Reverse(ListPosition::of(session)));
-            if query.above.is_some() {
-                page.reverse();
-            }
-            page.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
-            Ok(page.into_iter().cloned().collect())
-        })
+        Box::pin(async move { Ok(query.page(self.records().of(user))) })
     }
 
     fn touch<'a>(&'a self, touches: &'a [Touch]) -> StoreFuture<'a, u64> {
@@ -226,17 +200,7 @@ impl SessionStore for MemoryStore {
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             let due: Vec<_> =
                 records.by_end.iter().take_while(|(at, ..)| *at < ended_before).take(limit).cloned().collect();
-            for entry in &due {
-                records.by_end.remove(entry);
-                let (_, key) = entry;
-                let left = records.users.get_mut(&key.user_id).map(|sessions| {
-                    sessions.remove(&key.id);
-                    sessions.len()
-                });
-                if left == Some(0) {
-                    records.users.remove(&key.user_id);
-                }
-            }
+            due.iter().for_each(|(_, key)| records.remove(key));
             records.cutoffs.retain(|_, cutoff| cutoff.kept_until >= ended_before);
             records.adoption = records.adoption.filter(|&kept_until| kept_until >= ended_before);
             Ok(due.len() as u64)
@@ -272,18 +236,9 @@ impl SessionStore for MemoryStore {
     }
 
     fn scan<'a>(&'a self, cursor: Option<&'a str>, limit: u32) -> StoreFuture<'a, ScanPage> {
-        Box::pin(async move {
-            let after: Option<SessionId> = cursor.map(str::parse).transpose().map_err(StoreError::corrupt)?;
-            let records = self.records();
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            let mut sessions: Vec<&Session> = records.users.values().flat_map(BTreeMap::values).collect();
-            sessions.retain(|session| after.is_none_or(|after| session.id > after));
-            sessions.sort_unstable_by_key(|session| session.id);
-            let has_more = sessions.len() > limit;
-            sessions.truncate(limit);
-            let next = sessions.last().filter(|_| has_more).map(|last| last.id.to_string());
-            Ok(ScanPage::new(sessions.into_iter().cloned().collect(), next))
-        })
+        Box::pin(
+            async move { ScanPage::by_id(self.records().users.values().flat_map(BTreeMap::values), cursor, limit) },
+        )
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     clock::Timestamp,
     device::{DeviceUpkeep, KnownDevice},
     id::{DeviceId, SessionId, SessionKey, UserId},
-    policy::{Admission, Adopting, NotAdopted, TokenCutoff},
+    policy::{Adopting, NotAdopted, TokenCutoff},
     session::{Ending, Session},
     store::{DevicesSwept, EndOutcome},
 };
@@ -79,17 +79,21 @@ impl Records {
         swept
     }
 
-    /// Deletes records of ended sessions beyond those that are kept.
-    pub(super) fn trim(&mut self, user: &UserId, admission: &Admission) {
-        for session in admission.trimmed(self.of(user).filter(|session| session.ended.is_some()).cloned().collect()) {
-            self.by_end.remove(&(session.ends_at(), session.key()));
-            self.users.entry(user.clone()).or_default().remove(&session.id);
-        }
-    }
-
-    pub(super) fn insert(&mut self, session: Session) {
+    /// Puts a session on record, in place of what was there under its key.
+    pub(super) fn put(&mut self, session: Session) {
+        self.remove(&session.key());
         self.by_end.insert((session.ends_at(), session.key()));
         self.users.entry(session.user_id.clone()).or_default().insert(session.id, session);
+    }
+
+    pub(super) fn remove(&mut self, key: &SessionKey) {
+        let Some(sessions) = self.users.get_mut(&key.user_id) else { return };
+        if let Some(gone) = sessions.remove(&key.id) {
+            self.by_end.remove(&(gone.ends_at(), gone.key()));
+        }
+        if sessions.is_empty() {
+            self.users.remove(&key.user_id);
+        }
     }
 
     /// Puts an ending on record: the deadline that had passed by then, else the one asked for.
